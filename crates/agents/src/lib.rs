@@ -1,0 +1,1 @@
+//! One module per agent: its protocol in, actions and agent events out.

@@ -1,0 +1,3 @@
+//! Platform-neutral chat: views to cards, text and buttons to commands; pure.
+
+pub mod port;

@@ -1,0 +1,57 @@
+//! What every chat needs of the hub, so that no chat names it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use gatepost_domain::approval::Decision;
+use gatepost_domain::changes::DeliveryKind;
+use gatepost_domain::event::Record;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::request::Answered;
+use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::NewTask;
+use gatepost_domain::request::OpenApproval;
+use gatepost_domain::request::Receipt;
+use gatepost_domain::request::RequestError;
+use gatepost_domain::request::TaskDetail;
+
+/// The answer to a request, later.
+pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, RequestError>> + Send>>;
+
+/// The hub as a chat sees it. Whoever calls has already established who `by` is.
+pub trait Hub: Send + Sync + 'static {
+    /// Takes a task.
+    fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt>;
+    /// Runs a finished task again, as a new task.
+    fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt>;
+    /// Sends a live task another message.
+    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()>;
+    /// Stops a task.
+    fn cancel(&self, by: Principal, task: TaskId) -> Reply<()>;
+    /// Answers a question. An answer that comes too late is not an error: the reply says how the
+    /// question was settled.
+    fn answer(
+        &self,
+        by: Principal,
+        approval: ApprovalId,
+        decision: Decision,
+        reason: Option<String>,
+    ) -> Reply<Answered>;
+    /// Asks for the changes of a finished task.
+    fn deliver(&self, by: Principal, task: TaskId, how: DeliveryKind) -> Reply<DeliveryReceipt>;
+    /// All tasks, newest first.
+    fn tasks(&self) -> Reply<Vec<Task>>;
+    /// One task with its records.
+    fn task(&self, task: TaskId) -> Reply<TaskDetail>;
+    /// Open questions, oldest first.
+    fn approvals(&self) -> Reply<Vec<OpenApproval>>;
+    /// The names of the projects, the default one first.
+    fn projects(&self) -> Vec<String>;
+    /// Every record from now on. A watcher that falls behind is cut off and starts anew.
+    fn watch(&self) -> Pin<Box<dyn Stream<Item = Arc<Record>> + Send>>;
+}

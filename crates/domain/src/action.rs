@@ -1,0 +1,237 @@
+//! One thing an agent wants to do, and the digest that names it exactly.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
+
+/// One thing the agent wants to do. The tags are the tool names of `gatepost review`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "tool", rename_all = "kebab-case")]
+pub enum Action {
+    /// Run a shell command.
+    #[serde(rename = "bash")]
+    Exec(Exec),
+    /// Read a file.
+    Read {
+        /// Absolute, or relative to the workspace.
+        path: String,
+    },
+    /// Write a whole file.
+    Write {
+        /// Absolute, or relative to the workspace.
+        path: String,
+        /// The new content.
+        content: String,
+    },
+    /// Change part of a file.
+    Edit {
+        /// Absolute, or relative to the workspace.
+        path: String,
+        /// The change as text: the new content or a diff of it.
+        content: String,
+    },
+    /// Fetch a web address.
+    Fetch {
+        /// The address.
+        url: String,
+    },
+    /// Run Python source text in the agent's interpreter.
+    Python {
+        /// The source.
+        command: String,
+    },
+    /// Call a named tool of a tool server.
+    Tool {
+        /// Its full name, such as `mcp__server__tool`.
+        name: String,
+        /// Its input as JSON text.
+        input: String,
+    },
+}
+
+/// A shell command with all that decides what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// One complete shell command as bash reads it.
+    pub command: String,
+    /// Working directory, absolute.
+    pub cwd: String,
+    /// Variables that earlier steps exported; they come on top of the sandbox's own environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// A file whose bytes an action depends on: a script it runs, a file it sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundFile {
+    /// Absolute path inside the workspace.
+    pub path: String,
+    /// SHA-256 of its bytes, hex; empty when it did not exist.
+    pub sha256: String,
+}
+
+/// SHA-256 over an action and the bytes it names. An approval holds for one digest and no other.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ActionDigest(String);
+
+/// Text that is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an action digest is 64 hexadecimal digits")]
+pub struct DigestError;
+
+impl Action {
+    /// The tool's name as users know it.
+    #[must_use]
+    pub fn tool(&self) -> &'static str {
+        match self {
+            Self::Exec(_) => "bash",
+            Self::Read { .. } => "read",
+            Self::Write { .. } => "write",
+            Self::Edit { .. } => "edit",
+            Self::Fetch { .. } => "fetch",
+            Self::Python { .. } => "python",
+            Self::Tool { .. } => "tool",
+        }
+    }
+
+    /// What it acts on, in one string: the command, the path, the address or the tool's name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Exec(exec) => &exec.command,
+            Self::Read { path } | Self::Write { path, .. } | Self::Edit { path, .. } => path,
+            Self::Fetch { url } => url,
+            Self::Python { command } => command,
+            Self::Tool { name, .. } => name,
+        }
+    }
+
+    /// The digest of this action together with the bytes of the files it depends on.
+    #[must_use]
+    pub fn digest(&self, bound: &[BoundFile]) -> ActionDigest {
+        let mut hash = Sha256::new();
+        hash.update(b"gatepost action 1\0");
+        for part in self.parts() {
+            // Length prefixes keep ("ab", "c") and ("a", "bc") apart.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        for file in bound {
+            for part in [&file.path, &file.sha256] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part.as_bytes());
+            }
+        }
+        ActionDigest(format!("{:x}", hash.finalize()))
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        let mut parts = vec![self.tool(), self.subject()];
+        match self {
+            Self::Exec(exec) => {
+                parts.push(&exec.cwd);
+                for (name, value) in &exec.env {
+                    parts.push(name);
+                    parts.push(value);
+                }
+            }
+            Self::Write { content, .. } | Self::Edit { content, .. } => parts.push(content),
+            Self::Tool { input, .. } => parts.push(input),
+            Self::Read { .. } | Self::Fetch { .. } | Self::Python { .. } => {}
+        }
+        parts
+    }
+}
+
+impl ActionDigest {
+    /// The digest as 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ActionDigest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        if text.len() == 64
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(DigestError)
+        }
+    }
+}
+
+impl TryFrom<String> for ActionDigest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<ActionDigest> for String {
+    fn from(digest: ActionDigest) -> String {
+        digest.0
+    }
+}
+
+impl fmt::Debug for ActionDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get(..12).unwrap_or(&self.0))
+    }
+}
+
+impl fmt::Display for ActionDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(command: &str, cwd: &str) -> Action {
+        Action::Exec(Exec { command: command.into(), cwd: cwd.into(), env: BTreeMap::new() })
+    }
+
+    #[test]
+    fn the_digest_tells_every_part_apart() {
+        let plain = exec("ls", "/a");
+        let mut with_env = exec("ls", "/a");
+        if let Action::Exec(exec) = &mut with_env {
+            exec.env.insert("PATH".into(), "/evil".into());
+        }
+        let bound = [BoundFile { path: "/a/x".into(), sha256: "00".into() }];
+        let digests = [
+            plain.digest(&[]),
+            exec("ls ", "/a").digest(&[]),
+            exec("ls", "/a/").digest(&[]),
+            with_env.digest(&[]),
+            plain.digest(&bound),
+            Action::Read { path: "ls".into() }.digest(&[]),
+        ];
+        for (i, a) in digests.iter().enumerate() {
+            for (j, b) in digests.iter().enumerate() {
+                assert_eq!(i == j, a == b, "{i} and {j}");
+            }
+        }
+        assert_eq!(plain.digest(&[]), exec("ls", "/a").digest(&[]));
+    }
+
+    #[test]
+    fn actions_have_the_field_names_scripts_use() {
+        let json = serde_json::to_value(exec("ls", "/a")).unwrap();
+        assert_eq!(json, serde_json::json!({"tool": "bash", "command": "ls", "cwd": "/a"}));
+    }
+}

@@ -1,0 +1,200 @@
+//! What the hub and a worker say to each other about a run.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::action::Action;
+use crate::action::ActionDigest;
+use crate::action::BoundFile;
+use crate::agent::ActionResult;
+use crate::agent::AgentEvent;
+use crate::approval::Settlement;
+use crate::changes::ChangeSet;
+use crate::changes::DeliveryKind;
+use crate::changes::DeliveryResult;
+use crate::event::SandboxReport;
+use crate::id::ActionId;
+use crate::id::RunNumber;
+use crate::id::TaskId;
+use crate::outcome::Outcome;
+use crate::outcome::Reason;
+use crate::task::TaskSpec;
+use crate::verdict::Judgement;
+
+/// Everything a worker needs to begin or take up a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The task.
+    pub task: TaskId,
+    /// The run; reports of any other run of the task are refused.
+    pub run: RunNumber,
+    /// What was asked.
+    pub spec: TaskSpec,
+    /// Every further message of people so far, in order; `resume` knows which were begun on.
+    pub messages: Vec<String>,
+    /// The number for the run's first action.
+    pub next_action: ActionId,
+    /// Where the agent takes up its work, if an earlier run of the task was cut off.
+    pub resume: Option<String>,
+    /// Answers to questions of that earlier run; each holds for one action with that digest.
+    pub answers: Vec<Answer>,
+    /// Actions approved for the whole task.
+    pub grants: Vec<ActionDigest>,
+}
+
+/// A person's answer for one digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What was asked about.
+    pub digest: ActionDigest,
+    /// How it was settled.
+    pub settlement: Settlement,
+}
+
+/// What the hub tells a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum ToWorker {
+    /// Begin a run.
+    Start {
+        /// The run.
+        assignment: Box<Assignment>,
+    },
+    /// A question of the run was settled.
+    Settled {
+        /// The task.
+        task: TaskId,
+        /// The run.
+        run: RunNumber,
+        /// The action that was asked about.
+        action_id: ActionId,
+        /// How.
+        settlement: Settlement,
+    },
+    /// A person sent the running task another message.
+    Message {
+        /// The task.
+        task: TaskId,
+        /// The run.
+        run: RunNumber,
+        /// Their words.
+        text: String,
+    },
+    /// Stop the run: kill what runs, collect what it changed, report.
+    Cancel {
+        /// The task.
+        task: TaskId,
+        /// The run.
+        run: RunNumber,
+    },
+    /// Collect what a run changed that died before it could report so.
+    Collect {
+        /// The task.
+        task: TaskId,
+        /// The run.
+        run: RunNumber,
+        /// What was asked, for the project's path.
+        spec: Box<TaskSpec>,
+    },
+    /// Deliver the changes of a finished task.
+    Deliver {
+        /// The task.
+        task: TaskId,
+        /// What was asked, for the project's path and the branch's message.
+        spec: Box<TaskSpec>,
+        /// The changes as they were collected and shown.
+        changes: Box<ChangeSet>,
+        /// How.
+        how: DeliveryKind,
+    },
+}
+
+/// What a worker reports of a run; the hub checks each against the life cycle and records it
+/// before the worker goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Report {
+    /// The sandbox stands.
+    Ready {
+        /// What it consists of.
+        sandbox: SandboxReport,
+    },
+    /// The agent said something.
+    AgentReported {
+        /// What.
+        event: AgentEvent,
+    },
+    /// The gate reviewed an action.
+    Verdict {
+        /// Which action.
+        action_id: ActionId,
+        /// The action.
+        action: Action,
+        /// What names it.
+        digest: ActionDigest,
+        /// What the gate said.
+        judgement: Judgement,
+    },
+    /// A person must be asked.
+    Ask {
+        /// Which action.
+        action_id: ActionId,
+        /// The action.
+        action: Action,
+        /// What names it.
+        digest: ActionDigest,
+        /// The files whose bytes the digest binds.
+        bound: Vec<BoundFile>,
+        /// Why.
+        judgement: Judgement,
+        /// Where the agent takes up its work if the run dies while it waits.
+        resume: String,
+    },
+    /// The agent gave up on its question.
+    Withdraw {
+        /// Which action.
+        action_id: ActionId,
+    },
+    /// A cleared action is about to start.
+    ActionStarted {
+        /// Which.
+        action_id: ActionId,
+        /// What.
+        digest: ActionDigest,
+    },
+    /// It ended.
+    ActionFinished {
+        /// Which.
+        action_id: ActionId,
+        /// What.
+        digest: ActionDigest,
+        /// How.
+        result: ActionResult,
+    },
+    /// The agent is told no.
+    ActionRefused {
+        /// Which.
+        action_id: ActionId,
+        /// What.
+        digest: ActionDigest,
+        /// Why.
+        reason: String,
+    },
+    /// The agent stopped.
+    Ended {
+        /// How the task ends.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+    },
+    /// What the run changed; the last report of a run.
+    Changes {
+        /// The changes.
+        changes: ChangeSet,
+    },
+    /// What became of a delivery.
+    Delivered {
+        /// What.
+        result: DeliveryResult,
+    },
+}

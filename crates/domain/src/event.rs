@@ -1,0 +1,236 @@
+//! What happened: the closed list of events, and the record that the journal keeps of each.
+//!
+//! The tags and field names are the audit format: scripts read them and old journals must open, so
+//! a variant or a field is added, never renamed or removed.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::action::Action;
+use crate::action::ActionDigest;
+use crate::agent::ActionResult;
+use crate::agent::AgentEvent;
+use crate::approval::Approval;
+use crate::approval::Settlement;
+use crate::changes::ChangeSet;
+use crate::changes::DeliveryKind;
+use crate::changes::DeliveryResult;
+use crate::id::ActionId;
+use crate::id::ApprovalId;
+use crate::id::RunNumber;
+use crate::id::TaskId;
+use crate::outcome::Outcome;
+use crate::outcome::Reason;
+use crate::principal::Principal;
+use crate::task::TaskSpec;
+use crate::verdict::Judgement;
+
+/// One event with its place and time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// The task it is about; none for events of Gatepost itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// Gatepost started and took the journal.
+    HubStarted {
+        /// Its version.
+        version: String,
+    },
+    /// A task was handed over.
+    TaskReceived {
+        /// What was asked.
+        spec: TaskSpec,
+    },
+    /// The task waits for its project to be free, for the first time or again.
+    TaskQueued {},
+    /// A run began; its workspace is being prepared.
+    RunStarted {
+        /// Which run.
+        run: RunNumber,
+    },
+    /// The sandbox stands and the agent works.
+    RunReady {
+        /// Which run.
+        run: RunNumber,
+        /// What the boundary consists of and what it lacks.
+        sandbox: SandboxReport,
+    },
+    /// The agent said something of its work.
+    AgentReported {
+        /// Which run.
+        run: RunNumber,
+        /// What it said.
+        event: AgentEvent,
+    },
+    /// A person sent the task another message.
+    MessageReceived {
+        /// Their words.
+        text: String,
+        /// Who.
+        by: Principal,
+    },
+    /// The gate reviewed an action.
+    Verdict {
+        /// Which run.
+        run: RunNumber,
+        /// Which action.
+        action_id: ActionId,
+        /// The action, whole.
+        action: Action,
+        /// What names it.
+        digest: ActionDigest,
+        /// What the gate said and why.
+        #[serde(flatten)]
+        judgement: Judgement,
+    },
+    /// A person is asked.
+    ApprovalRequested {
+        /// The digest that is asked about, for scripts that look for it at the top.
+        digest: ActionDigest,
+        /// The question.
+        approval: Box<Approval>,
+    },
+    /// A question was settled, once and for all.
+    ApprovalDecided {
+        /// Which question.
+        approval: ApprovalId,
+        /// Which action.
+        action_id: ActionId,
+        /// What was asked about.
+        digest: ActionDigest,
+        /// How.
+        settlement: Settlement,
+    },
+    /// A cleared action is about to start; it is never started again by itself.
+    ActionStarted {
+        /// Which run.
+        run: RunNumber,
+        /// Which action.
+        action_id: ActionId,
+        /// What runs.
+        digest: ActionDigest,
+    },
+    /// It ended.
+    ActionFinished {
+        /// Which run.
+        run: RunNumber,
+        /// Which action.
+        action_id: ActionId,
+        /// What ran.
+        digest: ActionDigest,
+        /// How it ended.
+        result: ActionResult,
+    },
+    /// The agent was told no, and why; whatever was answered about the action is dealt with.
+    ActionRefused {
+        /// Which run.
+        run: RunNumber,
+        /// Which action.
+        action_id: ActionId,
+        /// What did not run.
+        digest: ActionDigest,
+        /// What the agent was told.
+        reason: String,
+    },
+    /// A person asked for the task to stop.
+    CancelRequested {
+        /// Who.
+        by: Principal,
+    },
+    /// The run died while a question was open or answered but not acted on; the task goes on with
+    /// a new run from where it stood.
+    RunSuspended {
+        /// Which run.
+        run: RunNumber,
+    },
+    /// The agent has stopped; its changes are being collected.
+    RunEnded {
+        /// Which run.
+        run: RunNumber,
+        /// How the task will end.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+    },
+    /// What the run changed.
+    ChangesCollected {
+        /// Which run.
+        run: RunNumber,
+        /// The changes.
+        changes: ChangeSet,
+    },
+    /// The task is over.
+    TaskFinished {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+    },
+    /// A person asked for the changes.
+    DeliveryRequested {
+        /// How.
+        how: DeliveryKind,
+        /// Who.
+        by: Principal,
+    },
+    /// What became of that.
+    DeliveryFinished {
+        /// What became of it.
+        result: DeliveryResult,
+    },
+}
+
+/// What the boundary of a run consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxReport {
+    /// The tier: `full`, `reduced` or `basic`.
+    pub tier: String,
+    /// The form of the workspace: `overlay` or `copy`.
+    pub workspace: String,
+    /// What is missing or weaker than it should be, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Event {
+    /// The event's tag, as the journal has it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::HubStarted { .. } => "hub-started",
+            Self::TaskReceived { .. } => "task-received",
+            Self::TaskQueued {} => "task-queued",
+            Self::RunStarted { .. } => "run-started",
+            Self::RunReady { .. } => "run-ready",
+            Self::AgentReported { .. } => "agent-reported",
+            Self::MessageReceived { .. } => "message-received",
+            Self::Verdict { .. } => "verdict",
+            Self::ApprovalRequested { .. } => "approval-requested",
+            Self::ApprovalDecided { .. } => "approval-decided",
+            Self::ActionStarted { .. } => "action-started",
+            Self::ActionFinished { .. } => "action-finished",
+            Self::ActionRefused { .. } => "action-refused",
+            Self::CancelRequested { .. } => "cancel-requested",
+            Self::RunSuspended { .. } => "run-suspended",
+            Self::RunEnded { .. } => "run-ended",
+            Self::ChangesCollected { .. } => "changes-collected",
+            Self::TaskFinished { .. } => "task-finished",
+            Self::DeliveryRequested { .. } => "delivery-requested",
+            Self::DeliveryFinished { .. } => "delivery-finished",
+        }
+    }
+}

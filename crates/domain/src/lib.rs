@@ -1,0 +1,38 @@
+//! The nouns, ids and events of Gatepost, and the whole life of a task as pure functions.
+//!
+//! Nothing here reads a clock, draws a random number, opens a file or waits: every such value comes
+//! in as an argument. That is what lets a journal be replayed to the same state years later.
+
+pub mod action;
+pub mod agent;
+pub mod approval;
+pub mod changes;
+pub mod dispatch;
+pub mod event;
+pub mod id;
+pub mod lifecycle;
+pub mod mode;
+pub mod outcome;
+pub mod principal;
+pub mod request;
+pub mod summary;
+pub mod task;
+pub mod verdict;
+
+pub use action::Action;
+pub use action::ActionDigest;
+pub use approval::Approval;
+pub use approval::Decision;
+pub use changes::ChangeSet;
+pub use event::Event;
+pub use event::Record;
+pub use id::ActionId;
+pub use id::ApprovalId;
+pub use id::RunNumber;
+pub use id::TaskId;
+pub use mode::Mode;
+pub use outcome::Outcome;
+pub use principal::Principal;
+pub use task::TaskSpec;
+pub use verdict::Judgement;
+pub use verdict::Verdict;

@@ -1,0 +1,490 @@
+//! The whole life of a task, top to bottom, as pure functions.
+//!
+//! ```text
+//! Received ▶ Queued ▶ Preparing ▶ Running ⇄ AwaitingApproval ▶ Finishing ▶ Finished(Outcome)
+//!               ▲                              │
+//!               └── Suspended (Gatepost died while a question was open; answered ▶ Queued)
+//! any live state ─cancel▶ Cancelling ▶ Finishing ▶ Finished(Cancelled)
+//! ```
+//!
+//! - [`decide`]: state and [`Command`] to [`Event`]s, or a [`Refusal`] and nothing happened.
+//! - [`Task::apply`]: an event to the next state; the only way state changes, live and in replay.
+//! - [`effect`]: state and the event just applied to what a worker must be told.
+//!
+//! INVARIANT (once): an action id is started at most once, because `ActionStarted` is refused for
+//! an id that was started before, and no function here emits `ActionStarted` by itself.
+//! INVARIANT (one outcome): `TaskFinished` is emitted only on the edge out of a live state, and
+//! after it only deliveries are legal.
+
+use jiff::Timestamp;
+
+use crate::approval::Approval;
+use crate::approval::Settlement;
+use crate::changes::DeliveryKind;
+use crate::changes::DeliveryResult;
+use crate::dispatch::Assignment;
+use crate::dispatch::Report;
+use crate::dispatch::ToWorker;
+use crate::event::Event;
+use crate::id::ApprovalId;
+use crate::id::RunNumber;
+use crate::id::TaskId;
+use crate::outcome::Outcome;
+use crate::outcome::Reason;
+use crate::principal::Principal;
+use crate::task::TaskSpec;
+
+mod task;
+
+pub use task::Delivery;
+pub use task::IllegalEdge;
+pub use task::Phase;
+pub use task::State;
+pub use task::Task;
+
+/// Something that may change a task's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The project is free: begin the next run.
+    Start,
+    /// A worker reports. `asking` is the fresh id and the expiry for a question, used by
+    /// [`Report::Ask`] alone.
+    Report {
+        /// The run it speaks of.
+        run: RunNumber,
+        /// What it says.
+        report: Report,
+        /// Id and expiry for a question.
+        asking: (ApprovalId, Timestamp),
+    },
+    /// A person sends another message.
+    Message {
+        /// Their words.
+        text: String,
+        /// Who.
+        by: Principal,
+    },
+    /// A question is settled.
+    Settle {
+        /// Which.
+        approval: ApprovalId,
+        /// How.
+        settlement: Settlement,
+    },
+    /// A person wants the task to stop.
+    Cancel {
+        /// Who.
+        by: Principal,
+    },
+    /// Gatepost has started again and no worker has the task's run any more.
+    Recover,
+    /// A person wants the changes.
+    Deliver {
+        /// How.
+        how: DeliveryKind,
+        /// Who.
+        by: Principal,
+    },
+}
+
+/// Why a command changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The command does not fit the state.
+    #[error("the task is {state}; {wanted}")]
+    WrongState {
+        /// The state's word.
+        state: State,
+        /// What would have been needed.
+        wanted: &'static str,
+    },
+    /// A report of a run that is over, or of an action that does not fit.
+    #[error("run {run} no longer speaks for this task")]
+    StaleRun {
+        /// The run.
+        run: RunNumber,
+    },
+    /// An action would start twice, start unasked, or end without having started.
+    #[error("the action does not fit: {0}")]
+    ActionOutOfOrder(&'static str),
+    /// The task has no such question.
+    #[error("there is no such approval")]
+    UnknownApproval,
+    /// The question was settled before.
+    #[error("already settled: {}", .0.words())]
+    AlreadySettled(Box<Settlement>),
+    /// The changes cannot be delivered.
+    #[error("{0}")]
+    NotDeliverable(&'static str),
+}
+
+/// A new task's first events.
+#[must_use]
+pub fn submit(spec: TaskSpec) -> Vec<Event> {
+    vec![Event::TaskReceived { spec }, Event::TaskQueued {}]
+}
+
+/// What happens when `command` meets `task` at `now`. Nothing has happened when it is refused.
+///
+/// # Errors
+/// [`Refusal`] says why the command does not fit the state.
+pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Start => match task.phase() {
+            Phase::Queued => Ok(vec![Event::RunStarted { run: task.run().next() }]),
+            _ => Err(task.wrong("only a queued task starts")),
+        },
+        Command::Report { run, report, asking } => decide_report(task, run, report, asking, now),
+        Command::Message { text, by } => match task.phase() {
+            Phase::Received | Phase::Queued | Phase::Suspended { .. } | Phase::Running { .. } => {
+                Ok(vec![Event::MessageReceived { text, by }])
+            }
+            Phase::Preparing { .. } => Ok(vec![Event::MessageReceived { text, by }]),
+            Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
+                Err(task.wrong("a message needs a live task; hand over a new one"))
+            }
+        },
+        Command::Settle { approval, settlement } => decide_settle(task, &approval, settlement, now),
+        Command::Cancel { by } => decide_cancel(task, &by),
+        Command::Recover => Ok(decide_recover(task)),
+        Command::Deliver { how, by } => {
+            check_deliverable(task, how)?;
+            Ok(vec![Event::DeliveryRequested { how, by }])
+        }
+    }
+}
+
+/// What a worker must be told after `event`, which `task` has just applied.
+#[must_use]
+pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
+    let id = task.id().clone();
+    match event {
+        Event::RunStarted { run } => Some(ToWorker::Start {
+            assignment: Box::new(Assignment {
+                task: id,
+                run: *run,
+                spec: task.spec().clone(),
+                messages: task.messages().to_vec(),
+                next_action: task.next_action(),
+                resume: task.resume().map(str::to_owned),
+                answers: task.unacted().to_vec(),
+                grants: task.grants().to_vec(),
+            }),
+        }),
+        // A suspended task has no worker; the next run is told through its assignment.
+        Event::ApprovalDecided { action_id, settlement, .. } => {
+            let run = task.live_run()?;
+            Some(ToWorker::Settled {
+                task: id,
+                run,
+                action_id: *action_id,
+                settlement: settlement.clone(),
+            })
+        }
+        Event::MessageReceived { text, .. } => {
+            let run = task.live_run()?;
+            Some(ToWorker::Message { task: id, run, text: text.clone() })
+        }
+        Event::CancelRequested { .. } => match task.phase() {
+            Phase::Cancelling { run, .. } => Some(ToWorker::Cancel { task: id, run: *run }),
+            _ => None,
+        },
+        Event::DeliveryRequested { how, .. } => Some(ToWorker::Deliver {
+            task: id,
+            spec: Box::new(task.spec().clone()),
+            changes: Box::new(task.changes().cloned().unwrap_or_default()),
+            how: *how,
+        }),
+        Event::HubStarted { .. }
+        | Event::TaskReceived { .. }
+        | Event::TaskQueued {}
+        | Event::RunReady { .. }
+        | Event::AgentReported { .. }
+        | Event::Verdict { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ActionStarted { .. }
+        | Event::ActionFinished { .. }
+        | Event::ActionRefused { .. }
+        | Event::RunSuspended { .. }
+        | Event::RunEnded { .. }
+        | Event::ChangesCollected { .. }
+        | Event::TaskFinished { .. }
+        | Event::DeliveryFinished { .. } => None,
+    }
+}
+
+/// What a worker must be told of a task whose run is gone, after [`Command::Recover`] or a cancel
+/// of a suspended task: a dead run's changes are still collected, an asked delivery still made.
+#[must_use]
+pub fn unfinished_business(task: &Task) -> Option<ToWorker> {
+    let id = task.id().clone();
+    match (task.phase(), task.delivery()) {
+        (Phase::Finishing { run, .. }, _) => {
+            Some(ToWorker::Collect { task: id, run: *run, spec: Box::new(task.spec().clone()) })
+        }
+        (Phase::Finished { .. }, Delivery::Underway { how }) => Some(ToWorker::Deliver {
+            task: id,
+            spec: Box::new(task.spec().clone()),
+            changes: Box::new(task.changes().cloned().unwrap_or_default()),
+            how: *how,
+        }),
+        _ => None,
+    }
+}
+
+fn decide_report(
+    task: &Task,
+    run: RunNumber,
+    report: Report,
+    asking: (ApprovalId, Timestamp),
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    if let Report::Delivered { result } = report {
+        return match task.delivery() {
+            Delivery::Underway { .. } => Ok(vec![Event::DeliveryFinished { result }]),
+            Delivery::NotAsked | Delivery::Done { .. } => {
+                Err(task.wrong("no delivery is under way"))
+            }
+        };
+    }
+    if task.reporting_run() != Some(run) {
+        return Err(Refusal::StaleRun { run });
+    }
+    let cancelling = matches!(task.phase(), Phase::Cancelling { .. });
+    let finishing = matches!(task.phase(), Phase::Finishing { .. });
+    match report {
+        Report::Changes { changes } if finishing => {
+            let (outcome, reason) = task.ending();
+            Ok(vec![
+                Event::ChangesCollected { run, changes },
+                Event::TaskFinished { outcome, reason },
+            ])
+        }
+        Report::Changes { .. } => Err(task.wrong("changes come after the run has ended")),
+        _ if finishing => Err(task.wrong("a run that ended only reports its changes")),
+        Report::Ready { sandbox } => match task.phase() {
+            Phase::Preparing { .. } => Ok(vec![Event::RunReady { run, sandbox }]),
+            _ => Err(task.wrong("a run becomes ready once")),
+        },
+        Report::AgentReported { event } => Ok(vec![Event::AgentReported { run, event }]),
+        Report::Verdict { action_id, action, digest, judgement } => {
+            task.check_working()?;
+            if action_id < task.next_action() {
+                return Err(Refusal::ActionOutOfOrder("its number was used before"));
+            }
+            Ok(vec![Event::Verdict { run, action_id, action, digest, judgement }])
+        }
+        Report::Ask { action_id, action, digest, bound, judgement, resume } => {
+            task.check_working()?;
+            task.check_reviewed(action_id, &digest)?;
+            if task.open_for(action_id).is_some() {
+                return Err(Refusal::ActionOutOfOrder("it is asked about already"));
+            }
+            let (id, expires_at) = asking;
+            Ok(vec![Event::ApprovalRequested {
+                digest: digest.clone(),
+                approval: Box::new(Approval {
+                    id,
+                    run,
+                    action_id,
+                    digest,
+                    action,
+                    bound,
+                    judgement,
+                    asked_at: now,
+                    expires_at,
+                    resume,
+                }),
+            }])
+        }
+        Report::Withdraw { action_id } => {
+            let open = task.open_for(action_id).ok_or(Refusal::UnknownApproval)?;
+            Ok(vec![settled(open, Settlement::Withdrawn)])
+        }
+        Report::ActionStarted { action_id, digest } => {
+            task.check_working()?;
+            task.check_reviewed(action_id, &digest)?;
+            task.check_startable(action_id, &digest)?;
+            Ok(vec![Event::ActionStarted { run, action_id, digest }])
+        }
+        Report::ActionFinished { action_id, digest, result } => {
+            if !task.is_in_flight(action_id) {
+                return Err(Refusal::ActionOutOfOrder("it was not running"));
+            }
+            Ok(vec![Event::ActionFinished { run, action_id, digest, result }])
+        }
+        Report::ActionRefused { action_id, digest, reason } => {
+            task.check_reviewed(action_id, &digest)?;
+            if task.open_for(action_id).is_some() {
+                return Err(Refusal::ActionOutOfOrder("its question is still open"));
+            }
+            Ok(vec![Event::ActionRefused { run, action_id, digest, reason }])
+        }
+        Report::Ended { outcome, reason } => {
+            // What the run says of its end does not count against a person's stop.
+            let (outcome, reason) = if cancelling { task.ending() } else { (outcome, reason) };
+            let mut events = withdraw_open(task);
+            events.push(Event::RunEnded { run, outcome, reason });
+            Ok(events)
+        }
+        Report::Delivered { .. } => Err(task.wrong("no delivery is under way")),
+    }
+}
+
+fn decide_settle(
+    task: &Task,
+    id: &ApprovalId,
+    settlement: Settlement,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    if let Some(before) = task.settlement(id) {
+        return Err(Refusal::AlreadySettled(Box::new(before.clone())));
+    }
+    let open = task.open().get(id).ok_or(Refusal::UnknownApproval)?;
+    // A tap that comes after its time counts as no tap, even when the timer has not fired yet.
+    let late = now >= open.expires_at;
+    let settlement = match settlement {
+        Settlement::Person { .. } if late => Settlement::Expired,
+        Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => settlement,
+    };
+    let mut events = vec![settled(open, settlement)];
+    let suspended = matches!(task.phase(), Phase::Suspended { .. });
+    if suspended && task.open().len() == 1 {
+        events.push(Event::TaskQueued {});
+    }
+    Ok(events)
+}
+
+fn decide_cancel(task: &Task, by: &Principal) -> Result<Vec<Event>, Refusal> {
+    let cancelled = (Outcome::Cancelled, Reason::CancelledBy { by: by.to_string() });
+    let mut events = vec![Event::CancelRequested { by: by.clone() }];
+    match task.phase() {
+        Phase::Received | Phase::Queued if task.run() == RunNumber::default() => {
+            events.push(Event::TaskFinished { outcome: cancelled.0, reason: cancelled.1 });
+        }
+        // An earlier run was cut off: what it changed is still collected.
+        Phase::Received | Phase::Queued | Phase::Suspended { .. } => {
+            events.extend(withdraw_open(task));
+            events.push(Event::RunEnded {
+                run: task.run(),
+                outcome: cancelled.0,
+                reason: cancelled.1,
+            });
+        }
+        Phase::Preparing { .. } | Phase::Running { .. } => events.extend(withdraw_open(task)),
+        Phase::Cancelling { .. } => return Err(task.wrong("it is being stopped already")),
+        Phase::Finishing { .. } | Phase::Finished { .. } => {
+            return Err(task.wrong("there is nothing left to stop"));
+        }
+    }
+    Ok(events)
+}
+
+/// A sentence for every row of the table: what becomes of a task whose worker is gone.
+fn decide_recover(task: &Task) -> Vec<Event> {
+    match task.phase() {
+        // It never came to be queued.
+        Phase::Received => vec![Event::TaskQueued {}],
+        // It waits as it did; or it only has its changes left to collect; or it is over.
+        Phase::Queued | Phase::Finishing { .. } | Phase::Finished { .. } => vec![],
+        // A question still waits for its answer, or was answered since.
+        Phase::Suspended { .. } if task.open().is_empty() => vec![Event::TaskQueued {}],
+        Phase::Suspended { .. } => vec![],
+        // A person had stopped it.
+        Phase::Cancelling { run, .. } => {
+            let (outcome, reason) = task.ending();
+            vec![Event::RunEnded { run: *run, outcome, reason }]
+        }
+        Phase::Preparing { run } | Phase::Running { run } => {
+            let run = *run;
+            if let Some(during) = task.running_command() {
+                // It may have done half of its work; only a person can say whether to do it again.
+                let mut events = withdraw_open(task);
+                events.push(interrupted(run, Some(during.to_owned())));
+                events
+            } else if !task.open().is_empty() {
+                vec![Event::RunSuspended { run }]
+            } else if !task.unacted().is_empty() || !task.ever_acted() {
+                // Nothing has run since the last answer, or nothing at all: going on repeats nothing.
+                vec![Event::RunSuspended { run }, Event::TaskQueued {}]
+            } else {
+                vec![interrupted(run, None)]
+            }
+        }
+    }
+}
+
+fn check_deliverable(task: &Task, how: DeliveryKind) -> Result<(), Refusal> {
+    if !matches!(task.phase(), Phase::Finished { .. }) {
+        return Err(task.wrong("changes are delivered when it has finished"));
+    }
+    let Some(changes) = task.changes().filter(|changes| !changes.is_empty()) else {
+        return Err(Refusal::NotDeliverable("the task changed nothing"));
+    };
+    match task.delivery() {
+        Delivery::Underway { .. } => {
+            return Err(Refusal::NotDeliverable("a delivery is under way"));
+        }
+        Delivery::NotAsked => {}
+        Delivery::Done { result } => match result {
+            DeliveryResult::Applied { .. } => {
+                return Err(Refusal::NotDeliverable("the changes were applied already"));
+            }
+            DeliveryResult::Discarded => {
+                return Err(Refusal::NotDeliverable("the changes were discarded"));
+            }
+            DeliveryResult::Branched { .. }
+            | DeliveryResult::Conflict { .. }
+            | DeliveryResult::Failed { .. } => {}
+        },
+    }
+    match how {
+        DeliveryKind::Apply | DeliveryKind::Branch if changes.truncated => {
+            Err(Refusal::NotDeliverable(
+                "there are more changes than can be shown; only discard is left",
+            ))
+        }
+        DeliveryKind::Apply | DeliveryKind::Branch | DeliveryKind::Discard => Ok(()),
+    }
+}
+
+fn settled(open: &Approval, settlement: Settlement) -> Event {
+    Event::ApprovalDecided {
+        approval: open.id.clone(),
+        action_id: open.action_id,
+        digest: open.digest.clone(),
+        settlement,
+    }
+}
+
+fn withdraw_open(task: &Task) -> Vec<Event> {
+    task.open().values().map(|open| settled(open, Settlement::Withdrawn)).collect()
+}
+
+fn interrupted(run: RunNumber, during: Option<String>) -> Event {
+    Event::RunEnded { run, outcome: Outcome::Interrupted, reason: Reason::GatepostEnded { during } }
+}
+
+/// Replays a task from its own records, in order.
+///
+/// # Errors
+/// [`IllegalEdge`] names the first record that does not follow from those before it.
+pub fn replay<'a>(
+    id: &TaskId,
+    records: impl IntoIterator<Item = (&'a Event, Timestamp)>,
+) -> Result<Option<Task>, IllegalEdge> {
+    let mut task: Option<Task> = None;
+    for (event, at) in records {
+        match (&mut task, event) {
+            (None, Event::TaskReceived { spec }) => {
+                task = Some(Task::received(id.clone(), spec.clone(), at));
+            }
+            (None, _) => return Err(IllegalEdge::unborn(event)),
+            (Some(task), _) => task.apply(event, at)?,
+        }
+    }
+    Ok(task)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,608 @@
+//! A task's state, and how each event changes it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Refusal;
+use crate::action::ActionDigest;
+use crate::approval::Approval;
+use crate::approval::Decision;
+use crate::approval::Settlement;
+use crate::changes::ChangeSet;
+use crate::changes::DeliveryKind;
+use crate::changes::DeliveryResult;
+use crate::dispatch::Answer;
+use crate::event::Event;
+use crate::id::ActionId;
+use crate::id::ApprovalId;
+use crate::id::RunNumber;
+use crate::id::TaskId;
+use crate::outcome::Outcome;
+use crate::outcome::Reason;
+use crate::task::TaskSpec;
+use crate::verdict::Verdict;
+
+/// A task as its events left it. Only [`Task::apply`] changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    id: TaskId,
+    spec: TaskSpec,
+    received_at: Timestamp,
+    phase: Phase,
+    /// The latest run; 0 before the first.
+    run: RunNumber,
+    /// The number the next reviewed action gets.
+    next_action: ActionId,
+    /// Reviewed, not yet started: what the gate said, so that nothing starts unreviewed.
+    reviewed: BTreeMap<ActionId, Reviewed>,
+    /// Started, not yet ended, with the words a person knows them by.
+    in_flight: BTreeMap<ActionId, String>,
+    /// Whether any action of the task ever started.
+    ever_acted: bool,
+    open: BTreeMap<ApprovalId, Approval>,
+    settled: BTreeMap<ApprovalId, Settlement>,
+    /// Answers that no action has followed yet.
+    unacted: Vec<Answer>,
+    grants: Vec<ActionDigest>,
+    messages: Vec<String>,
+    resume: Option<String>,
+    changes: Option<ChangeSet>,
+    delivery: Delivery,
+}
+
+/// Where a task is in its life, with what belongs to that place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "phase")]
+pub enum Phase {
+    /// Handed over.
+    Received,
+    /// Waiting for its project.
+    Queued,
+    /// A run is making its workspace and sandbox.
+    Preparing {
+        /// Which.
+        run: RunNumber,
+    },
+    /// The agent works, or waits for people.
+    Running {
+        /// Which run.
+        run: RunNumber,
+    },
+    /// The run is gone; a question is still open or its answer not acted on.
+    Suspended {
+        /// The run that is gone.
+        run: RunNumber,
+    },
+    /// A person stopped it; the run is being ended.
+    Cancelling {
+        /// Which run.
+        run: RunNumber,
+        /// Who.
+        by: String,
+    },
+    /// The agent stopped; what it changed is being collected.
+    Finishing {
+        /// Which run.
+        run: RunNumber,
+        /// How the task will end.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+    },
+    /// Over.
+    Finished {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The word for where a task is, in the API and on cards; derived, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Handed over.
+    Received,
+    /// Waiting for its project.
+    Queued,
+    /// Making workspace and sandbox.
+    Preparing,
+    /// The agent works.
+    Running,
+    /// At least one question is open.
+    AwaitingApproval,
+    /// Being stopped.
+    Cancelling,
+    /// Collecting changes.
+    Finishing,
+    /// Over.
+    Finished,
+}
+
+/// What became of the changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "delivery")]
+pub enum Delivery {
+    /// Nobody has asked for them.
+    #[default]
+    NotAsked,
+    /// Asked for, being done.
+    Underway {
+        /// How.
+        how: DeliveryKind,
+    },
+    /// Done, or tried.
+    Done {
+        /// What became of it.
+        result: DeliveryResult,
+    },
+}
+
+/// An event that cannot follow from the state; the journal that holds it is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event `{event}` does not follow from state `{state}`")]
+pub struct IllegalEdge {
+    state: String,
+    event: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Reviewed {
+    digest: ActionDigest,
+    subject: String,
+    allowed: bool,
+}
+
+impl IllegalEdge {
+    pub(super) fn unborn(event: &Event) -> Self {
+        Self { state: "none".into(), event: event.kind() }
+    }
+}
+
+impl Task {
+    /// A task that was just handed over.
+    #[must_use]
+    pub fn received(id: TaskId, spec: TaskSpec, at: Timestamp) -> Self {
+        Self {
+            id,
+            spec,
+            received_at: at,
+            phase: Phase::Received,
+            run: RunNumber::default(),
+            next_action: ActionId(1),
+            reviewed: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            ever_acted: false,
+            open: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            unacted: Vec::new(),
+            grants: Vec::new(),
+            messages: Vec::new(),
+            resume: None,
+            changes: None,
+            delivery: Delivery::NotAsked,
+        }
+    }
+
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`IllegalEdge`] when the event cannot follow; the state is then as it was.
+    pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), IllegalEdge> {
+        let state = self.state();
+        let illegal = || IllegalEdge { state: state.to_string(), event: event.kind() };
+        match event {
+            Event::HubStarted { .. } | Event::TaskReceived { .. } => return Err(illegal()),
+            Event::TaskQueued {} => match self.phase {
+                Phase::Received => self.phase = Phase::Queued,
+                Phase::Suspended { .. } if self.open.is_empty() => self.phase = Phase::Queued,
+                _ => return Err(illegal()),
+            },
+            Event::RunStarted { run } => match self.phase {
+                Phase::Queued if *run == self.run.next() => {
+                    self.run = *run;
+                    self.phase = Phase::Preparing { run: *run };
+                }
+                _ => return Err(illegal()),
+            },
+            Event::RunReady { run, .. } => match self.phase {
+                Phase::Preparing { run: now } if now == *run => {
+                    self.phase = Phase::Running { run: *run };
+                }
+                _ => return Err(illegal()),
+            },
+            Event::AgentReported { .. } => {
+                if self.reporting_run().is_none() {
+                    return Err(illegal());
+                }
+            }
+            Event::MessageReceived { text, .. } => match self.phase {
+                Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
+                    return Err(illegal());
+                }
+                _ => self.messages.push(text.clone()),
+            },
+            Event::Verdict { run, action_id, action, digest, judgement } => {
+                if self.live_run() != Some(*run) || *action_id < self.next_action {
+                    return Err(illegal());
+                }
+                self.next_action = action_id.next();
+                self.reviewed.insert(
+                    *action_id,
+                    Reviewed {
+                        digest: digest.clone(),
+                        subject: action.subject().chars().take(200).collect(),
+                        allowed: judgement.verdict == Verdict::Allow,
+                    },
+                );
+            }
+            Event::ApprovalRequested { approval, .. } => {
+                if self.live_run() != Some(approval.run)
+                    || self.open.contains_key(&approval.id)
+                    || self.settled.contains_key(&approval.id)
+                {
+                    return Err(illegal());
+                }
+                self.resume = Some(approval.resume.clone());
+                self.open.insert(approval.id.clone(), (**approval).clone());
+            }
+            Event::ApprovalDecided { approval, digest, settlement, .. } => {
+                if self.open.remove(approval).is_none() {
+                    return Err(illegal());
+                }
+                match settlement {
+                    Settlement::Person { decision: Decision::ApproveForTask, .. } => {
+                        self.grants.push(digest.clone());
+                    }
+                    Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}
+                }
+                if *settlement != Settlement::Withdrawn {
+                    self.unacted
+                        .push(Answer { digest: digest.clone(), settlement: settlement.clone() });
+                }
+                self.settled.insert(approval.clone(), settlement.clone());
+            }
+            Event::ActionStarted { run, action_id, digest } => {
+                let reviewed =
+                    self.reviewed.get(action_id).filter(|reviewed| reviewed.digest == *digest);
+                match (self.live_run(), reviewed) {
+                    (Some(now), Some(reviewed)) if now == *run => {
+                        self.in_flight.insert(*action_id, reviewed.subject.clone());
+                    }
+                    _ => return Err(illegal()),
+                }
+                self.reviewed.remove(action_id);
+                self.unacted.retain(|answer| answer.digest != *digest);
+                self.ever_acted = true;
+            }
+            Event::ActionFinished { action_id, .. } => {
+                if self.in_flight.remove(action_id).is_none() {
+                    return Err(illegal());
+                }
+            }
+            Event::ActionRefused { action_id, digest, .. } => {
+                if self.reviewed.remove(action_id).is_none() {
+                    return Err(illegal());
+                }
+                self.unacted.retain(|answer| answer.digest != *digest);
+            }
+            Event::CancelRequested { by } => match self.phase {
+                Phase::Preparing { run } | Phase::Running { run } => {
+                    self.phase = Phase::Cancelling { run, by: by.to_string() };
+                }
+                Phase::Received | Phase::Queued | Phase::Suspended { .. } => {}
+                Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
+                    return Err(illegal());
+                }
+            },
+            Event::RunSuspended { run } => match self.phase {
+                Phase::Preparing { run: now } | Phase::Running { run: now } if now == *run => {
+                    self.phase = Phase::Suspended { run: *run };
+                }
+                _ => return Err(illegal()),
+            },
+            Event::RunEnded { run, outcome, reason } => {
+                let fits = *run == self.run
+                    && self.open.is_empty()
+                    && !matches!(
+                        self.phase,
+                        Phase::Received | Phase::Finishing { .. } | Phase::Finished { .. }
+                    );
+                if !fits {
+                    return Err(illegal());
+                }
+                self.in_flight.clear();
+                self.reviewed.clear();
+                self.unacted.clear();
+                self.phase =
+                    Phase::Finishing { run: *run, outcome: *outcome, reason: reason.clone() };
+            }
+            Event::ChangesCollected { run, changes } => match self.phase {
+                Phase::Finishing { run: now, .. } if now == *run => {
+                    self.changes = Some(changes.clone());
+                }
+                _ => return Err(illegal()),
+            },
+            Event::TaskFinished { outcome, reason } => match self.phase {
+                Phase::Finishing { .. } | Phase::Queued | Phase::Received => {
+                    self.phase = Phase::Finished { outcome: *outcome, reason: reason.clone(), at };
+                }
+                _ => return Err(illegal()),
+            },
+            Event::DeliveryRequested { how, .. } => match (&self.phase, &self.delivery) {
+                (Phase::Finished { .. }, Delivery::NotAsked | Delivery::Done { .. }) => {
+                    self.delivery = Delivery::Underway { how: *how };
+                }
+                _ => return Err(illegal()),
+            },
+            Event::DeliveryFinished { result } => match self.delivery {
+                Delivery::Underway { .. } => {
+                    self.delivery = Delivery::Done { result: result.clone() };
+                }
+                Delivery::NotAsked | Delivery::Done { .. } => return Err(illegal()),
+            },
+        }
+        Ok(())
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    /// When it was handed over.
+    #[must_use]
+    pub fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
+
+    /// Where it is, with what belongs to that place.
+    #[must_use]
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The word for where it is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Received => State::Received,
+            Phase::Queued => State::Queued,
+            Phase::Preparing { .. } => State::Preparing,
+            Phase::Running { .. } | Phase::Suspended { .. } if !self.open.is_empty() => {
+                State::AwaitingApproval
+            }
+            Phase::Running { .. } => State::Running,
+            Phase::Suspended { .. } => State::Queued,
+            Phase::Cancelling { .. } => State::Cancelling,
+            Phase::Finishing { .. } => State::Finishing,
+            Phase::Finished { .. } => State::Finished,
+        }
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<(Outcome, &Reason)> {
+        match &self.phase {
+            Phase::Finished { outcome, reason, .. } => Some((*outcome, reason)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished { .. })
+    }
+
+    /// Whether its project must not be written or run in by another task now.
+    #[must_use]
+    pub fn holds_project(&self) -> bool {
+        match &self.phase {
+            Phase::Received | Phase::Queued => false,
+            Phase::Preparing { .. }
+            | Phase::Running { .. }
+            | Phase::Suspended { .. }
+            | Phase::Cancelling { .. }
+            | Phase::Finishing { .. } => true,
+            Phase::Finished { .. } => matches!(self.delivery, Delivery::Underway { .. }),
+        }
+    }
+
+    /// The latest run; 0 before the first.
+    #[must_use]
+    pub fn run(&self) -> RunNumber {
+        self.run
+    }
+
+    /// The number the next reviewed action gets.
+    #[must_use]
+    pub fn next_action(&self) -> ActionId {
+        self.next_action
+    }
+
+    /// Open questions by id.
+    #[must_use]
+    pub fn open(&self) -> &BTreeMap<ApprovalId, Approval> {
+        &self.open
+    }
+
+    /// How a question was settled, if it was.
+    #[must_use]
+    pub fn settlement(&self, id: &ApprovalId) -> Option<&Settlement> {
+        self.settled.get(id)
+    }
+
+    /// What the run changed, once it is collected.
+    #[must_use]
+    pub fn changes(&self) -> Option<&ChangeSet> {
+        self.changes.as_ref()
+    }
+
+    /// What became of the changes.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Actions approved for the whole task.
+    #[must_use]
+    pub fn grants(&self) -> &[ActionDigest] {
+        &self.grants
+    }
+
+    /// Further messages of people, in order.
+    #[must_use]
+    pub fn messages(&self) -> &[String] {
+        &self.messages
+    }
+
+    /// Where the agent takes up its work after a cut.
+    #[must_use]
+    pub fn resume(&self) -> Option<&str> {
+        self.resume.as_deref()
+    }
+
+    /// Answers that no action has followed yet.
+    #[must_use]
+    pub fn unacted(&self) -> &[Answer] {
+        &self.unacted
+    }
+
+    /// The run a worker has in hand, if one has.
+    #[must_use]
+    pub fn live_run(&self) -> Option<RunNumber> {
+        match &self.phase {
+            Phase::Preparing { run } | Phase::Running { run } | Phase::Cancelling { run, .. } => {
+                Some(*run)
+            }
+            Phase::Received
+            | Phase::Queued
+            | Phase::Suspended { .. }
+            | Phase::Finishing { .. }
+            | Phase::Finished { .. } => None,
+        }
+    }
+
+    pub(super) fn reporting_run(&self) -> Option<RunNumber> {
+        match &self.phase {
+            Phase::Finishing { run, .. } => Some(*run),
+            _ => self.live_run(),
+        }
+    }
+
+    pub(super) fn ever_acted(&self) -> bool {
+        self.ever_acted
+    }
+
+    pub(super) fn is_in_flight(&self, id: ActionId) -> bool {
+        self.in_flight.contains_key(&id)
+    }
+
+    pub(super) fn running_command(&self) -> Option<&str> {
+        self.in_flight.values().next().map(String::as_str)
+    }
+
+    pub(super) fn open_for(&self, id: ActionId) -> Option<&Approval> {
+        self.open.values().find(|approval| approval.action_id == id)
+    }
+
+    /// How the task ends once its run has: as the run said, or as the person's stop says.
+    pub(super) fn ending(&self) -> (Outcome, Reason) {
+        match &self.phase {
+            Phase::Finishing { outcome, reason, .. } | Phase::Finished { outcome, reason, .. } => {
+                (*outcome, reason.clone())
+            }
+            Phase::Cancelling { by, .. } => {
+                (Outcome::Cancelled, Reason::CancelledBy { by: by.clone() })
+            }
+            Phase::Received
+            | Phase::Queued
+            | Phase::Preparing { .. }
+            | Phase::Running { .. }
+            | Phase::Suspended { .. } => {
+                (Outcome::Interrupted, Reason::GatepostEnded { during: None })
+            }
+        }
+    }
+
+    pub(super) fn wrong(&self, wanted: &'static str) -> Refusal {
+        Refusal::WrongState { state: self.state(), wanted }
+    }
+
+    /// Only a running task reviews, asks and starts; one that is being stopped does not.
+    pub(super) fn check_working(&self) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Running { .. } => Ok(()),
+            _ => Err(self.wrong("only a running task acts")),
+        }
+    }
+
+    pub(super) fn check_reviewed(
+        &self,
+        id: ActionId,
+        digest: &ActionDigest,
+    ) -> Result<(), Refusal> {
+        match self.reviewed.get(&id) {
+            Some(reviewed) if reviewed.digest == *digest => Ok(()),
+            Some(_) => Err(Refusal::ActionOutOfOrder("it is not what the gate reviewed")),
+            None => Err(Refusal::ActionOutOfOrder("the gate has not reviewed it, or it started")),
+        }
+    }
+
+    /// What the gate allowed may start; everything else needs an answer or a grant for its digest.
+    pub(super) fn check_startable(
+        &self,
+        id: ActionId,
+        digest: &ActionDigest,
+    ) -> Result<(), Refusal> {
+        let allowed = self.reviewed.get(&id).is_some_and(|reviewed| reviewed.allowed);
+        let answered = self
+            .unacted
+            .iter()
+            .any(|answer| answer.digest == *digest && answer.settlement.approves());
+        if allowed || answered || self.grants.contains(digest) {
+            Ok(())
+        } else {
+            Err(Refusal::ActionOutOfOrder("neither the gate nor a person allowed it"))
+        }
+    }
+}
+
+impl State {
+    /// The word in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Queued => "queued",
+            Self::Preparing => "preparing",
+            Self::Running => "running",
+            Self::AwaitingApproval => "awaiting-approval",
+            Self::Cancelling => "cancelling",
+            Self::Finishing => "finishing",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

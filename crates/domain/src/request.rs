@@ -1,0 +1,125 @@
+//! What people and programs ask of the hub, and its answers, the same for every chat.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::approval::Approval;
+use crate::approval::Settlement;
+use crate::changes::DeliveryResult;
+use crate::event::Record;
+use crate::id::TaskId;
+use crate::lifecycle::Task;
+use crate::mode::Mode;
+
+/// A task as it is handed over; what is left out comes from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTask {
+    /// The person's words.
+    pub text: String,
+    /// The project's name; the default project when left out.
+    pub project: Option<String>,
+    /// The agent's name; the default agent when left out.
+    pub agent: Option<String>,
+    /// The mode; the default mode when left out.
+    pub mode: Option<Mode>,
+}
+
+/// A task that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Its id.
+    pub id: TaskId,
+    /// How many tasks of its project go before it; 0 when it starts now.
+    pub ahead: usize,
+}
+
+/// A task with all its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDetail {
+    /// Its state.
+    pub task: Task,
+    /// Its records, in order.
+    pub records: Vec<Record>,
+    /// The diff of its changes as text, once collected and while they are kept.
+    pub diff: Option<String>,
+}
+
+/// An open question with the task that asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenApproval {
+    /// The task.
+    pub task: TaskId,
+    /// The question.
+    pub approval: Approval,
+}
+
+/// What came of answering a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The task that asked.
+    pub task: TaskId,
+    /// How the question is settled now.
+    pub settlement: Settlement,
+    /// What happens because of it.
+    pub consequence: Consequence,
+}
+
+/// What happens because a question was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consequence {
+    /// The worker was told and goes on.
+    Told,
+    /// The worker was gone; the task goes on from where it stood with a new run.
+    Requeued,
+    /// This answer changed nothing: the question was settled before, or its time had run out.
+    TooLate,
+}
+
+/// What came of asking for the changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryReceipt {
+    /// It is done, or was tried.
+    Done(DeliveryResult),
+    /// It waits until the project is free.
+    Queued,
+}
+
+/// Why a request was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RequestError {
+    /// What kind of refusal.
+    pub kind: RequestErrorKind,
+    /// What is wrong, for people: lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestErrorKind {
+    /// The request itself is wrong.
+    Invalid,
+    /// There is no such thing.
+    NotFound,
+    /// It does not fit the state any more.
+    Conflict,
+    /// There is no room; try again later.
+    Full,
+    /// Gatepost cannot do it now, for a reason on its side.
+    Unavailable,
+}
+
+impl RequestError {
+    /// A refusal with its hint.
+    #[must_use]
+    pub fn new(
+        kind: RequestErrorKind,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { kind, message: message.into(), hint: hint.into() }
+    }
+}

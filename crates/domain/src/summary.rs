@@ -1,0 +1,293 @@
+//! What a task came to, built from its records and never from the agent's own words.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::approval::Decision;
+use crate::approval::Settlement;
+use crate::changes::ChangeKind;
+use crate::changes::ChangeSet;
+use crate::changes::DeliveryResult;
+use crate::event::Event;
+use crate::event::Record;
+use crate::event::SandboxReport;
+use crate::id::ActionId;
+use crate::outcome::Outcome;
+use crate::outcome::Reason;
+use crate::verdict::Source;
+use crate::verdict::Verdict;
+
+/// What a task came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// How it ended; none while it lives.
+    pub outcome: Option<Outcome>,
+    /// Why, in a sentence.
+    pub reason: Option<String>,
+    /// From hand-over to end, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// What changed.
+    pub files: Vec<FileLine>,
+    /// Lines added over all text files.
+    pub lines_added: u64,
+    /// Lines removed over all text files.
+    pub lines_removed: u64,
+    /// What ran, in order.
+    pub ran: Vec<RanLine>,
+    /// What was refused, in order.
+    pub refused: Vec<RefusedLine>,
+    /// What a person approved, in order.
+    pub approved: Vec<ApprovedLine>,
+    /// How many actions each source settled.
+    pub settled_by: BTreeMap<Source, Counts>,
+    /// The boundary it ran in.
+    pub sandbox: Option<SandboxReport>,
+    /// What became of the changes.
+    pub delivery: Option<DeliveryResult>,
+}
+
+/// One changed path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileLine {
+    /// Relative to the project.
+    pub path: String,
+    /// `added`, `modified`, `deleted`, `mode`, `symlink`, `directory` or `special`.
+    pub kind: &'static str,
+    /// Lines added.
+    pub added: u64,
+    /// Lines removed.
+    pub removed: u64,
+    /// Why it is never delivered, if it is not.
+    pub refusal: Option<&'static str>,
+}
+
+/// One action that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RanLine {
+    /// The tool.
+    pub tool: &'static str,
+    /// The command, path or address.
+    pub subject: String,
+    /// Its exit status, when it exited.
+    pub exit: Option<i32>,
+    /// How it ended, in words; `unknown` when Gatepost ended first.
+    pub how: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One action that did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedLine {
+    /// The tool.
+    pub tool: &'static str,
+    /// The command, path or address.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+    /// Which rule.
+    pub rule: String,
+    /// Who or what settled it.
+    pub by: Source,
+}
+
+/// One action a person approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApprovedLine {
+    /// The tool.
+    pub tool: &'static str,
+    /// The command, path or address.
+    pub subject: String,
+    /// Who, as `platform:id`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it holds for the whole task.
+    pub for_task: bool,
+}
+
+/// How often a source allowed and refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Actions it let run.
+    pub allowed: u64,
+    /// Actions it refused.
+    pub refused: u64,
+}
+
+impl ChangeKind {
+    /// The word in summaries.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Modified => "modified",
+            Self::Deleted => "deleted",
+            Self::ModeChanged => "mode",
+            Self::Symlink { .. } => "symlink",
+            Self::Directory => "directory",
+            Self::Special => "special",
+        }
+    }
+}
+
+struct Known {
+    tool: &'static str,
+    subject: String,
+    rule: String,
+    source: Source,
+}
+
+impl Summary {
+    /// The summary of one task from its records, in order.
+    #[must_use]
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut summary = Self::default();
+        let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
+        let mut running: BTreeMap<ActionId, usize> = BTreeMap::new();
+        let mut received_at = None;
+        for record in records {
+            match &record.event {
+                Event::TaskReceived { .. } => received_at = Some(record.at),
+                Event::RunReady { sandbox, .. } => summary.sandbox = Some(sandbox.clone()),
+                Event::Verdict { action_id, action, judgement, .. } => {
+                    let source = judgement.stage.source();
+                    match judgement.verdict {
+                        Verdict::Allow => summary.count(source, true),
+                        Verdict::Deny => summary.count(source, false),
+                        // A person or the clock settles these; they are counted then.
+                        Verdict::Escalate | Verdict::NoVerdict => {}
+                    }
+                    known.insert(
+                        *action_id,
+                        Known {
+                            tool: action.tool(),
+                            subject: action.subject().to_owned(),
+                            rule: judgement.rule.clone(),
+                            source,
+                        },
+                    );
+                }
+                Event::ApprovalDecided { action_id, settlement, .. } => {
+                    summary.settle(known.get_mut(action_id), settlement, record.at);
+                }
+                Event::ActionStarted { action_id, .. } => {
+                    if let Some(known) = known.get(action_id) {
+                        running.insert(*action_id, summary.ran.len());
+                        summary.ran.push(RanLine {
+                            tool: known.tool,
+                            subject: known.subject.clone(),
+                            exit: None,
+                            how: "unknown".into(),
+                            duration_ms: 0,
+                        });
+                    }
+                }
+                Event::ActionFinished { action_id, result, .. } => {
+                    let line = running.remove(action_id).and_then(|at| summary.ran.get_mut(at));
+                    if let Some(line) = line {
+                        line.how = result.ending.words();
+                        line.duration_ms = result.duration_ms;
+                        if let crate::agent::Ending::Exited { code } = result.ending {
+                            line.exit = Some(code);
+                        }
+                    }
+                }
+                Event::ActionRefused { action_id, reason, .. } => {
+                    if let Some(known) = known.get(action_id) {
+                        summary.refused.push(RefusedLine {
+                            tool: known.tool,
+                            subject: known.subject.clone(),
+                            reason: reason.clone(),
+                            rule: known.rule.clone(),
+                            by: known.source,
+                        });
+                    }
+                }
+                Event::ChangesCollected { changes, .. } => summary.take_changes(changes),
+                Event::TaskFinished { outcome, reason } => {
+                    summary.outcome = Some(*outcome);
+                    summary.reason = Some(reason.to_string());
+                    summary.duration_ms = received_at.map(|from: Timestamp| {
+                        u64::try_from(record.at.duration_since(from).as_millis()).unwrap_or(0)
+                    });
+                }
+                Event::DeliveryFinished { result } => summary.delivery = Some(result.clone()),
+                Event::HubStarted { .. }
+                | Event::TaskQueued {}
+                | Event::RunStarted { .. }
+                | Event::AgentReported { .. }
+                | Event::MessageReceived { .. }
+                | Event::ApprovalRequested { .. }
+                | Event::CancelRequested { .. }
+                | Event::RunSuspended { .. }
+                | Event::RunEnded { .. }
+                | Event::DeliveryRequested { .. } => {}
+            }
+        }
+        summary
+    }
+
+    /// Whether it ended because nothing could be done, so that the reason is an answer to show.
+    #[must_use]
+    pub fn answer(reason: &Reason) -> Option<&str> {
+        match reason {
+            Reason::NothingToDo { answer } => Some(answer),
+            _ => None,
+        }
+    }
+
+    fn settle(&mut self, known: Option<&mut Known>, settlement: &Settlement, at: Timestamp) {
+        let Some(known) = known else { return };
+        match settlement {
+            Settlement::Person { who, decision, .. } => {
+                known.source = Source::Person;
+                let for_task = match decision {
+                    Decision::Deny => return self.count(Source::Person, false),
+                    Decision::Approve => false,
+                    Decision::ApproveForTask => true,
+                };
+                self.approved.push(ApprovedLine {
+                    tool: known.tool,
+                    subject: known.subject.clone(),
+                    by: who.to_string(),
+                    at,
+                    for_task,
+                });
+                self.count(Source::Person, true);
+            }
+            Settlement::Expired => {
+                known.source = Source::Timeout;
+                self.count(Source::Timeout, false);
+            }
+            Settlement::Withdrawn => {}
+        }
+    }
+
+    fn take_changes(&mut self, changes: &ChangeSet) {
+        self.lines_added = changes.lines_added();
+        self.lines_removed = changes.lines_removed();
+        self.files = changes
+            .changes
+            .iter()
+            .map(|change| FileLine {
+                path: change.path.clone(),
+                kind: change.kind.word(),
+                added: change.lines_added,
+                removed: change.lines_removed,
+                refusal: change.refusal.map(crate::changes::DeliveryRefusal::sentence),
+            })
+            .collect();
+    }
+
+    fn count(&mut self, source: Source, allowed: bool) {
+        let counts = self.settled_by.entry(source).or_default();
+        if allowed {
+            counts.allowed += 1;
+        } else {
+            counts.refused += 1;
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The gatepost command.
+
+fn main() {}

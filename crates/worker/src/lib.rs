@@ -1,0 +1,1 @@
+//! One run on one machine: workspace, sandbox, agent and gate, to a report.
