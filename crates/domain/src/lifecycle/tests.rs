@@ -1,1 +1,571 @@
-//! Tests of the life cycle.
+//! Tests of the life cycle: the table of recovery, and properties over random lives.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::action::Action;
+use crate::action::ActionDigest;
+use crate::action::Exec;
+use crate::agent::ActionResult;
+use crate::agent::Ending;
+use crate::approval::Decision;
+use crate::changes::Base;
+use crate::changes::Change;
+use crate::changes::ChangeKind;
+use crate::changes::ChangeSet;
+use crate::event::SandboxReport;
+use crate::id::ActionId;
+use crate::mode::Mode;
+use crate::verdict::Clearance;
+use crate::verdict::Judgement;
+use crate::verdict::Stage;
+use crate::verdict::Verdict;
+
+const EXPIRY_SECONDS: i64 = 100;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn spec() -> TaskSpec {
+    TaskSpec {
+        text: "$ true".into(),
+        project: "demo".into(),
+        project_path: "/srv/demo".into(),
+        agent: "runbook".into(),
+        mode: Mode::Auto,
+        requester: Principal::console(),
+        retry_of: None,
+    }
+}
+
+fn action(n: u32) -> Action {
+    Action::Exec(Exec {
+        command: format!("step {n}"),
+        cwd: "/srv/demo".into(),
+        env: BTreeMap::new(),
+    })
+}
+
+fn digest(n: u32) -> ActionDigest {
+    action(n).digest(&[])
+}
+
+fn judgement(verdict: Verdict) -> Judgement {
+    Judgement {
+        verdict,
+        clearance: Clearance::Person,
+        stage: Stage::AskRule,
+        rule: "test".into(),
+        reason: "because".into(),
+        effect: String::new(),
+        evidence: vec![],
+    }
+}
+
+fn person(decision: Decision) -> Settlement {
+    Settlement::Person { who: Principal::console(), decision, reason: None }
+}
+
+fn one_change() -> ChangeSet {
+    ChangeSet {
+        changes: vec![Change {
+            path: "a".into(),
+            kind: ChangeKind::Added,
+            base: Base::Absent,
+            mode: 0o644,
+            size: 1,
+            sha256: "0".repeat(64),
+            lines_added: 1,
+            lines_removed: 0,
+            binary: false,
+            refusal: None,
+        }],
+        ..ChangeSet::default()
+    }
+}
+
+/// A life being lived: the task, all its events, and a clock.
+struct Life {
+    task: Task,
+    events: Vec<(Event, Timestamp)>,
+    second: i64,
+    asked: u32,
+}
+
+impl Life {
+    fn new() -> Self {
+        let events = submit(spec());
+        let id = TaskId::from_entropy(7);
+        let mut task = Task::received(id, spec(), at(0));
+        for event in &events[1..] {
+            task.apply(event, at(0)).unwrap();
+        }
+        Self { task, events: events.into_iter().map(|e| (e, at(0))).collect(), second: 0, asked: 0 }
+    }
+
+    fn give(&mut self, command: Command) -> Result<Vec<Event>, Refusal> {
+        let now = at(self.second);
+        let events = decide(&self.task, command, now)?;
+        for event in &events {
+            self.task.apply(event, now).expect("what was decided must be a legal edge");
+            self.events.push((event.clone(), now));
+            if self.task.is_finished() {
+                let told = effect(&self.task, event);
+                assert!(
+                    matches!(told, None | Some(ToWorker::Deliver { .. })),
+                    "after the end only deliveries: {told:?}"
+                );
+            }
+        }
+        Ok(events)
+    }
+
+    fn report(&mut self, report: Report) -> Result<Vec<Event>, Refusal> {
+        self.asked += 1;
+        let asking =
+            (ApprovalId::from_entropy(u128::from(self.asked)), at(self.second + EXPIRY_SECONDS));
+        let run = self.task.run();
+        self.give(Command::Report { run, report, asking })
+    }
+
+    fn running() -> Self {
+        let mut life = Self::new();
+        life.give(Command::Start).unwrap();
+        let sandbox =
+            SandboxReport { tier: "full".into(), workspace: "overlay".into(), notes: vec![] };
+        life.report(Report::Ready { sandbox }).unwrap();
+        life
+    }
+
+    fn review(&mut self, n: u32, verdict: Verdict) -> Result<Vec<Event>, Refusal> {
+        let action_id = self.task.next_action();
+        self.report(Report::Verdict {
+            action_id,
+            action: action(n),
+            digest: digest(n),
+            judgement: judgement(verdict),
+        })
+    }
+
+    fn ask(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
+        self.report(Report::Ask {
+            action_id: ActionId(id),
+            action: action(n),
+            digest: digest(n),
+            bound: vec![],
+            judgement: judgement(Verdict::Escalate),
+            resume: format!("at {n}"),
+        })
+    }
+
+    fn start(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
+        self.report(Report::ActionStarted { action_id: ActionId(id), digest: digest(n) })
+    }
+
+    fn finish(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
+        let result = ActionResult {
+            ending: Ending::Exited { code: 0 },
+            duration_ms: 1,
+            head: String::new(),
+            tail: String::new(),
+            dropped: 0,
+        };
+        self.report(Report::ActionFinished { action_id: ActionId(id), digest: digest(n), result })
+    }
+
+    fn settle_first(&mut self, settlement: Settlement) -> Result<Vec<Event>, Refusal> {
+        let approval = self.task.open().keys().next().cloned().ok_or(Refusal::UnknownApproval)?;
+        self.give(Command::Settle { approval, settlement })
+    }
+}
+
+#[test]
+fn a_task_runs_from_hand_over_to_delivery() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Allow).unwrap();
+    life.start(1, 1).unwrap();
+    life.finish(1, 1).unwrap();
+    life.review(2, Verdict::Escalate).unwrap();
+    life.ask(2, 2).unwrap();
+    assert_eq!(life.task.state(), State::AwaitingApproval);
+    assert!(life.start(2, 2).is_err(), "nothing starts while its question is open");
+    life.settle_first(person(Decision::Approve)).unwrap();
+    assert_eq!(life.task.state(), State::Running);
+    life.start(2, 2).unwrap();
+    life.finish(2, 2).unwrap();
+    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    assert_eq!(life.task.state(), State::Finishing);
+    life.report(Report::Changes { changes: one_change() }).unwrap();
+    assert_eq!(life.task.outcome(), Some((Outcome::Succeeded, &Reason::Completed)));
+    assert!(!life.task.holds_project());
+    let by = Principal::console();
+    life.give(Command::Deliver { how: DeliveryKind::Apply, by: by.clone() }).unwrap();
+    assert!(life.task.holds_project(), "an apply writes the project");
+    assert!(life.give(Command::Deliver { how: DeliveryKind::Discard, by: by.clone() }).is_err());
+    life.report(Report::Delivered { result: DeliveryResult::Applied { paths: 1, refused: 0 } })
+        .unwrap();
+    let again = life.give(Command::Deliver { how: DeliveryKind::Apply, by });
+    assert_eq!(again, Err(Refusal::NotDeliverable("the changes were applied already")));
+}
+
+#[test]
+fn nothing_starts_that_neither_the_gate_nor_a_person_allowed() {
+    let mut life = Life::running();
+    assert!(life.start(1, 1).is_err(), "not reviewed");
+    life.review(1, Verdict::Escalate).unwrap();
+    assert!(life.start(1, 1).is_err(), "escalated and not answered");
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::Deny)).unwrap();
+    assert!(life.start(1, 1).is_err(), "denied");
+    life.review(2, Verdict::Allow).unwrap();
+    assert!(life.start(2, 3).is_err(), "not the digest that was reviewed");
+    life.start(2, 2).unwrap();
+    assert!(life.start(2, 2).is_err(), "started twice");
+}
+
+#[test]
+fn an_approval_for_the_task_clears_the_same_action_again_and_no_other() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::ApproveForTask)).unwrap();
+    life.start(1, 1).unwrap();
+    life.finish(1, 1).unwrap();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.start(2, 1).unwrap();
+    life.review(2, Verdict::Escalate).unwrap();
+    assert!(life.start(3, 2).is_err());
+}
+
+#[test]
+fn an_approval_clears_one_start() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::Approve)).unwrap();
+    life.start(1, 1).unwrap();
+    life.finish(1, 1).unwrap();
+    life.review(1, Verdict::Escalate).unwrap();
+    assert!(life.start(2, 1).is_err(), "the approval was used up");
+}
+
+#[test]
+fn a_tap_after_the_expiry_counts_as_none_even_before_the_timer() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    let id = life.task.open().keys().next().cloned().unwrap();
+    life.second += EXPIRY_SECONDS;
+    life.settle_first(person(Decision::Approve)).unwrap();
+    assert_eq!(life.task.settlement(&id), Some(&Settlement::Expired));
+    assert!(life.start(1, 1).is_err());
+    let second = life.give(Command::Settle { approval: id, settlement: person(Decision::Deny) });
+    assert_eq!(second, Err(Refusal::AlreadySettled(Box::new(Settlement::Expired))));
+}
+
+#[test]
+fn a_stop_withdraws_questions_and_outlasts_what_the_run_says() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.give(Command::Cancel { by: Principal::console() }).unwrap();
+    assert!(life.task.open().is_empty());
+    assert_eq!(life.task.state(), State::Cancelling);
+    assert!(life.review(2, Verdict::Allow).is_err(), "a stopped run reviews nothing more");
+    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+    let (outcome, _) = life.task.outcome().unwrap();
+    assert_eq!(outcome, Outcome::Cancelled);
+}
+
+#[test]
+fn a_queued_task_stops_at_once() {
+    let mut life = Life::new();
+    life.give(Command::Cancel { by: Principal::console() }).unwrap();
+    assert_eq!(life.task.outcome().map(|(outcome, _)| outcome), Some(Outcome::Cancelled));
+}
+
+#[test]
+fn a_crash_during_an_action_interrupts_and_never_starts_it_again() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Allow).unwrap();
+    life.start(1, 1).unwrap();
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.state(), State::Finishing);
+    assert!(matches!(unfinished_business(&life.task), Some(ToWorker::Collect { .. })));
+    life.report(Report::Changes { changes: one_change() }).unwrap();
+    let (outcome, reason) = life.task.outcome().unwrap();
+    assert_eq!(outcome, Outcome::Interrupted);
+    assert_eq!(reason, &Reason::GatepostEnded { during: Some("step 1".into()) });
+}
+
+#[test]
+fn a_crash_with_a_question_open_keeps_it_answerable_and_goes_on_after_the_answer() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.state(), State::AwaitingApproval);
+    assert!(life.task.holds_project());
+    life.settle_first(person(Decision::Approve)).unwrap();
+    assert_eq!(life.task.state(), State::Queued);
+    let events = life.give(Command::Start).unwrap();
+    let Some(ToWorker::Start { assignment }) = effect(&life.task, &events[0]) else {
+        panic!("a start is told to a worker");
+    };
+    assert_eq!(assignment.run, RunNumber(2));
+    assert_eq!(assignment.resume.as_deref(), Some("at 1"));
+    assert_eq!(assignment.answers.len(), 1);
+    assert_eq!(assignment.answers[0].digest, digest(1));
+}
+
+#[test]
+fn a_crash_between_the_answer_and_the_start_loses_neither() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::Approve)).unwrap();
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.state(), State::Queued);
+    assert_eq!(life.task.unacted().len(), 1);
+}
+
+#[test]
+fn a_crash_before_anything_ran_starts_over() {
+    let mut life = Life::running();
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.state(), State::Queued);
+}
+
+#[test]
+fn a_crash_between_actions_interrupts() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Allow).unwrap();
+    life.start(1, 1).unwrap();
+    life.finish(1, 1).unwrap();
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.ending().0, Outcome::Interrupted);
+}
+
+#[test]
+fn a_report_of_an_older_run_is_refused() {
+    let mut life = Life::running();
+    life.give(Command::Recover).unwrap();
+    life.give(Command::Start).unwrap();
+    let stale = life.give(Command::Report {
+        run: RunNumber(1),
+        report: Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed },
+        asking: (ApprovalId::from_entropy(1), at(9)),
+    });
+    assert_eq!(stale, Err(Refusal::StaleRun { run: RunNumber(1) }));
+}
+
+/// One random thing that may happen; numbers are small so that they often meet.
+#[derive(Debug, Clone)]
+enum Step {
+    Start,
+    Ready,
+    Review(u32, Verdict),
+    Ask(u32, u32),
+    Withdraw(u32),
+    StartAction(u32, u32),
+    FinishAction(u32, u32),
+    Refuse(u32, u32),
+    End(Outcome),
+    Changes(bool),
+    Settle(Decision),
+    Expire,
+    Cancel,
+    Recover,
+    Message,
+    Deliver(DeliveryKind),
+    Delivered(bool),
+    Tick,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let verdict = prop_oneof![Just(Verdict::Allow), Just(Verdict::Escalate), Just(Verdict::Deny)];
+    let decision =
+        prop_oneof![Just(Decision::Approve), Just(Decision::ApproveForTask), Just(Decision::Deny)];
+    let how = prop_oneof![
+        Just(DeliveryKind::Apply),
+        Just(DeliveryKind::Branch),
+        Just(DeliveryKind::Discard)
+    ];
+    prop_oneof![
+        4 => Just(Step::Start),
+        4 => Just(Step::Ready),
+        6 => (0..3u32, verdict).prop_map(|(n, verdict)| Step::Review(n, verdict)),
+        5 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::Ask(id, n)),
+        1 => (1..6u32).prop_map(Step::Withdraw),
+        8 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::StartAction(id, n)),
+        6 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::FinishAction(id, n)),
+        2 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::Refuse(id, n)),
+        2 => prop_oneof![Just(Outcome::Succeeded), Just(Outcome::Failed)].prop_map(Step::End),
+        4 => any::<bool>().prop_map(Step::Changes),
+        5 => decision.prop_map(Step::Settle),
+        1 => Just(Step::Expire),
+        1 => Just(Step::Cancel),
+        2 => Just(Step::Recover),
+        1 => Just(Step::Message),
+        3 => how.prop_map(Step::Deliver),
+        3 => any::<bool>().prop_map(Step::Delivered),
+        1 => Just(Step::Tick),
+    ]
+}
+
+fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
+    let by = Principal::console();
+    match step {
+        Step::Start => life.give(Command::Start),
+        Step::Ready => life.report(Report::Ready {
+            sandbox: SandboxReport {
+                tier: "full".into(),
+                workspace: "overlay".into(),
+                notes: vec![],
+            },
+        }),
+        Step::Review(n, verdict) => life.review(n, verdict),
+        Step::Ask(id, n) => life.ask(id, n),
+        Step::Withdraw(id) => life.report(Report::Withdraw { action_id: ActionId(id) }),
+        Step::StartAction(id, n) => life.start(id, n),
+        Step::FinishAction(id, n) => life.finish(id, n),
+        Step::Refuse(id, n) => life.report(Report::ActionRefused {
+            action_id: ActionId(id),
+            digest: digest(n),
+            reason: "no".into(),
+        }),
+        Step::End(outcome) => life.report(Report::Ended { outcome, reason: Reason::Completed }),
+        Step::Changes(some) => life.report(Report::Changes {
+            changes: if some { one_change() } else { ChangeSet::default() },
+        }),
+        Step::Settle(decision) => life.settle_first(person(decision)),
+        Step::Expire => life.settle_first(Settlement::Expired),
+        Step::Cancel => life.give(Command::Cancel { by }),
+        Step::Recover => life.give(Command::Recover),
+        Step::Message => life.give(Command::Message { text: "more".into(), by }),
+        Step::Deliver(how) => life.give(Command::Deliver { how, by }),
+        Step::Delivered(well) => life.report(Report::Delivered {
+            result: if well {
+                DeliveryResult::Applied { paths: 1, refused: 0 }
+            } else {
+                DeliveryResult::Conflict { path: "a".into() }
+            },
+        }),
+        Step::Tick => {
+            life.second += EXPIRY_SECONDS / 2;
+            Ok(vec![])
+        }
+    }
+}
+
+/// What must be true of every life, read off its events alone.
+fn check_life(events: &[(Event, Timestamp)]) {
+    let mut finished = false;
+    let mut started = BTreeSet::new();
+    let mut allowed: BTreeSet<(ActionId, String)> = BTreeSet::new();
+    let mut approved: Vec<String> = Vec::new();
+    let mut granted: BTreeSet<String> = BTreeSet::new();
+    let mut settled = BTreeSet::new();
+    for (event, _) in events {
+        if finished {
+            assert!(
+                matches!(event, Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. }),
+                "{event:?} after the end"
+            );
+        }
+        match event {
+            Event::TaskFinished { .. } => finished = true,
+            Event::Verdict { action_id, digest, judgement, .. }
+                if judgement.verdict == Verdict::Allow =>
+            {
+                allowed.insert((*action_id, digest.to_string()));
+            }
+            Event::ApprovalDecided { approval, digest, settlement, .. } => {
+                assert!(settled.insert(approval.clone()), "settled twice: {approval}");
+                if settlement.approves() {
+                    approved.push(digest.to_string());
+                }
+                if matches!(
+                    settlement,
+                    Settlement::Person { decision: Decision::ApproveForTask, .. }
+                ) {
+                    granted.insert(digest.to_string());
+                }
+            }
+            Event::ActionStarted { action_id, digest, .. } => {
+                assert!(started.insert(*action_id), "{action_id} started twice");
+                let digest = digest.to_string();
+                let by_gate = allowed.contains(&(*action_id, digest.clone()));
+                let by_person = approved.contains(&digest) || granted.contains(&digest);
+                assert!(by_gate || by_person, "{action_id} started without clearance");
+                if !by_gate && !granted.contains(&digest) {
+                    approved.retain(|other| *other != digest);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn every_life_holds_the_promises(steps in proptest::collection::vec(any_step(), 0..80)) {
+        let mut life = Life::new();
+        for step in steps {
+            let before = life.task.clone();
+            if take(&mut life, step).is_err() {
+                prop_assert_eq!(&before, &life.task, "a refusal changes nothing");
+            }
+        }
+        check_life(&life.events);
+        let id = life.task.id().clone();
+        let replayed = replay(&id, life.events.iter().map(|(event, at)| (event, *at)));
+        prop_assert_eq!(replayed, Ok(Some(life.task.clone())));
+        let json = serde_json::to_string(&life.task).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Task>(&json).unwrap(), life.task);
+    }
+
+    #[test]
+    fn an_event_out_of_place_is_an_error_and_changes_nothing(
+        steps in proptest::collection::vec(any_step(), 0..60),
+        picks in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..60),
+    ) {
+        let mut donor = Life::new();
+        for step in steps {
+            let _refused = take(&mut donor, step);
+        }
+        let mut task = Life::new().task;
+        for (pick, _) in picks {
+            let (event, at) = pick.get(&donor.events);
+            let before = task.clone();
+            if task.apply(event, *at).is_err() {
+                prop_assert_eq!(&before, &task);
+            }
+        }
+    }
+
+    #[test]
+    fn every_life_ends_when_it_is_stopped(steps in proptest::collection::vec(any_step(), 0..60)) {
+        let mut life = Life::new();
+        for step in steps {
+            let _refused = take(&mut life, step);
+        }
+        let _already_over = life.give(Command::Cancel { by: Principal::console() });
+        // The worker dies instead of answering; recovery and collection must still end the task.
+        life.give(Command::Recover).unwrap();
+        if let Some(ToWorker::Collect { .. }) = unfinished_business(&life.task) {
+            life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+        }
+        prop_assert!(life.task.is_finished(), "{:?}", life.task.phase());
+        let ends = life.events.iter().filter(|(e, _)| matches!(e, Event::TaskFinished { .. }));
+        prop_assert_eq!(ends.count(), 1);
+    }
+}
