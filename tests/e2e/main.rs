@@ -1,1 +1,15 @@
-//! The end-to-end tests, one module a theme.
+//! The end-to-end tests, one module a theme. Each starts the real binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do; JSON is indexed by name and null where absent"
+)]
+
+mod bad_input;
+mod console;
+mod delivery;
+mod fresh;
+mod main_job;
+mod recovery;
+mod terminal;
