@@ -1,3 +1,5 @@
 //! Platform-neutral chat: views to cards, text and buttons to commands; pure.
 
+pub mod card;
 pub mod port;
+pub mod visible;
