@@ -2,4 +2,6 @@
 
 pub mod card;
 pub mod port;
+pub mod report;
+pub mod time;
 pub mod visible;

@@ -79,6 +79,29 @@ pub fn prose(text: &str) -> String {
     out
 }
 
+/// What a program printed: colour codes go, secrets are masked, all else hidden is made visible.
+#[must_use]
+pub fn output(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\u{1b}[") {
+        let (before, code) = rest.split_at(at);
+        plain.push_str(before);
+        let code = code.get(2..).unwrap_or_default();
+        let parameters = code.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(code.len());
+        // Only colours are harmless: other codes move the cursor and paint over what stands there.
+        if let Some(after) = code.get(parameters..).and_then(|end| end.strip_prefix('m')) {
+            rest = after;
+        } else {
+            plain.push('\u{1b}');
+            rest = rest.get(at + 1..).unwrap_or_default();
+        }
+    }
+    plain.push_str(rest);
+    let (plain, _) = secrets::mask(&plain.replace("\r\n", "\n"));
+    visible(&plain)
+}
+
 /// The first `limit` characters of a text on one line, for lists and titles; `…` says there is
 /// more.
 #[must_use]
@@ -90,7 +113,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
-        out.push_str(&visible(word));
+        out.push_str(&prose(word));
         let long = out.chars().count();
         if long > limit || (long == limit && words.peek().is_some()) {
             out = out.chars().take(limit.saturating_sub(1)).collect();

@@ -11,6 +11,7 @@ use crate::App;
 use crate::problem::Problem;
 
 mod approvals;
+mod cards;
 mod input;
 mod live;
 mod tasks;
@@ -54,6 +55,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::deliver))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::answer))
+        .routes(routes!(cards::all))
+        .routes(routes!(cards::of_task))
         .routes(routes!(live::events))
         .routes(routes!(live::choices))
         .routes(routes!(live::health))

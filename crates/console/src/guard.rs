@@ -110,7 +110,18 @@ fn refuse(problem: Problem, request: &Request) -> Response {
     let page = request.uri().path() == "/" && request.method() == Method::GET;
     if page && problem.status == StatusCode::UNAUTHORIZED.as_u16() {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
-        return (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, html)], LOCKED).into_response();
+        let mut response =
+            (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, html)], LOCKED).into_response();
+        let from_elsewhere = request
+            .headers()
+            .get("sec-fetch-site")
+            .is_some_and(|site| site == "cross-site" || site == "same-site");
+        // A link followed from another page: the browser keeps a strict cookie back, even one it
+        // was given a moment ago. Asking once more from here brings it along.
+        if from_elsewhere && key_in_query(request.uri().query().unwrap_or_default()).is_none() {
+            response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("0; url=/"));
+        }
+        return response;
     }
     problem.into_response()
 }

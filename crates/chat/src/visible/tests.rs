@@ -92,6 +92,13 @@ fn prose_keeps_its_emoji_whole_and_nothing_else() {
 }
 
 #[test]
+fn output_loses_its_colours_but_not_what_repaints() {
+    assert_eq!(output("\u{1b}[1;31mred\u{1b}[0m\r\nok"), "red\nok");
+    assert_eq!(output("a\u{1b}[2Kb\u{1b}[5"), "a‹U+001B›[2Kb‹U+001B›[5");
+    assert_eq!(output("PASSWORD=abcd"), "PASSWORD=‹secret, 4 characters›");
+}
+
+#[test]
 fn a_title_is_one_short_line() {
     assert_eq!(one_line("  fix\n the\tbuild ", 40), "fix the build");
     assert_eq!(one_line("abcdef", 4), "abc…");

@@ -1,0 +1,280 @@
+//! What a task came to: the short of it first, then what changed, ran, was refused and approved.
+
+use gatepost_domain::changes::ChangeSet;
+use gatepost_domain::changes::DeliveryKind;
+use gatepost_domain::changes::DeliveryResult;
+use gatepost_domain::lifecycle::Delivery;
+use gatepost_domain::summary::Summary;
+use serde::Serialize;
+
+use super::Press;
+use super::Tone;
+use super::outcome_tone;
+use crate::time::span;
+use crate::visible::prose;
+use crate::visible::shown;
+use crate::visible::visible;
+
+/// What a task came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResultCard {
+    /// The outcome's word; `unfinished` while it lives.
+    pub outcome: &'static str,
+    /// How that feels.
+    pub tone: Tone,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The short of it: changes, refusals, approvals, time.
+    pub short: Vec<String>,
+    /// The long of it.
+    pub sections: Vec<Section>,
+    /// What became of the changes, with how that feels.
+    pub delivery: Option<(String, Tone)>,
+}
+
+/// A part of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// What it is about.
+    pub title: &'static str,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// A row of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// A command, a path or an address.
+    pub text: String,
+    /// What there is to say of it; the time it speaks of is `at`.
+    pub note: String,
+    /// How it feels.
+    pub tone: Tone,
+    /// When, where that matters.
+    pub at: Option<jiff::Timestamp>,
+}
+
+/// A line of a diff, safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiffLine {
+    /// What the line is; its own sign is not in the text.
+    pub sign: DiffSign,
+    /// The line.
+    pub text: String,
+}
+
+/// The kinds of line in a diff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiffSign {
+    /// A file begins, or git says something about it.
+    File,
+    /// Where in the file.
+    Place,
+    /// Added.
+    Added,
+    /// Removed.
+    Removed,
+    /// Unchanged.
+    Same,
+}
+
+impl ResultCard {
+    /// The card of a summary. `delivery` is asked beside it, because a summary knows only of ended
+    /// deliveries.
+    #[must_use]
+    pub fn of(summary: &Summary, delivery: &Delivery) -> Self {
+        let (outcome, tone) = match summary.outcome {
+            Some(outcome) => (outcome.as_str(), outcome_tone(outcome)),
+            None => ("unfinished", Tone::Busy),
+        };
+        let delivery = match delivery {
+            Delivery::NotAsked => None,
+            Delivery::Underway { how } => Some((underway(*how).to_owned(), Tone::Busy)),
+            Delivery::Done { result } => Some(delivery_words(result)),
+        };
+        Self {
+            outcome,
+            tone,
+            reason: summary.reason.as_deref().map(prose).unwrap_or_default(),
+            short: short(summary),
+            sections: sections(summary),
+            delivery,
+        }
+    }
+}
+
+/// What became of a delivery, in words.
+#[must_use]
+pub fn delivery_words(result: &DeliveryResult) -> (String, Tone) {
+    let left_out = |refused: &u64| match refused {
+        0 => String::new(),
+        n => format!("; {n} left out, as the list says"),
+    };
+    match result {
+        DeliveryResult::Applied { paths, refused } => {
+            let what = count(*paths, "path", "paths");
+            (format!("applied to the project: {what}{}", left_out(refused)), Tone::Good)
+        }
+        DeliveryResult::Branched { branch, commit, refused } => {
+            let commit = commit.get(..12).unwrap_or(commit);
+            let words = format!("on branch {} ({commit}){}", visible(branch), left_out(refused));
+            (words, Tone::Good)
+        }
+        DeliveryResult::Discarded => ("discarded; the project is as it was".into(), Tone::Quiet),
+        DeliveryResult::Conflict { path } => {
+            let path = visible(path);
+            (format!("nothing written: `{path}` changed in the project meanwhile"), Tone::Bad)
+        }
+        DeliveryResult::Failed { reason } => {
+            (format!("not delivered: {}", prose(reason)), Tone::Bad)
+        }
+    }
+}
+
+/// What can be done with the changes of a finished task.
+pub(super) fn delivery_buttons(changes: Option<&ChangeSet>, delivery: &Delivery) -> Vec<Press> {
+    let Some(changes) = changes.filter(|changes| !changes.is_empty()) else { return Vec::new() };
+    let over = match delivery {
+        Delivery::NotAsked => false,
+        Delivery::Underway { .. } => true,
+        Delivery::Done { result } => match result {
+            DeliveryResult::Applied { .. } | DeliveryResult::Discarded => true,
+            DeliveryResult::Branched { .. }
+            | DeliveryResult::Conflict { .. }
+            | DeliveryResult::Failed { .. } => false,
+        },
+    };
+    if over {
+        Vec::new()
+    } else if changes.truncated {
+        vec![Press::Discard]
+    } else {
+        vec![Press::Apply, Press::Branch, Press::Discard]
+    }
+}
+
+/// The lines of a unified diff.
+pub(super) fn diff_lines(diff: &str) -> Vec<DiffLine> {
+    let mut in_hunk = false;
+    diff.lines()
+        .map(|line| {
+            let rest = line.get(1..).unwrap_or_default();
+            let (sign, text) = match line.chars().next() {
+                _ if line.starts_with("@@") => (DiffSign::Place, line),
+                // Inside a hunk a line that begins with `---` is a removed line like any other.
+                Some('+') if in_hunk => (DiffSign::Added, rest),
+                Some('-') if in_hunk => (DiffSign::Removed, rest),
+                Some(' ') if in_hunk => (DiffSign::Same, rest),
+                Some('\\') if in_hunk => (DiffSign::Place, line),
+                None if in_hunk => (DiffSign::Same, line),
+                _ => (DiffSign::File, line),
+            };
+            in_hunk = sign != DiffSign::File;
+            DiffLine { sign, text: visible(text) }
+        })
+        .collect()
+}
+
+pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn underway(how: DeliveryKind) -> &'static str {
+    match how {
+        DeliveryKind::Apply => "being applied to the project",
+        DeliveryKind::Branch => "being put on a branch",
+        DeliveryKind::Discard => "being discarded",
+    }
+}
+
+fn short(summary: &Summary) -> Vec<String> {
+    let len = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let mut short = vec![match summary.files.len() {
+        0 => "nothing changed".to_owned(),
+        n => format!(
+            "{} changed (+{} −{})",
+            count(len(n), "file", "files"),
+            summary.lines_added,
+            summary.lines_removed
+        ),
+    }];
+    short.push(format!("{} ran", count(len(summary.ran.len()), "action", "actions")));
+    if !summary.refused.is_empty() {
+        short.push(format!("{} refused", summary.refused.len()));
+    }
+    if !summary.approved.is_empty() {
+        short.push(format!("{} approved by people", summary.approved.len()));
+    }
+    if let Some(ms) = summary.duration_ms {
+        short.push(format!("took {}", span(ms)));
+    }
+    short
+}
+
+fn sections(summary: &Summary) -> Vec<Section> {
+    let row = |text: String, note: String, tone| Row { text, note, tone, at: None };
+    let changed = summary.files.iter().map(|file| {
+        let mut note = file.kind.to_owned();
+        if file.added + file.removed > 0 {
+            note.push_str(&format!(" +{} −{}", file.added, file.removed));
+        }
+        match file.refusal {
+            Some(why) => row(visible(&file.path), format!("{note}; {why}"), Tone::Bad),
+            None => row(visible(&file.path), note, Tone::Quiet),
+        }
+    });
+    let ran = summary.ran.iter().map(|ran| {
+        let tone = if ran.exit == Some(0) { Tone::Good } else { Tone::Bad };
+        row(
+            shown(&ran.subject).text,
+            format!("{}, {}", prose(&ran.how), span(ran.duration_ms)),
+            tone,
+        )
+    });
+    let refused = summary.refused.iter().map(|refused| {
+        let note = format!(
+            "{} ({}, by {})",
+            prose(&refused.reason),
+            prose(&refused.rule),
+            refused.by.as_str()
+        );
+        row(shown(&refused.subject).text, note, Tone::Bad)
+    });
+    let approved = summary.approved.iter().map(|approved| Row {
+        at: Some(approved.at),
+        ..row(
+            shown(&approved.subject).text,
+            format!(
+                "by {}{}",
+                approved.by,
+                if approved.for_task { ", for this task" } else { ", once" }
+            ),
+            Tone::Good,
+        )
+    });
+    let settled = summary.settled_by.iter().map(|(source, counts)| {
+        let note = format!("{} allowed, {} refused", counts.allowed, counts.refused);
+        row(source.as_str().to_owned(), note, Tone::Quiet)
+    });
+    let sandbox = summary.sandbox.iter().map(|sandbox| {
+        let note = format!("workspace by {}", sandbox.workspace);
+        row(
+            sandbox.tier.clone(),
+            [vec![note], sandbox.notes.clone()].concat().join("; "),
+            Tone::Quiet,
+        )
+    });
+    let all = [
+        ("What changed", changed.collect::<Vec<_>>()),
+        ("What ran", ran.collect()),
+        ("What was refused", refused.collect()),
+        ("Who approved what", approved.collect()),
+        ("Who settled how many", settled.collect()),
+        ("Sandbox", sandbox.collect()),
+    ];
+    all.into_iter()
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(title, rows)| Section { title, rows })
+        .collect()
+}

@@ -1,0 +1,265 @@
+//! What happened in a task, from its records, one entry for each thing a person follows.
+
+use std::collections::BTreeMap;
+
+use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::event::Event;
+use gatepost_domain::event::Record;
+use gatepost_domain::id::ActionId;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::verdict::Judgement;
+use gatepost_domain::verdict::Verdict;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ApprovalCard;
+use super::Fact;
+use super::Tone;
+use super::approval::action_in_full;
+use super::delivery_words;
+use crate::time::span;
+use crate::visible::Shown;
+use crate::visible::output;
+use crate::visible::prose;
+
+/// One entry of a task's history. `key` stays the same while the entry changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Entry {
+    /// Somebody said something, or something happened.
+    Note {
+        /// The entry's number.
+        key: u64,
+        /// When.
+        at: Timestamp,
+        /// Who.
+        speaker: Speaker,
+        /// How it feels.
+        tone: Tone,
+        /// The words.
+        text: String,
+    },
+    /// An action, from review to end.
+    Step {
+        /// The entry's number.
+        key: u64,
+        /// When it was reviewed.
+        at: Timestamp,
+        /// The tool.
+        tool: &'static str,
+        /// The action, whole.
+        action: Shown,
+        /// What it acts on or in.
+        facts: Vec<Fact>,
+        /// What the gate said and by which rule.
+        verdict: String,
+        /// Where it is.
+        words: String,
+        /// How that feels.
+        tone: Tone,
+        /// What it printed; its middle may be left out, and says so.
+        output: Option<String>,
+    },
+    /// A question to people.
+    Approval {
+        /// The entry's number.
+        key: u64,
+        /// When it was asked.
+        at: Timestamp,
+        /// The question.
+        card: Box<ApprovalCard>,
+    },
+}
+
+/// Who an entry is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaker {
+    /// A person.
+    Person,
+    /// The agent; shown, never believed.
+    Agent,
+    /// Gatepost itself.
+    Gatepost,
+}
+
+#[derive(Default)]
+struct Timeline {
+    entries: Vec<Entry>,
+    steps: BTreeMap<ActionId, usize>,
+    questions: BTreeMap<ApprovalId, usize>,
+    /// Steps that started and have not ended.
+    running: Vec<ActionId>,
+}
+
+/// The entries of a task's records.
+pub(super) fn entries(task: &TaskId, records: &[Record]) -> Vec<Entry> {
+    let mut timeline = Timeline::default();
+    for record in records {
+        timeline.take(task, record);
+    }
+    timeline.entries
+}
+
+impl Timeline {
+    fn take(&mut self, task: &TaskId, record: &Record) {
+        match &record.event {
+            Event::TaskReceived { spec } => {
+                self.note(record, Speaker::Person, Tone::Quiet, prose(&spec.text));
+            }
+            Event::MessageReceived { text, .. } => {
+                self.note(record, Speaker::Person, Tone::Quiet, prose(text));
+            }
+            Event::TaskQueued {} => self.gatepost(record, Tone::Quiet, "queued".into()),
+            Event::RunStarted { run } => {
+                self.gatepost(record, Tone::Quiet, format!("run {run} begins"));
+            }
+            Event::RunReady { sandbox, .. } => {
+                let mut text =
+                    format!("sandbox ready: {}, workspace by {}", sandbox.tier, sandbox.workspace);
+                for note in &sandbox.notes {
+                    text.push('\n');
+                    text.push_str(&prose(note));
+                }
+                self.gatepost(record, Tone::Quiet, text);
+            }
+            Event::AgentReported { event, .. } => self.agent(record, event),
+            Event::Verdict { action_id, action, judgement, .. } => {
+                let (action_text, facts) = action_in_full(action);
+                let (words, tone) = reviewed(judgement);
+                self.steps.insert(*action_id, self.entries.len());
+                self.entries.push(Entry::Step {
+                    key: record.seq,
+                    at: record.at,
+                    tool: action.tool(),
+                    action: action_text,
+                    facts,
+                    verdict: verdict_words(judgement),
+                    words: words.into(),
+                    tone,
+                    output: None,
+                });
+            }
+            Event::ApprovalRequested { approval, .. } => {
+                self.questions.insert(approval.id.clone(), self.entries.len());
+                let card = Box::new(ApprovalCard::open(task, approval));
+                self.entries.push(Entry::Approval { key: record.seq, at: record.at, card });
+            }
+            Event::ApprovalDecided { approval, action_id, settlement, .. } => {
+                let at = self.questions.get(approval).and_then(|at| self.entries.get_mut(*at));
+                if let Some(Entry::Approval { card, .. }) = at {
+                    card.settle(settlement, record.at);
+                }
+                let tone = if settlement.approves() { Tone::Busy } else { Tone::Bad };
+                self.step(*action_id, prose(&settlement.words()), tone, None);
+            }
+            Event::ActionStarted { action_id, .. } => {
+                self.running.push(*action_id);
+                self.step(*action_id, "running".into(), Tone::Busy, None);
+            }
+            Event::ActionFinished { action_id, result, .. } => {
+                self.running.retain(|running| running != action_id);
+                let tone = if result.ending.is_success() { Tone::Good } else { Tone::Bad };
+                let words =
+                    format!("{} · {}", prose(&result.ending.words()), span(result.duration_ms));
+                self.step(*action_id, words, tone, printed(result));
+            }
+            Event::ActionRefused { action_id, reason, .. } => {
+                let words = format!("refused: {}", prose(reason));
+                self.step(*action_id, words, Tone::Bad, None);
+            }
+            Event::CancelRequested { by } => {
+                self.gatepost(record, Tone::Busy, format!("stopped by {by}"));
+            }
+            Event::RunSuspended { run } => {
+                self.lose_running();
+                let text = format!(
+                    "run {run} ended with gatepost; the task goes on from here once its question \
+                     is answered"
+                );
+                self.gatepost(record, Tone::Ask, text);
+            }
+            Event::RunEnded { .. } => self.lose_running(),
+            // The result says these, with everything else that the task came to.
+            Event::ChangesCollected { .. } | Event::TaskFinished { .. } => {}
+            Event::DeliveryRequested { .. } | Event::HubStarted { .. } => {}
+            Event::DeliveryFinished { result } => {
+                let (text, tone) = delivery_words(result);
+                self.gatepost(record, tone, text);
+            }
+        }
+    }
+
+    fn agent(&mut self, record: &Record, event: &AgentEvent) {
+        let text = match event {
+            AgentEvent::Text { text } => prose(text),
+            AgentEvent::Plan { entries } => {
+                let lines: Vec<_> =
+                    entries.iter().map(|entry| format!("• {}", prose(entry))).collect();
+                format!("plan\n{}", lines.join("\n"))
+            }
+            AgentEvent::Progress { done, total } => format!("step {done} of {total}"),
+            AgentEvent::Usage { input_tokens, output_tokens } => {
+                format!("{input_tokens} tokens read, {output_tokens} written")
+            }
+            // Kept in the journal; there are no words for it here.
+            AgentEvent::Other { .. } => return,
+        };
+        self.note(record, Speaker::Agent, Tone::Quiet, text);
+    }
+
+    fn gatepost(&mut self, record: &Record, tone: Tone, text: String) {
+        self.note(record, Speaker::Gatepost, tone, text);
+    }
+
+    fn note(&mut self, record: &Record, speaker: Speaker, tone: Tone, text: String) {
+        self.entries.push(Entry::Note { key: record.seq, at: record.at, speaker, tone, text });
+    }
+
+    fn step(&mut self, id: ActionId, now: String, feels: Tone, out: Option<String>) {
+        let at = self.steps.get(&id).and_then(|at| self.entries.get_mut(*at));
+        if let Some(Entry::Step { words, tone, output, .. }) = at {
+            *words = now;
+            *tone = feels;
+            *output = out;
+        }
+    }
+
+    /// What ran when its run ended has no end of its own, and nobody may say it had.
+    fn lose_running(&mut self) {
+        for id in std::mem::take(&mut self.running) {
+            self.step(id, "cut off; what it did is not known".into(), Tone::Bad, None);
+        }
+    }
+}
+
+fn reviewed(judgement: &Judgement) -> (&'static str, Tone) {
+    match judgement.verdict {
+        Verdict::Allow => ("cleared", Tone::Quiet),
+        Verdict::Escalate | Verdict::NoVerdict => ("waits for an answer", Tone::Ask),
+        Verdict::Deny => ("refused", Tone::Bad),
+    }
+}
+
+fn verdict_words(judgement: &Judgement) -> String {
+    let said = match judgement.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Escalate => "asked a person",
+        Verdict::NoVerdict => "asked a person, for want of a verdict",
+        Verdict::Deny => "refused",
+    };
+    let (rule, reason) = (prose(&judgement.rule), prose(&judgement.reason));
+    format!("{said} by {rule} ({}): {reason}", judgement.stage)
+}
+
+fn printed(result: &ActionResult) -> Option<String> {
+    let mut text = output(&result.head);
+    if result.dropped > 0 {
+        text.push_str(&format!("\n‹{} bytes left out›\n", result.dropped));
+    }
+    text.push_str(&output(&result.tail));
+    let text = text.trim_end();
+    (!text.is_empty()).then(|| text.to_owned())
+}
