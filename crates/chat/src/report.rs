@@ -24,7 +24,12 @@ pub struct Reader {
 #[must_use]
 pub fn summary(summary: &Summary, delivery: &Delivery, reader: Reader) -> String {
     let card = ResultCard::of(summary, delivery);
-    let mut text = format!("{}: {}\n", card.outcome, card.reason);
+    // `denied by …` says the outcome by itself.
+    let mut text = if card.reason.starts_with(card.outcome) {
+        format!("{}\n", card.reason)
+    } else {
+        format!("{}: {}\n", card.outcome, card.reason)
+    };
     text.push_str(&card.short.join(" · "));
     text.push('\n');
     for section in &card.sections {
@@ -55,12 +60,12 @@ pub fn approval(card: &ApprovalCard, reader: Reader) -> String {
             text.push_str(&format!("  {label}: {value}\n"));
         }
     };
+    row("Why", &card.reason);
+    row("What happens", &card.effect);
+    row("Rule", &card.rule);
     for fact in &card.facts {
         row(&fact.label, &fact.text);
     }
-    row("Why", &card.reason);
-    row("Rule", &card.rule);
-    row("What happens", &card.effect);
     for evidence in &card.evidence {
         row(&format!("`{}`", evidence.label), &evidence.text);
     }

@@ -33,6 +33,7 @@ async function open() {
   await update();
 }
 
+let streaming = true;
 let looking = false;
 let again = false;
 
@@ -55,6 +56,7 @@ async function look() {
   try {
     await refresh();
     await count();
+    offline.hidden = streaming;
   } catch (error) {
     if (refresh !== shown.refresh) return;
     if (error.status === 404 && shown.task) {
@@ -102,8 +104,14 @@ follow(KINDS, (record) => {
   }
   if (!shown.task || record.task === shown.task || record.kind.startsWith('approval-')) soon();
 }, (connected) => {
+  streaming = connected;
   offline.hidden = connected;
   if (connected) soon();
+});
+
+// A phone freezes pages out of sight; what it shows when it comes back must be true.
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) soon();
 });
 
 addEventListener('hashchange', async () => {

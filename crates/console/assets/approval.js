@@ -28,8 +28,8 @@ export function approvalCard(card, withTask) {
   for (const note of card.action.notes) element.append(el('p.caution', {}, note));
   const rows = [
     ['Why', card.reason],
-    ['Rule', card.rule],
     ...(card.effect ? [['What happens', card.effect]] : []),
+    ['Rule', card.rule],
     ...card.facts.map((fact) => [fact.label, fact.text]),
     ...card.evidence.map((fact) => [fact.label, fact.text]),
   ];
@@ -77,17 +77,23 @@ function answers(card, element) {
     say('polite', receipt);
   };
   const reveal = async () => {
-    why.hidden = !why.hidden;
-    toggle.setAttribute('aria-expanded', String(!why.hidden));
-    if (!why.hidden) words.focus();
+    // From here on there is one way to deny, and its words say that the reason goes with it.
+    why.hidden = false;
+    deny.textContent = toggle.textContent;
+    deny.classList.add('wide');
+    toggle.hidden = true;
+    words.focus();
   };
   let toggle;
+  let deny;
   const buttons = card.buttons.map(({ press, label }) => {
     if (press === 'deny-with-reason') {
-      toggle = button(label, reveal, { 'data-testid': press, 'aria-expanded': 'false' });
+      toggle = button(label, reveal, { 'data-testid': press });
       return toggle;
     }
-    return button(label, () => answer(press), { 'data-testid': press, class: press });
+    const one = button(label, () => answer(press), { 'data-testid': press, class: press });
+    if (press === 'deny') deny = one;
+    return one;
   });
   const form = el('div.answers', {}, why, el('div.buttons', {}, ...buttons), problem);
   return form;

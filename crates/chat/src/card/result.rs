@@ -234,7 +234,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
     });
     let refused = summary.refused.iter().map(|refused| {
         let note = format!(
-            "{} ({}, by {})",
+            "{} · {}, by {}",
             prose(&refused.reason),
             prose(&refused.rule),
             refused.by.as_str()

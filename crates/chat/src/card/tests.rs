@@ -1,1 +1,402 @@
-//! Tests of the cards.
+//! Tests of the cards: the words that people read.
+
+use std::collections::BTreeMap;
+
+use gatepost_domain::action::Action;
+use gatepost_domain::action::BoundFile;
+use gatepost_domain::action::Exec;
+use gatepost_domain::approval::Approval;
+use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Settlement;
+use gatepost_domain::event::Record;
+use gatepost_domain::id::ActionId;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::RunNumber;
+use gatepost_domain::lifecycle;
+use gatepost_domain::lifecycle::Command;
+use gatepost_domain::lifecycle::Delivery;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::request::Answered;
+use gatepost_domain::request::Consequence;
+use gatepost_domain::task::TaskSpec;
+use gatepost_domain::verdict::Clearance;
+use gatepost_domain::verdict::Evidence;
+use gatepost_domain::verdict::Judgement;
+use gatepost_domain::verdict::Stage;
+use gatepost_domain::verdict::Verdict;
+use insta::assert_snapshot;
+use jiff::SignedDuration;
+use jiff::tz::Offset;
+
+use super::*;
+use crate::report;
+use crate::report::Reader;
+
+fn at(seconds: i64) -> Timestamp {
+    "2026-11-24T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+fn reader() -> Reader {
+    Reader { now: at(10), offset: Offset::constant(1) }
+}
+
+fn exec(command: &str) -> Action {
+    let env = BTreeMap::from([("LANG".into(), "C".into())]);
+    Action::Exec(Exec { command: command.into(), cwd: "/srv/demo".into(), env })
+}
+
+fn judged(verdict: Verdict) -> Judgement {
+    let (clearance, stage, rule, reason) = match verdict {
+        Verdict::Allow => {
+            (Clearance::NotNeeded, Stage::Contained, "sandbox", "the sandbox contains it")
+        }
+        Verdict::Escalate | Verdict::NoVerdict => (
+            Clearance::Person,
+            Stage::ProtectedPath,
+            "git-hooks",
+            "a git hook runs by itself later",
+        ),
+        Verdict::Deny => (Clearance::Nobody, Stage::DenyRule, "no-sudo", "sudo leaves the sandbox"),
+    };
+    Judgement {
+        verdict,
+        clearance,
+        stage,
+        rule: rule.into(),
+        reason: reason.into(),
+        effect: "the file becomes a program that git starts".into(),
+        evidence: vec![Evidence { span: ".git/hooks/a".into(), fact: "is a git hook".into() }],
+    }
+}
+
+fn question(action: Action) -> Approval {
+    let bound = vec![
+        BoundFile { path: "/srv/demo/hook.sh".into(), sha256: "ab".repeat(32) },
+        BoundFile { path: "/srv/demo/new".into(), sha256: String::new() },
+    ];
+    Approval {
+        id: ApprovalId::from_entropy(7),
+        run: RunNumber(1),
+        action_id: ActionId(1),
+        digest: action.digest(&bound),
+        action,
+        bound,
+        judgement: judged(Verdict::Escalate),
+        asked_at: at(0),
+        expires_at: at(1800),
+        resume: String::new(),
+    }
+}
+
+fn task_id() -> TaskId {
+    TaskId::from_entropy(9)
+}
+
+/// A task whose life is played through `lifecycle`, one second an event.
+struct Played {
+    task: Task,
+    records: Vec<Record>,
+}
+
+impl Played {
+    fn new(text: &str) -> Self {
+        let spec = TaskSpec {
+            text: text.into(),
+            project: "demo".into(),
+            project_path: "/srv/demo".into(),
+            agent: "runbook".into(),
+            mode: Mode::Auto,
+            requester: Principal::console(),
+            retry_of: None,
+        };
+        let task = Task::received(task_id(), spec.clone(), at(0));
+        let mut played = Self { task, records: Vec::new() };
+        let mut events = lifecycle::submit(spec);
+        let received = events.remove(0);
+        played.push(received);
+        played.take(events);
+        played.command(Command::Start);
+        played.report(serde_json::json!({"type": "ready", "sandbox":
+            {"tier": "full", "workspace": "overlay"}}));
+        played
+    }
+
+    fn push(&mut self, event: gatepost_domain::event::Event) {
+        let seq = u64::try_from(self.records.len()).unwrap() + 1;
+        let at = at(i64::try_from(seq).unwrap());
+        self.records.push(Record { seq, at, task: Some(task_id()), event });
+    }
+
+    fn take(&mut self, events: Vec<gatepost_domain::event::Event>) {
+        for event in events {
+            self.task.apply(&event, at(0)).unwrap();
+            self.push(event);
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        let events = lifecycle::decide(&self.task, command, at(0)).unwrap();
+        self.take(events);
+    }
+
+    /// Reports are given as JSON, as they are on the wire.
+    fn report(&mut self, report: serde_json::Value) {
+        let report = serde_json::from_value(report).unwrap();
+        let asking = (ApprovalId::from_entropy(7), at(1800));
+        self.command(Command::Report { run: RunNumber(1), report, asking });
+    }
+
+    fn review(&mut self, id: u32, command: &str, verdict: Verdict) -> serde_json::Value {
+        let action = exec(command);
+        let report = serde_json::json!({"type": "verdict", "action_id": id, "action": action,
+            "digest": action.digest(&[]), "judgement": judged(verdict)});
+        self.report(report);
+        serde_json::json!({"action_id": id, "digest": action.digest(&[])})
+    }
+
+    fn run(&mut self, id: u32, command: &str, code: i32, head: &str) {
+        let digest = exec(command).digest(&[]);
+        self.report(serde_json::json!(
+            {"type": "action-started", "action_id": id, "digest": digest}));
+        self.report(serde_json::json!({"type": "action-finished", "action_id": id,
+            "digest": digest, "result": {"ending": {"type": "exited", "code": code},
+            "duration_ms": 1234, "head": head, "tail": "end\n", "dropped": 5}}));
+    }
+
+    fn ask(&mut self, id: u32, command: &str) {
+        self.review(id, command, Verdict::Escalate);
+        let action = exec(command);
+        self.report(serde_json::json!({"type": "ask", "action_id": id, "action": action,
+            "digest": action.digest(&[]), "bound": [], "judgement": judged(Verdict::Escalate),
+            "resume": "1"}));
+    }
+
+    fn settle(&mut self, decision: Decision, reason: Option<&str>) {
+        let settlement = Settlement::Person {
+            who: Principal::console(),
+            decision,
+            reason: reason.map(str::to_owned),
+        };
+        let approval = ApprovalId::from_entropy(7);
+        self.command(Command::Settle { approval, settlement });
+    }
+
+    fn card(&self) -> TaskCard {
+        let (task, records) = (self.task.clone(), self.records.clone());
+        TaskCard::of(&TaskDetail { task, records, diff: None })
+    }
+}
+
+/// The entries as a person reads them, one line each.
+fn told(card: &TaskCard) -> String {
+    let lines = card.entries.iter().map(|entry| match entry {
+        Entry::Note { speaker, text, .. } => format!("{speaker:?}: {text}"),
+        Entry::Step { action, words, output, .. } => {
+            format!("step: {} → {words}; printed {output:?}", action.text)
+        }
+        Entry::Approval { card, .. } => {
+            let settled = card.settled.as_ref().map(|settled| settled.words.as_str());
+            let labels: Vec<_> = card.buttons.iter().map(|button| button.label).collect();
+            format!("question: {} → {settled:?} {labels:?}", card.action.text)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_question_shows_the_action_whole_and_all_it_rests_on() {
+    let action =
+        exec("install hook.sh .git/hooks/a &&\n  echo \u{202e}x && TOKEN=abcdef1 git push");
+    let card = ApprovalCard::open(&task_id(), &question(action));
+    assert_snapshot!(report::approval(&card, reader()), @r##"
+    Wants to run a command
+
+        install hook.sh .git/hooks/a &&
+          echo ‹U+202E›x && TOKEN=‹secret, 7 characters› git push
+
+      note: 1 secret is masked here; it runs as written
+      note: 1 hidden character is shown as ‹U+…›
+      Why: a git hook runs by itself later
+      What happens: the file becomes a program that git starts
+      Rule: git-hooks (protected-path)
+      In: /srv/demo
+      With: LANG=C
+      Holds only while unchanged: /srv/demo/hook.sh (sha256 abababababab…)
+      Holds only while unchanged: /srv/demo/new (not there yet)
+      `.git/hooks/a`: is a git hook
+      Denied by itself: at 13:30 (in 29 min 50 s)
+    "##);
+}
+
+#[test]
+fn a_long_action_is_shown_from_head_to_tail() {
+    let command = format!("head {} tail", "x ".repeat(50_000));
+    let card = ApprovalCard::open(&task_id(), &question(exec(&command)));
+    assert_eq!(card.action.text, command);
+    let content = format!("first\n{}last", "line\n".repeat(5_000));
+    let write = Action::Write { path: "a\u{200b}b".into(), content: content.clone() };
+    let card = ApprovalCard::open(&task_id(), &question(write));
+    assert_eq!(card.action.text, content);
+    assert_eq!(card.facts[0], Fact::new("File", "a‹U+200B›b"));
+}
+
+#[test]
+fn a_judge_without_an_answer_is_not_shown_as_a_denial() {
+    let mut asked = question(exec("ls"));
+    asked.judgement.verdict = Verdict::NoVerdict;
+    let card = ApprovalCard::open(&task_id(), &asked);
+    assert!(card.reason.starts_with("no judge could answer"), "{}", card.reason);
+}
+
+#[test]
+fn a_task_tells_what_happened_in_order() {
+    let mut played = Played::new("$ make\n$ touch .git/hooks/a");
+    played.review(1, "make", Verdict::Allow);
+    played.run(1, "make", 0, "\u{1b}[32mok\u{1b}[0m\n");
+    played.ask(2, "touch .git/hooks/a");
+    assert_snapshot!(told(&played.card()), @r##"
+    Person: $ make
+    $ touch .git/hooks/a
+    Gatepost: queued
+    Gatepost: run 1 begins
+    Gatepost: sandbox ready: full, workspace by overlay
+    step: make → exit 0 · 1.2 s; printed Some("ok\n\n‹5 bytes left out›\nend")
+    question: touch .git/hooks/a → None ["Approve once", "Approve for this task", "Deny", "Deny with reason"]
+    "##);
+    played.settle(Decision::Approve, None);
+    played.run(2, "touch .git/hooks/a", 1, "");
+    let refused = played.review(3, "sudo ls", Verdict::Deny);
+    played.report(serde_json::json!({"type": "action-refused", "action_id": refused["action_id"],
+        "digest": refused["digest"], "reason": "sudo leaves the sandbox"}));
+    let card = played.card();
+    assert_snapshot!(told(&card), @r##"
+    Person: $ make
+    $ touch .git/hooks/a
+    Gatepost: queued
+    Gatepost: run 1 begins
+    Gatepost: sandbox ready: full, workspace by overlay
+    step: make → exit 0 · 1.2 s; printed Some("ok\n\n‹5 bytes left out›\nend")
+    question: touch .git/hooks/a → Some("approved by console:owner") []
+    step: touch .git/hooks/a → exit 1 · 1.2 s; printed Some("\n‹5 bytes left out›\nend")
+    step: sudo ls → refused: sudo leaves the sandbox; printed None
+    "##);
+    assert_eq!(card.buttons, [Button::from(Press::Stop)]);
+}
+
+#[test]
+fn what_was_cut_off_is_not_said_to_have_ended() {
+    let mut played = Played::new("$ make");
+    played.review(1, "make", Verdict::Allow);
+    let digest = exec("make").digest(&[]);
+    played.report(serde_json::json!({"type": "action-started", "action_id": 1, "digest": digest}));
+    played.command(Command::Recover);
+    let told = told(&played.card());
+    assert!(told.contains("make → cut off; what it did is not known"), "{told}");
+}
+
+#[test]
+fn a_result_begins_with_the_short_of_it() {
+    let mut played = Played::new("$ make");
+    played.review(1, "make", Verdict::Allow);
+    played.run(1, "make", 0, "");
+    played.ask(2, "touch .git/hooks/a");
+    played.settle(Decision::Deny, Some("not my hooks"));
+    let digest = exec("touch .git/hooks/a").digest(&[]);
+    played.report(serde_json::json!({"type": "action-refused", "action_id": 2, "digest": digest,
+        "reason": "denied by console:owner: not my hooks"}));
+    played.report(serde_json::json!({"type": "ended", "outcome": "denied", "reason":
+        {"type": "denied-by-person", "by": "console:owner", "reason": "not my hooks"}}));
+    played.report(serde_json::json!({"type": "changes", "changes": {"changes": [
+        {"path": "a.txt", "kind": {"type": "added"}, "base": {"type": "absent"}, "mode": 420,
+         "size": 4, "lines_added": 2},
+        {"path": ".git/hooks/b", "kind": {"type": "modified"}, "base": {"type": "absent"},
+         "mode": 420, "size": 4, "lines_removed": 1, "refusal": "git-internals"}]}}));
+    let summary = Summary::of(&played.records);
+    assert_snapshot!(report::summary(&summary, &Delivery::NotAsked, reader()), @r##"
+    denied by console:owner: not my hooks
+    2 files changed (+2 −1) · 1 action ran · 1 refused · took 13 s
+
+    What changed
+      a.txt  (added +2 −0)
+      .git/hooks/b  (modified +0 −1; git's own files are never delivered)
+
+    What ran
+      make  (exit 0, 1.2 s)
+
+    What was refused
+      touch .git/hooks/a  (denied by console:owner: not my hooks · git-hooks, by person)
+
+    Who settled how many
+      sandbox  (1 allowed, 0 refused)
+      person  (0 allowed, 1 refused)
+
+    Sandbox
+      full  (workspace by overlay)
+    "##);
+    let labels: Vec<_> = played.card().buttons.iter().map(|button| button.label).collect();
+    assert_eq!(labels, ["Apply", "Branch", "Discard", "Run again"]);
+}
+
+#[test]
+fn a_receipt_says_what_really_happened() {
+    let person =
+        |decision| Settlement::Person { who: Principal::console(), decision, reason: None };
+    let cases = [
+        (person(Decision::Approve), Consequence::Told, "approved once, and the agent goes on"),
+        (
+            person(Decision::Approve),
+            Consequence::Requeued,
+            "approved, but the run was gone; the task goes on from there with a new one",
+        ),
+        (person(Decision::Deny), Consequence::Told, "denied, and the agent was told"),
+        (person(Decision::Deny), Consequence::TooLate, "already denied by console:owner"),
+        (Settlement::Expired, Consequence::TooLate, "expired, not run"),
+        (Settlement::Withdrawn, Consequence::TooLate, "withdrawn, not run"),
+        // The answer itself came after its time.
+        (Settlement::Expired, Consequence::Told, "expired, not run"),
+    ];
+    for (settlement, consequence, expect) in cases {
+        let answered = Answered { task: task_id(), settlement, consequence };
+        assert_eq!(receipt(&answered), expect);
+    }
+}
+
+#[test]
+fn a_removed_line_that_looks_like_a_header_is_still_a_removed_line() {
+    let diff = "--- a/x\n+++ b/x\n@@ -1,2 +1 @@\n--- a/y\n same\u{202e}\n\\ No newline at end of file\n\
+                diff --git a/z b/z\n";
+    let lines: Vec<_> = result::diff_lines(diff)
+        .into_iter()
+        .map(|line| format!("{:?} {}", line.sign, line.text))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "File --- a/x",
+            "File +++ b/x",
+            "Place @@ -1,2 +1 @@",
+            "Removed -- a/y",
+            "Same same‹U+202E›",
+            "Place \\ No newline at end of file",
+            "File diff --git a/z b/z",
+        ]
+    );
+}
+
+#[test]
+fn the_labels_are_the_words_that_scripts_rely_on() {
+    let begins = ["Approve", "Deny", "Stop", "Apply", "Branch", "Discard", "Continue", "Run again"];
+    for press in [
+        Press::ApproveOnce,
+        Press::ApproveForTask,
+        Press::Deny,
+        Press::DenyWithReason,
+        Press::Stop,
+        Press::Apply,
+        Press::Branch,
+        Press::Discard,
+        Press::RunAgain,
+    ] {
+        assert!(begins.iter().any(|word| press.label().starts_with(word)), "{press:?}");
+    }
+}

@@ -90,6 +90,9 @@ struct Timeline {
     entries: Vec<Entry>,
     steps: BTreeMap<ActionId, usize>,
     questions: BTreeMap<ApprovalId, usize>,
+    /// Steps that people are asked about: the question shows the action, so the step follows only
+    /// when it starts.
+    asked: BTreeMap<ActionId, Entry>,
     /// Steps that started and have not ended.
     running: Vec<ActionId>,
 }
@@ -129,8 +132,7 @@ impl Timeline {
             Event::Verdict { action_id, action, judgement, .. } => {
                 let (action_text, facts) = action_in_full(action);
                 let (words, tone) = reviewed(judgement);
-                self.steps.insert(*action_id, self.entries.len());
-                self.entries.push(Entry::Step {
+                let step = Entry::Step {
                     key: record.seq,
                     at: record.at,
                     tool: action.tool(),
@@ -140,23 +142,28 @@ impl Timeline {
                     words: words.into(),
                     tone,
                     output: None,
-                });
+                };
+                self.steps.insert(*action_id, self.entries.len());
+                self.entries.push(step);
             }
             Event::ApprovalRequested { approval, .. } => {
+                self.put_off(approval.action_id);
                 self.questions.insert(approval.id.clone(), self.entries.len());
                 let card = Box::new(ApprovalCard::open(task, approval));
                 self.entries.push(Entry::Approval { key: record.seq, at: record.at, card });
             }
-            Event::ApprovalDecided { approval, action_id, settlement, .. } => {
+            Event::ApprovalDecided { approval, settlement, .. } => {
                 let at = self.questions.get(approval).and_then(|at| self.entries.get_mut(*at));
                 if let Some(Entry::Approval { card, .. }) = at {
                     card.settle(settlement, record.at);
                 }
-                let tone = if settlement.approves() { Tone::Busy } else { Tone::Bad };
-                self.step(*action_id, prose(&settlement.words()), tone, None);
             }
             Event::ActionStarted { action_id, .. } => {
                 self.running.push(*action_id);
+                if let Some(step) = self.asked.remove(action_id) {
+                    self.steps.insert(*action_id, self.entries.len());
+                    self.entries.push(step);
+                }
                 self.step(*action_id, "running".into(), Tone::Busy, None);
             }
             Event::ActionFinished { action_id, result, .. } => {
@@ -216,6 +223,18 @@ impl Timeline {
 
     fn note(&mut self, record: &Record, speaker: Speaker, tone: Tone, text: String) {
         self.entries.push(Entry::Note { key: record.seq, at: record.at, speaker, tone, text });
+    }
+
+    /// Takes back the step that was just reviewed, because a question takes its place for now.
+    fn put_off(&mut self, id: ActionId) {
+        let last = self.entries.len().checked_sub(1);
+        if last.is_some()
+            && self.steps.get(&id).copied() == last
+            && let Some(step) = self.entries.pop()
+        {
+            self.steps.remove(&id);
+            self.asked.insert(id, step);
+        }
     }
 
     fn step(&mut self, id: ActionId, now: String, feels: Tone, out: Option<String>) {

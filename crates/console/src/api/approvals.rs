@@ -149,8 +149,10 @@ pub(crate) async fn answer(
     let reason = reason.filter(|words| !words.trim().is_empty());
     let answered = app.hub.answer(Principal::console(), id.clone(), decision, reason).await?;
     let receipt = card::receipt(&answered);
+    // A tap after its time settles the question as expired, which is not what was answered.
+    let mine = matches!(answered.settlement, Settlement::Person { .. });
     match answered.consequence {
-        Consequence::Told | Consequence::Requeued => Ok(Answer(Decided {
+        Consequence::Told | Consequence::Requeued if mine => Ok(Answer(Decided {
             id,
             task: answered.task,
             decided: answered.settlement.words(),
@@ -158,7 +160,7 @@ pub(crate) async fn answer(
             consequence: answered.consequence,
             receipt,
         })),
-        Consequence::TooLate => {
+        Consequence::Told | Consequence::Requeued | Consequence::TooLate => {
             let hint = "this answer changed nothing; the task shows how it went on";
             let about = About {
                 task: answered.task.into(),
