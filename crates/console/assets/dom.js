@@ -108,7 +108,9 @@ function tell(time) {
   const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
   const clock = at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   if (Math.abs(minutes) < 1) time.textContent = 'now';
-  else if (Math.abs(minutes) < 60) time.textContent = relative.format(minutes, 'minute');
+  else if (minutes > 0 && minutes < 60) {
+    time.textContent = `${relative.format(minutes, 'minute')} (${clock})`;
+  } else if (Math.abs(minutes) < 60) time.textContent = relative.format(minutes, 'minute');
   else if (at.toDateString() === new Date().toDateString()) time.textContent = clock;
   else time.textContent = `${at.toLocaleDateString()} ${clock}`;
 }
