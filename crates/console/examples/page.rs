@@ -24,7 +24,8 @@ const DIFF: &str = "diff --git a/log.txt b/log.txt\nnew file mode 100644\n--- /d
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let listen = std::env::args().nth(2).unwrap_or_else(|| "127.0.0.1:0".into());
+    let listener = tokio::net::TcpListener::bind(listen).await?;
     let key = ConsoleKey::from_entropy([7; 32]);
     std::fs::write(
         std::env::args().nth(1).ok_or("name a file for the link")?,
