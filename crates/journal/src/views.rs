@@ -184,6 +184,12 @@ impl Views {
         store.flush().map_err(|trouble| self.trouble(trouble))
     }
 
+    fn close(&mut self) {
+        if let State::Open(store, _) = std::mem::replace(&mut self.state, State::Closed) {
+            store.close();
+        }
+    }
+
     /// Opens what is there, or makes it anew, and folds everything up to record `target`.
     fn reopen(&mut self, target: u64) -> Result<ViewsNote, JournalError> {
         let found = self.find(target)?;
@@ -206,7 +212,7 @@ impl Views {
         self.state = State::Open(store, place);
         let records = target.saturating_sub(place.seq);
         if let Err(error) = self.advance(target) {
-            self.state = State::Closed;
+            self.close();
             return Err(error);
         }
         Ok(match why {

@@ -228,6 +228,16 @@ impl Store {
         guarded(|| self.db.apply_batch(batch))
     }
 
+    /// Closes views that failed; sled may panic even then, when it cannot reach the disk.
+    pub(super) fn close(self) {
+        if let Err(trouble) = guarded(|| {
+            drop(self.db);
+            Ok(())
+        }) {
+            tracing::warn!(?trouble, "the views did not close in order");
+        }
+    }
+
     pub(super) fn flush(&self) -> Result<(), Trouble> {
         guarded(|| self.db.flush()).map(|_bytes| ())
     }
