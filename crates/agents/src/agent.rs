@@ -1,0 +1,117 @@
+//! The seam between a run and the agent that works in it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use gatepost_domain::Action;
+use gatepost_domain::Outcome;
+use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::outcome::Reason;
+
+/// A program that proposes actions.
+///
+/// Whoever drives it polls [`Agent::next`] and answers every proposal once. Several proposals may be
+/// open at the same time, as agents with parallel tool calls have them. All methods but `next` only
+/// note what they are told; what follows from it comes out of `next`.
+pub trait Agent: Send {
+    /// What it does next; waits while it only waits for answers. Cancel-safe: a call that is
+    /// dropped loses nothing.
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Next, AgentError>> + Send + '_>>;
+
+    /// Answers a proposal. An answer to one that was withdrawn is ignored.
+    fn answer(&mut self, proposal: ProposalId, answer: Answer);
+
+    /// Hands it another message of the person.
+    fn message(&mut self, text: String);
+
+    /// Asks it to stop; [`Next::Done`] follows soon, open proposals are void.
+    fn interrupt(&mut self);
+
+    /// Where it takes up its work after a cut, when the proposal that is open now is proposed
+    /// again first; opaque to all but the agent.
+    fn resume_key(&self) -> String;
+}
+
+/// What an agent begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// The person's words.
+    pub text: String,
+    /// Further messages so far, in order.
+    pub messages: Vec<String>,
+    /// The workspace's root, absolute.
+    pub workspace: String,
+    /// The [`Agent::resume_key`] of an earlier run of the task, if one was cut off.
+    pub resume: Option<String>,
+}
+
+/// Names one proposal of one agent in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProposalId(pub u64);
+
+/// What an agent does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// It wants to do something.
+    Propose {
+        /// The name to answer to.
+        id: ProposalId,
+        /// What.
+        action: Action,
+    },
+    /// It no longer wants to.
+    Withdraw {
+        /// Which proposal.
+        id: ProposalId,
+    },
+    /// It says something of its work.
+    Report {
+        /// What.
+        event: AgentEvent,
+    },
+    /// It is done. Nothing follows.
+    Done {
+        /// How the task ends.
+        outcome: Outcome,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// What became of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was cleared and ran.
+    Ran {
+        /// How it ended.
+        result: ActionResult,
+        /// What a shell would carry over to its next command, where one was left to tell.
+        shell: Option<ShellState>,
+    },
+    /// It did not run.
+    Refused {
+        /// What the agent is told.
+        words: String,
+        /// How the task ends if the agent cannot go on without it.
+        reason: Reason,
+    },
+}
+
+/// What one command of a shell leaves to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShellState {
+    /// The working directory.
+    pub cwd: String,
+    /// Exported variables that differ from the sandbox's own environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// Why an agent cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// Where it should take up its work cannot be read.
+    #[error("the place where the agent stopped cannot be read ({0}); run the task again")]
+    Resume(String),
+}
