@@ -1,0 +1,28 @@
+//! Reviews an action and makes the only proof of clearance an executor accepts.
+//!
+//! `gate.rs` is one run's gate: it asks the policy, then the grants, then the circuit breaker.
+//! `review.rs` holds what came of it and the two ways from there to a [`Cleared`].
+//!
+//! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
+//! a person's approval of exactly the digest that was shown, and of nothing else.
+
+mod gate;
+mod review;
+
+pub use gate::Gate;
+pub use gate::MAX_DENIALS_IN_A_ROW;
+pub use gate::MAX_DENIALS_IN_A_TASK;
+pub use gatepost_policy::Context;
+pub use gatepost_policy::NotUnderstood;
+pub use gatepost_policy::Policy;
+pub use gatepost_policy::split_steps;
+pub use review::Cleared;
+pub use review::Review;
+
+/// Where a run is judged from: its workspace, the home it sees, and what belongs to Gatepost.
+#[must_use]
+pub fn context(workspace: &str, home: &str, data_dir: &str) -> Context {
+    let mut context = Context::new(workspace, home, workspace);
+    context.gate_paths = vec![data_dir.to_owned()];
+    context
+}

@@ -1,0 +1,201 @@
+//! Facts, rules and a mode to a judgement, in the gate's order: first match wins.
+
+use gatepost_domain::action::Action;
+use gatepost_domain::mode::Mode;
+use gatepost_domain::verdict::Clearance;
+use gatepost_domain::verdict::Evidence;
+use gatepost_domain::verdict::Judgement;
+use gatepost_domain::verdict::Stage;
+use gatepost_domain::verdict::Verdict;
+
+use crate::facts::ActionFacts;
+use crate::facts::Context;
+use crate::facts::Finding;
+use crate::facts::Kind;
+use crate::rules::Hit;
+use crate::rules::RuleSet;
+use crate::rules::RuleVerdict;
+
+/// Facts that are shown with a judgement.
+const MAX_EVIDENCE: usize = 6;
+
+/// All that decides beside the action itself.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Rules, the tier that outranks the others first.
+    pub rules: Vec<RuleSet>,
+}
+
+/// Judges one action: finds its facts and evaluates them.
+#[must_use]
+pub fn evaluate(action: &Action, context: &Context, policy: &Policy, mode: Mode) -> Judgement {
+    evaluate_facts(action, &ActionFacts::of(action, context), context, policy, mode)
+}
+
+/// Judges facts that were found before. Grants are the gate's business: they name a digest, which
+/// is more than the policy knows.
+#[must_use]
+pub fn evaluate_facts(
+    action: &Action,
+    facts: &ActionFacts,
+    context: &Context,
+    policy: &Policy,
+    mode: Mode,
+) -> Judgement {
+    let judgement = in_order(action, facts, context, policy, mode);
+    match mode {
+        Mode::Unattended => unattended(judgement),
+        Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => judgement,
+    }
+}
+
+fn in_order(
+    action: &Action,
+    facts: &ActionFacts,
+    context: &Context,
+    policy: &Policy,
+    mode: Mode,
+) -> Judgement {
+    let kind = facts.kind();
+    let top: Vec<&Finding> = facts.findings.iter().filter(|finding| finding.kind == kind).collect();
+
+    // 1. Boundaries nobody clears.
+    if kind == Kind::Hard {
+        return judgement(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, &top);
+    }
+    // 2. Rules that forbid or ask, over every part of the action.
+    for set in &policy.rules {
+        if let Some(hit) = set.hit(RuleVerdict::HardDeny, action, facts, context) {
+            return ruled(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, &hit);
+        }
+    }
+    for set in &policy.rules {
+        if let Some(hit) = set.hit(RuleVerdict::Deny, action, facts, context) {
+            return ruled(Verdict::Deny, Clearance::Person, Stage::DenyRule, &hit);
+        }
+    }
+    // A mode that only looks refuses before anyone is asked.
+    if mode == Mode::Plan && kind != Kind::Read {
+        let mut judged = judgement(Verdict::Deny, Clearance::Nobody, Stage::Mode, &top);
+        judged.rule = "plan".to_owned();
+        judged.reason =
+            format!("the mode is `plan`, in which nothing is changed or run: {}", judged.reason);
+        return judged;
+    }
+    if kind == Kind::NotUnderstood {
+        return judgement(Verdict::Escalate, Clearance::Person, Stage::NotUnderstood, &top);
+    }
+    for set in &policy.rules {
+        if let Some(hit) = set.hit(RuleVerdict::Ask, action, facts, context) {
+            return ruled(Verdict::Escalate, Clearance::Person, Stage::AskRule, &hit);
+        }
+    }
+    if kind != Kind::Protected {
+        for set in &policy.rules {
+            if let Some(hit) = set.allows(action, facts, context) {
+                return ruled(Verdict::Allow, Clearance::NotNeeded, Stage::AllowRule, &hit);
+            }
+        }
+    }
+    by_kind(kind, mode, &top)
+}
+
+/// Stages 3 to 5: what the facts alone decide in a mode.
+fn by_kind(kind: Kind, mode: Mode, top: &[&Finding]) -> Judgement {
+    let allow = |stage| judgement(Verdict::Allow, Clearance::NotNeeded, stage, top);
+    let ask = |stage| judgement(Verdict::Escalate, Clearance::Person, stage, top);
+    let by_mode = || {
+        let mut judged = ask(Stage::Mode);
+        judged.rule = mode.as_str().to_owned();
+        judged.reason = format!("the mode is `{mode}`, in which this asks: {}", judged.reason);
+        judged
+    };
+    match (kind, mode) {
+        (Kind::Read, _) => allow(Stage::ReadOnly),
+        (Kind::Edit, Mode::AcceptEdits | Mode::Auto | Mode::Unattended) => {
+            allow(Stage::WorkspaceEdit)
+        }
+        (Kind::Contained, Mode::Auto | Mode::Unattended) => allow(Stage::Contained),
+        (Kind::Edit | Kind::Contained, Mode::Plan | Mode::Manual | Mode::AcceptEdits) => by_mode(),
+        (Kind::Protected, _) => ask(Stage::ProtectedPath),
+        (Kind::Ask, _) => ask(Stage::AskRule),
+        (Kind::Open, _) => ask(Stage::Open),
+        (Kind::NotUnderstood, _) => ask(Stage::NotUnderstood),
+        (Kind::Hard, _) => judgement(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, top),
+    }
+}
+
+/// Nobody is there to ask, so what would ask is refused.
+fn unattended(mut judged: Judgement) -> Judgement {
+    match judged.verdict {
+        Verdict::Allow | Verdict::Deny => {}
+        Verdict::Escalate | Verdict::NoVerdict => {
+            judged.verdict = Verdict::Deny;
+            judged.reason =
+                format!("it would need a person and the mode is `unattended`: {}", judged.reason);
+        }
+    }
+    if judged.verdict == Verdict::Deny {
+        judged.clearance = Clearance::Nobody;
+    }
+    judged
+}
+
+fn judgement(
+    verdict: Verdict,
+    clearance: Clearance,
+    stage: Stage,
+    findings: &[&Finding],
+) -> Judgement {
+    let first = findings.first();
+    let fact = first.map_or("does nothing that is known", |finding| finding.fact.as_str());
+    Judgement {
+        verdict,
+        clearance,
+        stage,
+        rule: first.map_or("nothing", |finding| finding.rule.as_str()).to_owned(),
+        reason: format!("it {fact}"),
+        effect: if verdict == Verdict::Allow { String::new() } else { effect(findings) },
+        evidence: findings
+            .iter()
+            .take(MAX_EVIDENCE)
+            .map(|finding| Evidence { span: finding.span.clone(), fact: finding.fact.clone() })
+            .collect(),
+    }
+}
+
+fn ruled(verdict: Verdict, clearance: Clearance, stage: Stage, hit: &Hit) -> Judgement {
+    Judgement {
+        verdict,
+        clearance,
+        stage,
+        rule: hit.rule.clone(),
+        reason: hit.reason.clone(),
+        effect: if verdict == Verdict::Allow {
+            String::new()
+        } else {
+            format!("If it runs, the rule `{}` is set aside once: {}.", hit.rule, hit.reason)
+        },
+        evidence: vec![Evidence {
+            span: hit.span.clone(),
+            fact: format!("the rule `{}` matches", hit.rule),
+        }],
+    }
+}
+
+/// One sentence for a person: what will happen.
+fn effect(findings: &[&Finding]) -> String {
+    let mut facts: Vec<&str> = Vec::new();
+    for finding in findings {
+        if !facts.contains(&finding.fact.as_str()) {
+            facts.push(&finding.fact);
+        }
+    }
+    let shown: Vec<&str> = facts.iter().take(3).copied().collect();
+    let more = if facts.len() > 3 {
+        format!(", and {} more things", facts.len() - 3)
+    } else {
+        String::new()
+    };
+    format!("If it runs, it {}{more}.", shown.join(", it "))
+}

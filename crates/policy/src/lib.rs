@@ -1,0 +1,27 @@
+//! Shell text to parsed facts, and rules and modes to an evaluation; pure.
+//!
+//! `shell` parses and splits, `walk` finds every program, `programs` knows what programs do,
+//! `facts` holds what was found, `rules` reads what people wrote, `evaluate` decides. Nothing here
+//! has a clock, a file, a socket or randomness. INVARIANT (closed): whatever is not understood
+//! ends in [`facts::Kind::NotUnderstood`] or [`facts::Kind::Open`], and neither is ever allowed.
+
+mod effects;
+pub mod evaluate;
+pub mod facts;
+mod inline;
+pub mod paths;
+mod programs;
+pub mod rules;
+pub mod shell;
+mod walk;
+mod word;
+
+pub use evaluate::Policy;
+pub use evaluate::evaluate;
+pub use evaluate::evaluate_facts;
+pub use facts::ActionFacts;
+pub use facts::Context;
+pub use facts::bound_paths;
+pub use rules::RuleSet;
+pub use shell::NotUnderstood;
+pub use shell::split_steps;

@@ -1,0 +1,649 @@
+//! Shells, builtins, wrappers that take a command, and interpreters.
+
+use crate::facts::Access;
+use crate::facts::Kind;
+use crate::inline;
+use crate::paths;
+use crate::paths::ATOM;
+use crate::paths::UNKNOWN;
+use crate::programs::has_flag;
+use crate::programs::inspect_args;
+use crate::programs::versionless;
+use crate::walk::Stdin;
+use crate::walk::Walker;
+use crate::walk::shown;
+
+/// Programs that run the code in their arguments, whatever directory they lie in.
+pub(super) fn is_interpreter(name: &str) -> bool {
+    [
+        "sh", "bash", "dash", "zsh", "ksh", "ash", "python", "pip", "node", "perl", "ruby", "php",
+        "lua",
+    ]
+    .contains(&versionless(name))
+}
+
+/// `None` when this module does not know the program.
+pub(super) fn judge(
+    walker: &mut Walker<'_>,
+    name: &str,
+    args: &[String],
+    stdin: &Stdin,
+    span: &str,
+) -> Option<Option<String>> {
+    match name {
+        "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "rbash" => {
+            shell(walker, args, stdin, span)
+        }
+        "eval" => {
+            let text = args.join(" ");
+            if text.contains([UNKNOWN, ATOM]) {
+                walker.not_understood(span, "evaluates text that is not known before it runs");
+            } else {
+                walker.text(&text);
+            }
+        }
+        "source" | "." => match args.first() {
+            Some(file) => {
+                walker.touch(file, Access::Run, span);
+                walker.touch(file, Access::Read, span);
+            }
+            None => walker.not_understood(span, "sources no file"),
+        },
+        "env" => return Some(env(walker, args, stdin, span)),
+        "command" | "builtin" | "exec" | "noglob" | "nocorrect" => {
+            let mut rest: Vec<String> = args.to_vec();
+            let mut asks_where = false;
+            while let Some(flag) = rest.first().filter(|a| a.starts_with('-')).cloned() {
+                asks_where |= name == "command" && flag.contains(['v', 'V']);
+                rest.remove(0);
+                if name == "exec" && flag == "-a" && !rest.is_empty() {
+                    rest.remove(0);
+                }
+            }
+            if asks_where || rest.is_empty() {
+                walker.add(Kind::Read, "read", span, "looks a program up");
+                return Some(Some(UNKNOWN.to_string()));
+            }
+            return Some(walker.invoke(&rest, stdin, span));
+        }
+        "export" | "declare" | "typeset" | "local" | "readonly" | "let" => {
+            walker.add(Kind::Read, "read", span, "sets a variable of the shell");
+            for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
+                let (name, value) =
+                    arg.split_once('=').map_or((arg.as_str(), None), |(n, v)| (n, Some(v)));
+                if name.contains(['[', UNKNOWN, '`', '$']) {
+                    walker.not_understood(
+                        span,
+                        "sets a variable whose name is not known or hides a command",
+                    );
+                }
+                if let Some(value) = value {
+                    walker.assigned(name, value, span);
+                    walker.vars.insert(name.trim_end_matches('+').to_owned(), value.to_owned());
+                } else if args.iter().any(|a| a == "-f") {
+                    continue;
+                } else if let Some(value) = walker.vars.get(name).cloned() {
+                    walker.assigned(name, &value, span);
+                }
+            }
+        }
+        "cd" | "pushd" => {
+            walker.add(Kind::Read, "read", span, "changes the working directory");
+            let target = args.iter().find(|arg| !arg.starts_with('-') || *arg == "-");
+            walker.cwd = match target.map(String::as_str) {
+                None => Some(walker.context.home.clone()),
+                Some("-") => None,
+                Some(path) => paths::resolve(path, walker.cwd.as_deref(), &walker.context.home),
+            };
+        }
+        "popd" => {
+            walker.add(Kind::Read, "read", span, "changes the working directory");
+            walker.cwd = None;
+        }
+        "trap" => match args.first() {
+            Some(text) if args.len() > 1 && !text.starts_with('-') => {
+                walker.add(Kind::Read, "read", span, "sets what the shell does at its end");
+                walker.child(text, None);
+            }
+            Some(_) | None => walker.add(Kind::Read, "read", span, "lists or clears traps"),
+        },
+        "alias" => {
+            for arg in args {
+                if let Some((_, text)) = arg.split_once('=') {
+                    walker.child(text, None);
+                    walker.add(Kind::Ask, "alias", span, "gives a command another meaning");
+                }
+            }
+            walker.add(Kind::Read, "read", span, "lists aliases");
+        }
+        "set" => {
+            walker.add(Kind::Read, "read", span, "sets options of the shell");
+            if let Some(at) = args.iter().position(|arg| arg == "--") {
+                walker.positional = Some(args.iter().skip(at + 1).cloned().collect());
+            }
+            if args.windows(2).any(|pair| matches!(pair, [a, b] if a == "+o" && b == "history")) {
+                walker.add(Kind::Ask, "history", span, "turns the shell's record of commands off");
+            }
+        }
+        "unset" => {
+            walker.add(Kind::Read, "read", span, "clears variables");
+            for arg in args {
+                walker.assigned(arg, "", span);
+                walker.vars.insert(arg.clone(), String::new());
+            }
+        }
+        "read" | "mapfile" | "readarray" | "getopts" => {
+            walker.add(Kind::Read, "read", span, "reads its input into variables");
+            let value = match stdin {
+                Stdin::Text(text) if text.starts_with("./") && text.contains(ATOM) => text.clone(),
+                Stdin::Text(_) | Stdin::Inherited | Stdin::Pipe | Stdin::File(_) => {
+                    UNKNOWN.to_string()
+                }
+            };
+            for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
+                walker.vars.insert(arg.clone(), value.clone());
+            }
+        }
+        "history" => {
+            let tampers = has_flag(args, &["-c", "-d", "-w", "-a", "-r", "-n", "-s"]);
+            let kind = if tampers { Kind::Ask } else { Kind::Read };
+            walker.add(kind, "history", span, "reads or changes the shell's record of commands");
+        }
+        "kill" => {
+            let harmless = has_flag(args, &["-0", "-l"])
+                || args
+                    .iter()
+                    .filter(|arg| !arg.starts_with('-') && !arg.chars().all(char::is_alphabetic))
+                    .all(|pid| pid.starts_with('%') || pid.chars().all(|c| c == ATOM));
+            let kind = if harmless { Kind::Contained } else { Kind::Ask };
+            walker.add(kind, "kill", span, "ends a process");
+        }
+        "xargs" | "parallel" => xargs(walker, args, stdin, span),
+        "find" | "gfind" => return Some(find(walker, args, span)),
+        "echo" | "printf" => return Some(echo(walker, name, args, span)),
+        "ruby" | "perl" | "php" | "lua" | "luajit" | "node" | "nodejs" | "deno" | "bun"
+        | "Rscript" | "tclsh" | "osascript" | "julia" | "jshell" => {
+            return interpreter(walker, name, args, stdin, span).then_some(None);
+        }
+        other if versionless(other) == "python" || versionless(other) == "pypy" => {
+            python(walker, args, stdin, span)
+        }
+        other if ["perl", "ruby", "php", "lua"].contains(&versionless(other)) => {
+            return interpreter(walker, versionless(other), args, stdin, span).then_some(None);
+        }
+        _ => return None,
+    }
+    Some(None)
+}
+
+fn shell(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if arg == "--" || arg == "-" {
+            continue;
+        }
+        if arg.starts_with(UNKNOWN) {
+            walker
+                .not_understood(span, "gives a shell an argument that is not known before it runs");
+            return;
+        }
+        if let Some(long) = arg.strip_prefix("--") {
+            if ["init-file", "rcfile"].iter().any(|l| long.starts_with(l)) {
+                walker.add(Kind::Ask, "shell", span, "gives a shell a start file");
+                rest.next();
+            }
+            continue;
+        }
+        if let Some(flags) = arg.strip_prefix(['-', '+']) {
+            if arg.starts_with('-') && flags.contains('c') {
+                let mut after: Vec<String> = rest.cloned().collect();
+                while after.first().is_some_and(|a| a.starts_with(['-', '+'])) {
+                    after.remove(0);
+                }
+                if after.is_empty() {
+                    walker.not_understood(span, "gives a shell no command");
+                    return;
+                }
+                let text = after.remove(0);
+                let positional = if after.is_empty() { Vec::new() } else { after.split_off(1) };
+                walker.child(&text, Some(positional));
+                return;
+            }
+            if flags.contains('s') || flags.contains('i') {
+                break;
+            }
+            if flags.ends_with(['o', 'O']) {
+                rest.next();
+            }
+            continue;
+        }
+        walker.touch(arg, Access::Read, span);
+        walker.touch(arg, Access::Run, span);
+        let left: Vec<String> = rest.cloned().collect();
+        inspect_args(walker, &left, span);
+        return;
+    }
+    match stdin {
+        Stdin::Text(text) if !text.contains([UNKNOWN, ATOM]) => walker.child(text, None),
+        Stdin::Text(_) | Stdin::Pipe => walker.add(
+            Kind::NotUnderstood,
+            "shell-input",
+            span,
+            "runs text that another program hands it",
+        ),
+        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::Inherited => {
+            if !has_flag(args, &["--version", "--help", "-n"]) {
+                walker.add(Kind::Open, "shell", span, "starts a shell that waits for commands");
+            }
+        }
+    }
+}
+
+fn env(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) -> Option<String> {
+    let mut rest = args.iter();
+    let mut inner: Vec<String> = Vec::new();
+    while let Some(arg) = rest.next() {
+        if arg == "-u" || arg == "--unset" || arg == "-C" || arg == "--chdir" {
+            let value = rest.next().cloned().unwrap_or_default();
+            if arg.contains(['C', 'h']) {
+                walker.cwd = paths::resolve(&value, walker.cwd.as_deref(), &walker.context.home);
+            }
+        } else if let Some(text) =
+            arg.strip_prefix("-S").or_else(|| arg.strip_prefix("--split-string="))
+        {
+            let mut text = text.to_owned();
+            if text.is_empty() {
+                text = rest.next().cloned().unwrap_or_default();
+            }
+            let tail: Vec<String> = rest.cloned().collect();
+            walker.child(&format!("{text} {}", tail.join(" ")), None);
+            return None;
+        } else if arg.starts_with("--sp") || arg.starts_with('-') && arg.contains('S') {
+            walker.not_understood(span, "splits a string into a command");
+            return None;
+        } else if arg.starts_with('-') {
+            continue;
+        } else if let Some((name, value)) = arg.split_once('=') {
+            walker.assigned(name, value, span);
+        } else {
+            inner.push(arg.clone());
+            inner.extend(rest.cloned());
+            break;
+        }
+    }
+    if inner.is_empty() {
+        walker.add(Kind::Read, "read", span, "prints the environment");
+        return None;
+    }
+    walker.invoke(&inner, stdin, span)
+}
+
+fn xargs(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
+    let values = [
+        "-n",
+        "-P",
+        "-L",
+        "-d",
+        "-s",
+        "-E",
+        "-a",
+        "--max-args",
+        "--max-procs",
+        "--delimiter",
+        "--arg-file",
+        "-j",
+    ];
+    let mut rest = args.iter();
+    let mut mark: Option<String> = None;
+    let mut inner: Vec<String> = Vec::new();
+    while let Some(arg) = rest.next() {
+        if arg == "-I" || arg == "-J" {
+            mark = rest.next().cloned();
+        } else if let Some(own) = arg.strip_prefix("-I") {
+            mark = Some(own.to_owned());
+        } else if arg == "-i" || arg == "--replace" {
+            mark = Some("{}".to_owned());
+        } else if values.contains(&arg.as_str()) {
+            rest.next();
+        } else if arg.starts_with('-') {
+            continue;
+        } else {
+            inner.push(arg.clone());
+            inner.extend(rest.cloned());
+            break;
+        }
+    }
+    if inner.is_empty() {
+        walker.add(Kind::Read, "read", span, "prints its input");
+        return;
+    }
+    let given = match stdin {
+        Stdin::Text(text) if !text.contains(UNKNOWN) => {
+            text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        }
+        Stdin::Text(_) | Stdin::Pipe | Stdin::File(_) | Stdin::Inherited => {
+            vec![UNKNOWN.to_string()]
+        }
+    };
+    match mark {
+        Some(mark) if !mark.is_empty() => {
+            let value = given.join(" ");
+            for word in &mut inner {
+                // A word that holds the mark inside text given to a shell can become any command.
+                if word.contains(&mark) {
+                    *word = word.replace(&mark, &value);
+                }
+            }
+        }
+        Some(_) | None => inner.extend(given),
+    }
+    walker.invoke(&inner, &Stdin::Pipe, span);
+}
+
+fn find(walker: &mut Walker<'_>, args: &[String], span: &str) -> Option<String> {
+    walker.add(Kind::Read, "read", span, "looks for files");
+    let mut starts: Vec<String> = args
+        .iter()
+        .skip_while(|arg| ["-L", "-H", "-P", "-O1", "-O2", "-O3"].contains(&arg.as_str()))
+        .take_while(|arg| !arg.starts_with(['-', '(', '!']))
+        .cloned()
+        .collect();
+    if starts.is_empty() {
+        starts.push(".".to_owned());
+    }
+    for start in &starts {
+        walker.touch(start, Access::Read, span);
+    }
+    let narrowed = args.iter().any(|arg| {
+        [
+            "-name",
+            "-iname",
+            "-path",
+            "-wholename",
+            "-regex",
+            "-mtime",
+            "-empty",
+            "-size",
+            "-newer",
+            "-ipath",
+        ]
+        .contains(&arg.as_str())
+    });
+    let found: Vec<String> =
+        starts
+            .iter()
+            .map(|start| {
+                if start.contains(UNKNOWN) {
+                    UNKNOWN.to_string()
+                } else {
+                    format!("{start}/{ATOM}")
+                }
+            })
+            .collect();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "-delete" => {
+                for path in if narrowed { &found } else { &starts } {
+                    walker.touch(path, Access::Delete, span);
+                }
+            }
+            "-exec" | "-execdir" | "-ok" | "-okdir" => {
+                let inner: Vec<String> = rest
+                    .by_ref()
+                    .take_while(|word| *word != ";" && *word != "+")
+                    .cloned()
+                    .collect();
+                for path in
+                    if narrowed || !inner.iter().any(|w| w == "rm") { &found } else { &starts }
+                {
+                    let words: Vec<String> =
+                        inner.iter().map(|word| word.replace("{}", path)).collect();
+                    walker.invoke(&words, &Stdin::Inherited, span);
+                }
+            }
+            "-fprint" | "-fprintf" | "-fls" | "-fprint0" => {
+                if let Some(path) = rest.next() {
+                    walker.touch(path, Access::Write, span);
+                }
+            }
+            "-files0-from" | "-newer" => {
+                if let Some(path) = rest.next() {
+                    walker.touch(path, Access::Read, span);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(found.join(" "))
+}
+
+fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Option<String> {
+    walker.add(Kind::Read, "read", span, "prints text");
+    if name == "printf" {
+        if args.first().is_some_and(|flag| flag == "-v") {
+            if let Some(variable) = args.get(1) {
+                if variable.contains('[') {
+                    walker.not_understood(span, "hides a command in an array index");
+                }
+                walker.vars.insert(variable.clone(), UNKNOWN.to_string());
+            }
+            return None;
+        }
+        let (format, rest) = args.split_first()?;
+        return match format.as_str() {
+            "%s" | "%s\\n" | "%b" => Some(rest.join("")),
+            plain if !plain.contains(['%', '\\']) => Some(plain.to_owned()),
+            _ => None,
+        };
+    }
+    let mut rest = args;
+    let mut escapes = false;
+    while let Some((flag, tail)) = rest.split_first() {
+        if !(flag.len() > 1
+            && flag.starts_with('-')
+            && flag.chars().skip(1).all(|c| "neE".contains(c)))
+        {
+            break;
+        }
+        escapes |= flag.contains('e');
+        rest = tail;
+    }
+    let text = rest.join(" ");
+    (!escapes || !text.contains('\\')).then_some(text)
+}
+
+fn python(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if let Some(flags) =
+            arg.strip_prefix('-').filter(|flags| !flags.is_empty() && !flags.starts_with('-'))
+        {
+            if let Some((before, joined)) =
+                flags.split_once('c').filter(|(before, _)| before.chars().all(char::is_alphabetic))
+            {
+                let _ = before;
+                let code = if joined.is_empty() {
+                    rest.next().cloned().unwrap_or_default()
+                } else {
+                    joined.to_owned()
+                };
+                let left: Vec<String> = rest.cloned().collect();
+                inspect_args(walker, &left, span);
+                inline::python(walker, &code);
+                return;
+            }
+            if flags.ends_with('m') || flags.starts_with('m') {
+                let module = if flags.len() > 1 && flags.starts_with('m') {
+                    flags.trim_start_matches('m').to_owned()
+                } else {
+                    rest.next().cloned().unwrap_or_default()
+                };
+                let left: Vec<String> = rest.cloned().collect();
+                module_run(walker, &module, &left, stdin, span);
+                return;
+            }
+            if ["W", "X"].contains(&flags) {
+                rest.next();
+            }
+            if ["V", "VV"].contains(&flags) {
+                walker.add(Kind::Read, "read", span, "prints a version");
+                return;
+            }
+            continue;
+        }
+        if arg.starts_with("--") {
+            walker.add(Kind::Read, "read", span, "prints a version");
+            return;
+        }
+        if arg == "-" {
+            break;
+        }
+        walker.touch(arg, Access::Read, span);
+        walker.touch(arg, Access::Run, span);
+        let left: Vec<String> = rest.cloned().collect();
+        inspect_args(walker, &left, span);
+        return;
+    }
+    match stdin {
+        Stdin::Text(text) if !text.contains(UNKNOWN) => inline::python(walker, text),
+        Stdin::Text(_) | Stdin::Pipe => {
+            walker.not_understood(span, "runs Python that another program hands it")
+        }
+        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::Inherited => {
+            walker.add(Kind::Open, "python", span, "starts an interpreter that waits for code")
+        }
+    }
+}
+
+/// A module run as a program: some are programs of the table, most of the rest are the project's.
+fn module_run(walker: &mut Walker<'_>, module: &str, args: &[String], stdin: &Stdin, span: &str) {
+    let program = match module {
+        "pip" | "pytest" | "black" | "ruff" | "mypy" | "flake8" | "isort" | "pylint"
+        | "coverage" | "tox" | "nox" | "poetry" | "uv" | "build" | "twine" | "virtualenv"
+        | "jupyter" | "pre_commit" => Some(module),
+        _ => None,
+    };
+    if let Some(program) = program {
+        let mut argv = vec![program.to_owned()];
+        argv.extend(args.iter().cloned());
+        walker.invoke(&argv, stdin, span);
+        return;
+    }
+    inspect_args(walker, args, span);
+    match module {
+        "http.server" | "SimpleHTTPServer" | "smtpd" | "pty" | "ensurepip" | "webbrowser"
+        | "ftplib" | "smtplib" | "telnetlib" | "code" | "pdb" => {
+            walker.add(
+                Kind::Ask,
+                "python-module",
+                span,
+                &format!("runs the module `{module}`, which opens the machine or runs any code"),
+            );
+        }
+        known if known.contains([UNKNOWN]) => {
+            walker.not_understood(span, "runs a module that is not known before it runs")
+        }
+        known => walker.add(
+            Kind::Contained,
+            "contained",
+            span,
+            &format!("runs the module `{}`", shown(known)),
+        ),
+    }
+}
+
+fn interpreter(
+    walker: &mut Walker<'_>,
+    name: &str,
+    args: &[String],
+    stdin: &Stdin,
+    span: &str,
+) -> bool {
+    let code_flags: &[&str] = match name {
+        "perl" => &[
+            "-e", "-E", "-ne", "-pe", "-lne", "-nle", "-lpe", "-ple", "-lane", "-ane", "-le",
+            "-0pe", "-pie",
+        ],
+        "ruby" | "lua" | "luajit" | "Rscript" | "osascript" => &["-e"],
+        "php" => &["-r"],
+        "node" | "nodejs" | "bun" => &["-e", "--eval", "-p", "--print", "-pe"],
+        _ => &["-e", "-c", "eval"],
+    };
+    if matches!(name, "bun" | "deno") && !args.iter().any(|arg| code_flags.contains(&arg.as_str()))
+    {
+        return false;
+    }
+    let mut in_place = false;
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if code_flags.contains(&arg.as_str())
+            || name == "perl"
+                && arg.starts_with('-')
+                && arg.ends_with(['e', 'E'])
+                && !arg.starts_with("--")
+        {
+            in_place |= name == "perl" && arg.contains('i');
+            let code = rest.next().cloned().unwrap_or_default();
+            let left: Vec<String> = rest.cloned().collect();
+            for path in left.iter().filter(|path| !path.starts_with('-')) {
+                walker.touch(path, if in_place { Access::Write } else { Access::Read }, span);
+            }
+            inline::other(walker, name, &code);
+            return true;
+        }
+        if arg.starts_with("-i") && (name == "perl" || name == "ruby") {
+            in_place = true;
+            continue;
+        }
+        if let Some(code) = arg
+            .strip_prefix("--eval=")
+            .or_else(|| arg.strip_prefix("-e").filter(|_| name != "node"))
+        {
+            inline::other(walker, name, code);
+            return true;
+        }
+        if [
+            "-r",
+            "--require",
+            "-C",
+            "-I",
+            "-M",
+            "--import",
+            "--inspect",
+            "--inspect-brk",
+            "--loader",
+        ]
+        .iter()
+        .any(|f| arg.starts_with(f))
+        {
+            walker.add(Kind::Open, "interpreter", span, "loads code before its script");
+            continue;
+        }
+        if ["--version", "-v", "-V", "--help"].contains(&arg.as_str()) {
+            walker.add(Kind::Read, "read", span, "prints a version");
+            return true;
+        }
+        if ["--check", "-c", "-wc", "-l", "-w"].contains(&arg.as_str()) || arg.starts_with('-') {
+            continue;
+        }
+        walker.touch(arg, Access::Read, span);
+        walker.touch(arg, Access::Run, span);
+        let left: Vec<String> = rest.cloned().collect();
+        inspect_args(walker, &left, span);
+        return true;
+    }
+    match stdin {
+        Stdin::Text(text) if !text.contains(UNKNOWN) => inline::other(walker, name, text),
+        Stdin::Text(_) | Stdin::Pipe => {
+            walker.not_understood(span, "runs code that another program hands it")
+        }
+        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::Inherited => {
+            walker.add(Kind::Open, "interpreter", span, "starts an interpreter that waits for code")
+        }
+    }
+    true
+}
