@@ -50,6 +50,18 @@ impl Policy {
         Self::new(Vec::new())
     }
 
+    /// How many rules there are in all tiers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.iter().map(RuleSet::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The tiers that people wrote, and Gatepost's own.
     fn tiers(&self) -> (Vec<&RuleSet>, Vec<&RuleSet>) {
         self.rules.iter().partition(|set| match set.tier {

@@ -163,6 +163,18 @@ impl RuleSet {
         Ok(Self { tier, rules })
     }
 
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// The first rule of this verdict that matches any part of the action.
     #[must_use]
     pub fn hit(
