@@ -428,7 +428,7 @@ impl<'a> Walker<'a> {
 
     /// Judges one program with its words; says what it prints where that is known.
     pub(crate) fn invoke(&mut self, argv: &[String], stdin: &Stdin, span: &str) -> Option<String> {
-        let Some(name) = argv.first() else { return None };
+        let name = argv.first()?;
         if name.contains([UNKNOWN, ATOM]) {
             self.not_understood(span, "runs a program whose name is not known before it runs");
             return None;
