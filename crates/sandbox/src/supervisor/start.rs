@@ -59,7 +59,8 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32)
     // The null stands in until init's pid is known.
     let null: OwnedFd = std::fs::File::open("/dev/null")?.into();
     let mut link = Link { socket, init: null, waiting: Mutex::default() };
-    let mut pid = None;
+    // The launcher and init speak over the same socket, and on a busy machine init may be first.
+    let (mut pid, mut landlock) = (None, None);
     loop {
         let next = match link.next().await {
             Err(Errno::PIPE | Errno::CONNRESET) => None,
@@ -76,18 +77,16 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32)
                 let mend = mend(stage, errno, plan.become_user.is_some());
                 return Err(SandboxError::Refused { stage, errno: errno.into(), mend });
             }
-            Some(Event::Ready { landlock }) => {
-                let pid = pid.ok_or(SandboxError::Gone)?;
-                if let Err(why) = check_init(pid, plan.ids) {
-                    link.kill_all();
-                    return Err(SandboxError::NotTight(why));
-                }
-                return Ok((Arc::new(link), landlock));
-            }
+            Some(Event::Ready { landlock: told }) if landlock.is_none() => landlock = Some(told),
             Some(_) => return Err(SandboxError::NotTight("init spoke out of turn".to_owned())),
-            None => {
-                return Err(no_word());
+            None => return Err(no_word()),
+        }
+        if let (Some(pid), Some(landlock)) = (pid, landlock) {
+            if let Err(why) = check_init(pid, plan.ids) {
+                link.kill_all();
+                return Err(SandboxError::NotTight(why));
             }
+            return Ok((Arc::new(link), landlock));
         }
     }
 }
