@@ -220,9 +220,8 @@ fn is_file(
     }
     let mut file = at(root.file(Path::new(&change.path)), &change.path, "read")?;
     let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).map_err(|error| {
-        Stop::Failed(format!("`{}` could not be read ({error})", change.path))
-    })?;
+    std::io::copy(&mut file, &mut hasher)
+        .map_err(|error| Stop::Failed(format!("`{}` could not be read ({error})", change.path)))?;
     Ok(hex(&hasher.finalize()) == sha256)
 }
 
