@@ -44,15 +44,32 @@ pub enum NotUnderstood {
 /// # Errors
 /// [`NotUnderstood`] when it is beyond the limits or not complete shell text.
 pub fn parse(text: &str) -> Result<Program, NotUnderstood> {
-    if text.len() > MAX_BYTES {
-        return Err(NotUnderstood::TooLong);
-    }
-    if text.contains('\0') {
-        return Err(NotUnderstood::Nul);
-    }
-    if nesting(text) > MAX_NESTING {
-        return Err(NotUnderstood::TooDeep);
-    }
+    within_limits(text).and_then(|()| parsed(text)).map_err(|refusal| match refusal {
+        Refusal::Limit(limit) => limit,
+        Refusal::Parser(error) => NotUnderstood::Syntax(plainly(&error, text)),
+    })
+}
+
+/// Why a text was refused, with the parser's own words.
+enum Refusal {
+    Limit(NotUnderstood),
+    Parser(ParseError),
+}
+
+fn within_limits(text: &str) -> Result<(), Refusal> {
+    let limit = if text.len() > MAX_BYTES {
+        NotUnderstood::TooLong
+    } else if text.contains('\0') {
+        NotUnderstood::Nul
+    } else if nesting(text) > MAX_NESTING {
+        NotUnderstood::TooDeep
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Limit(limit))
+}
+
+fn parsed(text: &str) -> Result<Program, Refusal> {
     if odd_document(text) {
         // At the end of its input the tokenizer never returns while a here-document that has no
         // word is still to come (`$(<< $(`), and takes memory all the while. With one more command
@@ -60,6 +77,42 @@ pub fn parse(text: &str) -> Result<Program, NotUnderstood> {
         read(&format!("{text}\n:"))?;
     }
     read(text)
+}
+
+/// What a text still lacks, as far as that tells which line can bring it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    /// Nothing; it is complete.
+    Nothing,
+    /// A line that is one of these words.
+    Line(Vec<String>),
+    /// This character.
+    Char(char),
+    /// Something; any line may bring it.
+    Something,
+}
+
+/// Says what a text lacks to be complete.
+pub(crate) fn lacking(text: &str) -> Lacking {
+    let Err(error) = within_limits(text).and_then(|()| parsed(text)).map(|_| ()) else {
+        return Lacking::Nothing;
+    };
+    let Refusal::Parser(ParseError::Tokenizing { inner, .. }) = error else {
+        return Lacking::Something;
+    };
+    match inner {
+        TokenizerError::UnterminatedHereDocuments(tags, _) => {
+            let words = tags.split(", ").map(|tag| tag.replace(['\'', '"', '\\'], ""));
+            let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+            // The word is not read yet where its line is the last one.
+            if words.is_empty() { Lacking::Something } else { Lacking::Line(words) }
+        }
+        TokenizerError::UnterminatedSingleQuote(_) | TokenizerError::UnterminatedAnsiCQuote(_) => {
+            Lacking::Char('\'')
+        }
+        TokenizerError::UnterminatedDoubleQuote(_) => Lacking::Char('"'),
+        _ => Lacking::Something,
+    }
 }
 
 /// Whether a `<<` is followed by anything but a plain word, at once. In quotes and here-documents
@@ -81,15 +134,17 @@ fn odd_document(text: &str) -> bool {
 
 /// The parser itself. It breaks down over a few broken texts; that is one more way of not
 /// understanding them.
-fn read(text: &str) -> Result<Program, NotUnderstood> {
+fn read(text: &str) -> Result<Program, Refusal> {
     let parsed = catch_unwind(|| {
         let cursor = std::io::Cursor::new(text.as_bytes());
         brush_parser::Parser::new(cursor, &options()).parse_program()
     });
     match parsed {
-        Ok(Ok(program)) => Ok(program),
-        Ok(Err(error)) => Err(NotUnderstood::Syntax(plainly(&error, text))),
-        Err(_) => Err(NotUnderstood::Construct("the parser broke down over it".to_owned())),
+        Ok(parsed) => parsed.map_err(Refusal::Parser),
+        Err(_) => {
+            let why = "the parser broke down over it".to_owned();
+            Err(Refusal::Limit(NotUnderstood::Construct(why)))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A script to its steps: each one complete command, as a shell at a terminal would read it.
 
+use crate::shell::Lacking;
 use crate::shell::NotUnderstood;
+use crate::shell::lacking;
 use crate::shell::parse;
 
 /// How much text may be read again and again to find where commands end. A command of a few
@@ -23,6 +25,9 @@ pub fn split_steps(text: &str) -> Result<Vec<String>, NotUnderstood> {
     let lines: Vec<&str> = text.split('\n').collect();
     let mut steps = Vec::new();
     let mut step = String::new();
+    // What the step lacks decides which lines are worth another reading: a here-document of a
+    // thousand lines is read twice and not a thousand times.
+    let mut lacks = Lacking::Something;
     let mut read = 0;
     for (i, line) in lines.iter().enumerate() {
         if step.is_empty() && is_filler(line) {
@@ -33,14 +38,20 @@ pub fn split_steps(text: &str) -> Result<Vec<String>, NotUnderstood> {
         }
         step.push_str(line);
         let last = i + 1 == lines.len();
-        if !last && goes_on(&step) {
+        let brings = match &lacks {
+            Lacking::Nothing | Lacking::Something => true,
+            Lacking::Line(words) => words.iter().any(|word| word == line.trim_start_matches('\t')),
+            Lacking::Char(c) => line.contains(*c),
+        };
+        if !last && (!brings || goes_on(&step)) {
             continue;
         }
         read += step.len();
         if read > MAX_REREAD {
             return Err(NotUnderstood::TooLong);
         }
-        if parse(&step).is_ok() {
+        lacks = lacking(&step);
+        if lacks == Lacking::Nothing {
             steps.push(trimmed(&step).to_owned());
             step.clear();
         }

@@ -100,3 +100,15 @@ fn what_is_not_complete_is_an_error_with_its_line() {
     assert!(split_steps("a\0b").is_err());
     assert!(split_steps(&"( ".repeat(10_000)).is_err());
 }
+
+#[test]
+fn a_long_document_is_one_step() {
+    let data = "a line with 'a quote\n".repeat(8_000);
+    let document = format!("cat > x <<'END'\n{data}END");
+    let quoted = format!("python3 -c \"{}\"", "print(1)\n".repeat(8_000));
+    // Compared without being printed: a failure would fill the screen.
+    let steps = split_steps(&format!("ls\n{document}\npwd\n")).unwrap();
+    assert!(steps == ["ls", &document, "pwd"], "{} steps", steps.len());
+    let steps = split_steps(&format!("{quoted}\nls")).unwrap();
+    assert!(steps == [&quoted, "ls"], "{} steps", steps.len());
+}
