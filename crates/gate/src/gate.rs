@@ -1,5 +1,7 @@
 //! One run's gate: policy, then grants, then the circuit breaker.
 
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use gatepost_domain::action::Action;
@@ -46,7 +48,7 @@ impl Gate {
     /// Files in the workspace whose bytes the digest must bind (absolute paths).
     #[must_use]
     pub fn bound_paths(&self, action: &Action) -> Vec<String> {
-        bound_paths(&ActionFacts::of(action, &self.context))
+        bound_paths(&ActionFacts::of(action, &self.context), &self.context)
     }
 
     /// Judges the action. `grants`: digests approved for the whole task.
@@ -58,7 +60,7 @@ impl Gate {
         grants: &[ActionDigest],
     ) -> Review {
         let digest = action.digest(&bound);
-        let mut judgement = evaluate(&action, &self.context, &self.policy, self.mode);
+        let mut judgement = answered(|| evaluate(&action, &self.context, &self.policy, self.mode));
         if grants.contains(&digest) {
             granted(&mut judgement);
         }
@@ -91,6 +93,20 @@ impl Gate {
             }
         }
     }
+}
+
+/// What a judge says, or that it could not: a judge that breaks down never allows and never
+/// denies. It is shown to a person as what it is.
+fn answered(judge: impl FnOnce() -> Judgement) -> Judgement {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Judgement {
+        verdict: Verdict::NoVerdict,
+        clearance: Clearance::Person,
+        stage: Stage::NotUnderstood,
+        rule: "judge-failed".to_owned(),
+        reason: "Gatepost's own judge broke down over it, which is a fault of Gatepost".to_owned(),
+        effect: "What it would do is not known; read it yourself before you let it run.".to_owned(),
+        evidence: Vec::new(),
+    })
 }
 
 /// A person gave a lasting permission for exactly this digest, so it clears all that a person

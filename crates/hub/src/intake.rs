@@ -1,7 +1,5 @@
 //! The checks at the door that need no state: what is refused here never reaches the loop.
 
-use std::collections::BTreeMap;
-
 use gatepost_domain::Principal;
 use gatepost_domain::TaskSpec;
 use gatepost_domain::request::NewTask;

@@ -9,12 +9,20 @@
 //! that could not be written has not happened for anyone.
 //! INVARIANT (one owner): the loop alone holds the tasks' state; there is no lock around it.
 
+mod board;
 mod config;
+mod desk;
 mod error;
 mod event;
 mod handle;
+mod hub;
 mod intake;
+mod ledger;
+mod outbox;
+mod queue;
+mod recovery;
 mod sources;
+mod timers;
 mod watch;
 
 pub use config::HubConfig;
@@ -28,12 +36,26 @@ pub use sources::Entropy;
 pub use sources::Sources;
 pub use watch::Watch;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use gatepost_domain::dispatch::ToWorker;
 use gatepost_journal::Journal;
 use gatepost_journal::Views;
+use tokio::sync::broadcast;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use desk::Desk;
+use hub::Hub;
+use ledger::Ledger;
+use outbox::Outbox;
+use timers::Backoff;
+
+/// How many events may wait for the loop. Whoever comes when it is full waits to put theirs in:
+/// a worker then runs slower and a person's request takes longer, and nothing is dropped.
+const INBOX: usize = 1024;
 
 /// Replays what the journal holds, recovers every live task and begins the loop on `tracker`.
 ///
@@ -53,8 +75,25 @@ pub fn start(
     token: CancellationToken,
 ) -> Result<HubHandle, HubError> {
     config.check()?;
-    let _ = (journal, views, sources, to_worker, tracker);
-    let (inbox, _) = mpsc::channel(1);
-    let (news, _) = tokio::sync::broadcast::channel(1);
-    Ok(HubHandle::new(std::sync::Arc::new(config), inbox, news.downgrade(), token))
+    let (inbox, events) = mpsc::channel(INBOX);
+    let (news, _) = broadcast::channel(watch::BACKLOG);
+    let config = Arc::new(config);
+    let mut desk = Desk::new(Arc::clone(&config), sources);
+    let mut outbox = Outbox::new(to_worker);
+    let ledger = recovery::recover(&config, &mut desk, &mut outbox, Ledger::new(journal, views))?;
+    let handle = HubHandle::new(config, inbox, news.downgrade(), token.clone());
+    let hub = Hub {
+        desk,
+        ledger: Some(ledger),
+        outbox,
+        inbox: events,
+        news,
+        tracker: tracker.clone(),
+        token,
+        backoff: Backoff::default(),
+        deliveries: BTreeMap::new(),
+        closing: Vec::new(),
+    };
+    tracker.spawn(hub.run());
+    Ok(handle)
 }

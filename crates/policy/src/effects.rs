@@ -85,6 +85,10 @@ pub(crate) fn path(
                     &format!("writes `{name}`, which lies outside the workspace"),
                 );
             }
+            // The task's own copy: writing keys there gives nothing away.
+            PathClass::Secret if paths::below(path, &walker.context.workspace) => {
+                walker.add(Kind::Edit, "workspace-edit", span, &format!("writes `{name}`"));
+            }
             PathClass::Secret => walker.add(
                 Kind::Ask,
                 "write-secret",
@@ -101,6 +105,21 @@ pub(crate) fn path(
         },
         Access::Delete => delete(walker, path, class, span),
         Access::Run => match class {
+            PathClass::Protected if among_settings(path) => walker.add(
+                Kind::Ask,
+                "run-settings",
+                span,
+                &format!(
+                    "runs `{name}`, which lies among the settings of tools and not in the \
+                     project's own code"
+                ),
+            ),
+            PathClass::Secret if paths::below(path, &walker.context.workspace) => walker.add(
+                Kind::Contained,
+                "workspace-program",
+                span,
+                &format!("hands `{name}` to a program of the sandbox"),
+            ),
             PathClass::Workspace | PathClass::Protected => {
                 walker.add(
                     Kind::Contained,
@@ -211,6 +230,12 @@ fn gate(walker: &mut Walker<'_>, name: &str, span: &str) {
         span,
         &format!("touches `{name}`, which belongs to Gatepost itself"),
     );
+}
+
+/// Directories that agents and editors fill from elsewhere: no build or test runs what lies there.
+fn among_settings(path: &str) -> bool {
+    let places = [".claude", ".cursor", ".codex", ".gemini", ".vscode", ".idea", ".git"];
+    path.split('/').any(|part| places.contains(&part.to_lowercase().as_str()))
 }
 
 /// A glob that can match a name with a leading dot.

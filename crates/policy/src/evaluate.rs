@@ -13,17 +13,62 @@ use crate::facts::Context;
 use crate::facts::Finding;
 use crate::facts::Kind;
 use crate::rules::Hit;
+use crate::rules::RuleError;
 use crate::rules::RuleSet;
 use crate::rules::RuleVerdict;
+use crate::rules::Tier;
 
 /// Facts that are shown with a judgement.
 const MAX_EVIDENCE: usize = 6;
 
+/// Gatepost's own rules.
+const BUILT_IN: &str = include_str!("../rules/builtin.toml");
+
 /// All that decides beside the action itself.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Rules, the tier that outranks the others first.
-    pub rules: Vec<RuleSet>,
+    /// Rules, the tier that outranks the others first; see [`Policy::new`].
+    rules: Vec<RuleSet>,
+}
+
+impl Policy {
+    /// These rules, and Gatepost's own after them.
+    ///
+    /// # Errors
+    /// [`RuleError`] when Gatepost's own rules are wrong, which a test rules out.
+    pub fn new(mut rules: Vec<RuleSet>) -> Result<Self, RuleError> {
+        rules.push(RuleSet::load(Tier::BuiltIn, BUILT_IN, "builtin.toml")?);
+        rules.sort_by_key(|set| set.tier);
+        Ok(Self { rules })
+    }
+
+    /// Gatepost's own rules and nobody else's.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub fn built_in() -> Result<Self, RuleError> {
+        Self::new(Vec::new())
+    }
+
+    /// How many rules there are in all tiers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.iter().map(RuleSet::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tiers that people wrote, and Gatepost's own.
+    fn tiers(&self) -> (Vec<&RuleSet>, Vec<&RuleSet>) {
+        self.rules.iter().partition(|set| match set.tier {
+            Tier::Managed | Tier::User => true,
+            Tier::BuiltIn => false,
+        })
+    }
 }
 
 /// Judges one action: finds its facts and evaluates them.
@@ -63,16 +108,18 @@ fn in_order(
     if kind == Kind::Hard {
         return judgement(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, &top);
     }
-    // 2. Rules that forbid or ask, over every part of the action.
-    for set in &policy.rules {
-        if let Some(hit) = set.hit(RuleVerdict::HardDeny, action, facts, context) {
-            return ruled(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, &hit);
-        }
+    let hit = |sets: &[&RuleSet], verdict| {
+        sets.iter().find_map(|set| set.hit(verdict, action, facts, context))
+    };
+    let (people, own) = policy.tiers();
+    if let Some(hit) =
+        hit(&people, RuleVerdict::HardDeny).or_else(|| hit(&own, RuleVerdict::HardDeny))
+    {
+        return ruled(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, &hit, &top);
     }
-    for set in &policy.rules {
-        if let Some(hit) = set.hit(RuleVerdict::Deny, action, facts, context) {
-            return ruled(Verdict::Deny, Clearance::Person, Stage::DenyRule, &hit);
-        }
+    // 2. Rules that forbid, over every part of the action.
+    if let Some(hit) = hit(&people, RuleVerdict::Deny) {
+        return ruled(Verdict::Deny, Clearance::Person, Stage::DenyRule, &hit, &top);
     }
     // A mode that only looks refuses before anyone is asked.
     if mode == Mode::Plan && kind != Kind::Read {
@@ -82,20 +129,29 @@ fn in_order(
             format!("the mode is `plan`, in which nothing is changed or run: {}", judged.reason);
         return judged;
     }
+    // What was not understood may hold more than the rules saw of it, so none of them allows it.
     if kind == Kind::NotUnderstood {
         return judgement(Verdict::Escalate, Clearance::Person, Stage::NotUnderstood, &top);
     }
-    for set in &policy.rules {
-        if let Some(hit) = set.hit(RuleVerdict::Ask, action, facts, context) {
-            return ruled(Verdict::Escalate, Clearance::Person, Stage::AskRule, &hit);
-        }
+    if let Some(hit) = hit(&people, RuleVerdict::Ask) {
+        return ruled(Verdict::Escalate, Clearance::Person, Stage::AskRule, &hit, &top);
     }
-    if kind != Kind::Protected {
-        for set in &policy.rules {
-            if let Some(hit) = set.allows(action, facts, context) {
-                return ruled(Verdict::Allow, Clearance::NotNeeded, Stage::AllowRule, &hit);
-            }
-        }
+    let allows = |sets: &[&RuleSet]| {
+        let set = sets.iter().filter(|_| kind != Kind::Protected);
+        set.filter_map(|set| set.allows(action, facts, context)).next()
+    };
+    if let Some(hit) = allows(&people) {
+        return ruled(Verdict::Allow, Clearance::NotNeeded, Stage::AllowRule, &hit, &top);
+    }
+    // Gatepost's own rules come last of all rules, so that people's outrank them.
+    if let Some(hit) = hit(&own, RuleVerdict::Deny) {
+        return ruled(Verdict::Deny, Clearance::Person, Stage::DenyRule, &hit, &top);
+    }
+    if let Some(hit) = hit(&own, RuleVerdict::Ask) {
+        return ruled(Verdict::Escalate, Clearance::Person, Stage::AskRule, &hit, &top);
+    }
+    if let Some(hit) = allows(&own) {
+        return ruled(Verdict::Allow, Clearance::NotNeeded, Stage::AllowRule, &hit, &top);
     }
     by_kind(kind, mode, &top)
 }
@@ -164,22 +220,27 @@ fn judgement(
     }
 }
 
-fn ruled(verdict: Verdict, clearance: Clearance, stage: Stage, hit: &Hit) -> Judgement {
+fn ruled(
+    verdict: Verdict,
+    clearance: Clearance,
+    stage: Stage,
+    hit: &Hit,
+    findings: &[&Finding],
+) -> Judgement {
+    let matched =
+        Evidence { span: hit.span.clone(), fact: format!("the rule `{}` matches", hit.rule) };
+    let known = findings.iter().filter(|finding| finding.kind > Kind::Read);
+    let facts = known
+        .take(MAX_EVIDENCE - 1)
+        .map(|finding| Evidence { span: finding.span.clone(), fact: finding.fact.clone() });
     Judgement {
         verdict,
         clearance,
         stage,
         rule: hit.rule.clone(),
         reason: hit.reason.clone(),
-        effect: if verdict == Verdict::Allow {
-            String::new()
-        } else {
-            format!("If it runs, the rule `{}` is set aside once: {}.", hit.rule, hit.reason)
-        },
-        evidence: vec![Evidence {
-            span: hit.span.clone(),
-            fact: format!("the rule `{}` matches", hit.rule),
-        }],
+        effect: if verdict == Verdict::Allow { String::new() } else { effect(findings) },
+        evidence: std::iter::once(matched).chain(facts).collect(),
     }
 }
 

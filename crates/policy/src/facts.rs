@@ -2,6 +2,7 @@
 
 use gatepost_domain::action::Action;
 
+use crate::paths;
 use crate::paths::PathClass;
 
 /// Where an action is judged from. Gatepost establishes it; the agent has no say in it.
@@ -126,16 +127,25 @@ impl ActionFacts {
     }
 }
 
-/// The files in the workspace that an action runs; an approval binds their bytes.
+/// The files in the workspace that an action runs, and those it may send to another machine; an
+/// approval binds their bytes.
 #[must_use]
-pub fn bound_paths(facts: &ActionFacts) -> Vec<String> {
+pub fn bound_paths(facts: &ActionFacts, context: &Context) -> Vec<String> {
+    let remote = facts.findings.iter().any(|finding| finding.rule.starts_with("network"));
     let mut paths: Vec<String> = facts
         .paths
         .iter()
-        .filter(|used| used.access == Access::Run)
-        .filter(|used| {
-            matches!(used.class, PathClass::Workspace | PathClass::Protected | PathClass::Temp)
+        .filter(|used| match used.access {
+            Access::Run => true,
+            Access::Read => remote,
+            Access::Write | Access::Delete => false,
         })
+        .filter(|used| {
+            used.class == PathClass::Temp
+                || paths::below(&used.path, &context.workspace) && used.path != context.workspace
+        })
+        // A name that is not known before it runs cannot be bound.
+        .filter(|used| !used.path.contains(['?', '*']))
         .map(|used| used.path.clone())
         .collect();
     paths.sort();

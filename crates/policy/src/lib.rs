@@ -3,7 +3,8 @@
 //! `shell` parses and splits, `walk` finds every program, `programs` knows what programs do,
 //! `facts` holds what was found, `rules` reads what people wrote, `evaluate` decides. Nothing here
 //! has a clock, a file, a socket or randomness. INVARIANT (closed): whatever is not understood
-//! ends in [`facts::Kind::NotUnderstood`] or [`facts::Kind::Open`], and neither is ever allowed.
+//! ends in [`facts::Kind::NotUnderstood`], which nothing allows, or in [`facts::Kind::Open`], which
+//! only a rule that a person wrote allows.
 
 mod effects;
 pub mod evaluate;
@@ -22,6 +23,8 @@ pub use evaluate::evaluate_facts;
 pub use facts::ActionFacts;
 pub use facts::Context;
 pub use facts::bound_paths;
+pub use rules::RuleError;
 pub use rules::RuleSet;
+pub use rules::Tier;
 pub use shell::NotUnderstood;
 pub use shell::split_steps;

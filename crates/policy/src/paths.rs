@@ -162,19 +162,31 @@ fn is_secret(lower: &str, context: &Context) -> bool {
 /// Names of files that hold keys wherever they lie.
 fn is_secret_name(lower: &str) -> bool {
     let name = lower.rsplit('/').next().unwrap_or_default();
-    lower.split('/').any(|part| part == ".ssh" || part == ".gnupg" || part == ".aws")
-        || [
-            "id_rsa",
-            "id_ed25519",
-            "id_ecdsa",
-            "id_dsa",
-            ".netrc",
-            ".pgpass",
-            ".git-credentials",
-            ".vault-token",
-        ]
-        .contains(&name)
+    lower.split('/').any(|part| [".ssh", ".gnupg", ".aws"].contains(&part))
+        || SECRET_NAMES.contains(&name)
+        || is_env_file(name)
 }
+
+/// `.env` and its kin hold the keys of a deployment; the samples that are committed do not.
+fn is_env_file(name: &str) -> bool {
+    let sample = ["example", "sample", "template", "dist", "test", "defaults", "schema"];
+    match name.strip_prefix(".env") {
+        Some("") => true,
+        Some(rest) => rest.starts_with('.') && !rest.split('.').any(|part| sample.contains(&part)),
+        None => false,
+    }
+}
+
+const SECRET_NAMES: &[&str] = &[
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "id_dsa",
+    ".netrc",
+    ".pgpass",
+    ".git-credentials",
+    ".vault-token",
+];
 
 const SYSTEM: &[&str] = &[
     "/usr",

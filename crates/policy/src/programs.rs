@@ -51,8 +51,10 @@ pub(crate) enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Args {
-    /// Text, not paths.
+    /// Names and text; those that look like a path elsewhere are read.
     None,
+    /// Text only, whatever it looks like.
+    Text,
     /// Paths that are read.
     #[default]
     Read,
@@ -76,6 +78,12 @@ pub(crate) struct Row {
     /// How many arguments come before the paths (a pattern, a filter).
     #[serde(default)]
     skip: usize,
+    /// Flags that carry what [`Self::skip`] skips, so that nothing is skipped.
+    #[serde(default)]
+    skip_unless: Vec<String>,
+    /// How many arguments it takes at most.
+    #[serde(default)]
+    most: Option<usize>,
     /// Flags whose value stands in the next word and is no path.
     #[serde(default)]
     values: Vec<String>,
@@ -85,14 +93,19 @@ pub(crate) struct Row {
     /// Flags that make it ask, and why.
     #[serde(default)]
     ask: HashMap<String, String>,
+    /// Text inside an argument that makes it ask, and why.
+    #[serde(default)]
+    ask_within: HashMap<String, String>,
     /// Subcommands.
     #[serde(default)]
     sub: Vec<Row>,
-    /// Commands that are allowed in `auto`.
+    /// Commands that are allowed in `auto`; only tests read them.
     #[serde(default, rename = "match")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the table's tests read them"))]
     matches: Vec<String>,
     /// Commands that are not.
     #[serde(default, rename = "not_match")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the table's tests read them"))]
     not_match: Vec<String>,
 }
 
@@ -166,6 +179,10 @@ pub(crate) fn judge(
             return None;
         }
     };
+    if !rows.contains_key(name) && is_version_or_help(args) {
+        walker.add(Kind::Read, "read", span, &format!("prints what `{name}` says of itself"));
+        return None;
+    }
     let Some(row) = rows.get(name).or_else(|| rows.get(versionless(name))) else {
         walker.add(
             Kind::Open,
@@ -194,6 +211,11 @@ pub(crate) fn apply(
     }
     for (flag, reason) in &row.ask {
         if args.iter().any(|arg| is_flag(arg, flag)) {
+            walker.add(Kind::Ask, name, span, reason);
+        }
+    }
+    for (part, reason) in &row.ask_within {
+        if args.iter().any(|arg| arg.contains(part.as_str())) {
             walker.add(Kind::Ask, name, span, reason);
         }
     }
@@ -229,7 +251,7 @@ pub(crate) fn apply(
             walker.add(Kind::Read, "read", span, &row.reason);
         }
     }
-    prints(walker, name, args)
+    prints(walker, name, args, stdin)
 }
 
 fn subcommand(
@@ -272,15 +294,36 @@ fn use_args(walker: &mut Walker<'_>, row: &Row, args: &[String], span: &str) {
         }
     }
     let flags_with_values: Vec<String> = row.values.iter().chain(&row.writes).cloned().collect();
-    for arg in args {
-        if arg.starts_with('-') {
+    let mut words = positional(args, &flags_with_values);
+    let skip = if row.skip_unless.iter().any(|flag| args.iter().any(|arg| is_flag(arg, flag))) {
+        0
+    } else {
+        row.skip
+    };
+    if row.class == Class::Read && row.args == Args::Read && skip == 0 {
+        // A flag takes a value in one program of the row and none in the next (`cut -f`,
+        // `tail -f`): a value that is no number may be a path, and reading is all it can do.
+        words = positional(args, &row.writes);
+        words.retain(|word| !word.chars().all(|c| c.is_ascii_digit() || c == ATOM));
+    }
+    if row.args != Args::Text {
+        // Flags and their values too: many programs share a row, and `-f` of one is not that of
+        // another, so whatever looks like a path elsewhere counts as one.
+        for arg in args.iter().filter(|arg| row.args == Args::None || !words.contains(arg)) {
             inspect(walker, arg, span);
         }
     }
-    let words = positional(args, &flags_with_values);
-    for (i, word) in words.iter().skip(row.skip).enumerate() {
+    if row.most.is_some_and(|most| words.len() > most) {
+        walker.add(
+            Kind::Open,
+            "program-unknown",
+            span,
+            "gives a program more arguments than it takes, so it may be another of that name",
+        );
+    }
+    for (i, word) in words.iter().skip(skip).enumerate() {
         match row.args {
-            Args::None => {}
+            Args::None | Args::Text => {}
             Args::Read => walker.touch(word, Access::Read, span),
             Args::Write => walker.touch(word, Access::Write, span),
             Args::Delete => walker.touch(word, Access::Delete, span),
@@ -288,9 +331,6 @@ fn use_args(walker: &mut Walker<'_>, row: &Row, args: &[String], span: &str) {
                 walker.touch(word, if i == 0 { Access::Read } else { Access::Write }, span)
             }
         }
-    }
-    if row.class == Class::Contained && row.args == Args::None {
-        inspect_args(walker, args, span);
     }
 }
 
@@ -309,6 +349,14 @@ fn inspect(walker: &mut Walker<'_>, arg: &str, span: &str) {
         && let Some(slash) = arg.find(['/', '~'])
     {
         value = arg.get(slash..).unwrap_or(arg);
+    }
+    if let Some(address) = ["http://", "https://", "ftp://", "git://", "ssh://", "git+", "rtmp://"]
+        .iter()
+        .find_map(|scheme| arg.find(scheme))
+        .and_then(|at| arg.get(at..))
+    {
+        walker.network(address, span, false);
+        return;
     }
     let value = value.strip_prefix('@').unwrap_or(value);
     if value.starts_with(['/', '~']) || value.starts_with("../") || value.contains("/../") {
@@ -432,7 +480,25 @@ pub(crate) fn versionless(name: &str) -> &str {
 }
 
 /// What some readers print, where later words depend on it.
-fn prints(walker: &Walker<'_>, name: &str, args: &[String]) -> Option<String> {
+fn prints(walker: &Walker<'_>, name: &str, args: &[String], stdin: &Stdin) -> Option<String> {
+    match (name, stdin) {
+        // What only picks or orders lines of found names leaves names.
+        ("grep" | "rg" | "egrep" | "fgrep", Stdin::Text(text))
+            if names(text)
+                && positional(args, &[]).len() <= 1
+                && !has_flag(args, &["-o", "-n", "-c", "-b"]) =>
+        {
+            return Some(text.clone());
+        }
+        ("head" | "tail" | "sort" | "uniq" | "tac" | "shuf", Stdin::Text(text))
+            if names(text)
+                && positional(args, &["-n".to_owned(), "-k".to_owned(), "-t".to_owned()])
+                    .is_empty() =>
+        {
+            return Some(text.clone());
+        }
+        (_, _) => {}
+    }
     match name {
         "pwd" => walker.cwd.clone(),
         "mktemp" => Some(format!("/tmp/{ATOM}")),
@@ -464,6 +530,12 @@ fn prints(walker: &Walker<'_>, name: &str, args: &[String]) -> Option<String> {
         "fd" => Some(format!("./{ATOM}")),
         _ => None,
     }
+}
+
+/// Whether a text is names as finders print them, with nothing unknown about where they lie.
+fn names(text: &str) -> bool {
+    !text.contains(UNKNOWN)
+        && text.split_whitespace().all(|name| name.ends_with(&format!("/{ATOM}")))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
-use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobMatcher;
 use serde::Deserialize;
@@ -99,7 +98,7 @@ struct Rule {
 #[derive(Debug, Clone)]
 enum Pattern {
     Bash(Option<GlobMatcher>, Option<String>),
-    Path(&'static [Access], Option<String>),
+    Path(&'static [Access], Option<PathPattern>),
     Fetch(Option<String>),
     Tool(String),
 }
@@ -162,6 +161,18 @@ impl RuleSet {
             rules.push(rule);
         }
         Ok(Self { tier, rules })
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 
     /// The first rule of this verdict that matches any part of the action.
@@ -232,9 +243,7 @@ impl Rule {
                 .paths
                 .iter()
                 .filter(|used| accesses.contains(&used.access))
-                .find(|used| {
-                    glob.as_ref().is_none_or(|glob| path_matches(glob, &used.path, context))
-                })
+                .find(|used| glob.as_ref().is_none_or(|glob| glob.matches(&used.path, context)))
                 .map(|used| self.as_hit(&used.path)),
             Pattern::Fetch(domain) => facts
                 .hosts
@@ -352,16 +361,75 @@ impl Pattern {
     }
 }
 
+/// A pattern of paths as people write them, gitignore-like.
+#[derive(Debug, Clone)]
+struct PathPattern {
+    anchor: Anchor,
+    globs: [GlobMatcher; 2],
+}
+
+/// What a pattern of paths starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    /// `//abs`: the root of the file system.
+    Root,
+    /// `~/x`: the home directory.
+    Home,
+    /// `./x`, `/x`, `a/x`: the workspace.
+    Workspace,
+    /// `x`: any directory.
+    Any,
+}
+
+impl PathPattern {
+    fn parse(text: &str) -> Result<Self, globset::Error> {
+        let (anchor, rest) = if let Some(rest) = text.strip_prefix("//") {
+            (Anchor::Root, rest)
+        } else if let Some(rest) = text.strip_prefix("~/") {
+            (Anchor::Home, rest)
+        } else if let Some(rest) = text.strip_prefix("./").or_else(|| text.strip_prefix('/')) {
+            (Anchor::Workspace, rest)
+        } else if text.contains('/') {
+            (Anchor::Workspace, text)
+        } else {
+            (Anchor::Any, text)
+        };
+        let rest = if anchor == Anchor::Any { format!("**/{rest}") } else { rest.to_owned() };
+        // A pattern that names a directory speaks for what lies in it; a slash at its end, too.
+        let rest = rest.trim_end_matches('/');
+        let build = |glob: &str| {
+            let glob =
+                GlobBuilder::new(glob).literal_separator(true).case_insensitive(true).build();
+            glob.map(|glob| glob.compile_matcher())
+        };
+        Ok(Self { anchor, globs: [build(rest)?, build(&format!("{rest}/**"))?] })
+    }
+
+    fn matches(&self, path: &str, context: &Context) -> bool {
+        let resolved = paths::resolve(path, Some(&context.cwd), &context.home);
+        let path = resolved.as_deref().unwrap_or(path);
+        let below = |root: &str| {
+            let root = root.trim_end_matches('/');
+            path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'))
+        };
+        let relative = match self.anchor {
+            Anchor::Root | Anchor::Any => Some(path.trim_start_matches('/')),
+            Anchor::Home => below(&context.home),
+            Anchor::Workspace => below(&context.workspace),
+        };
+        relative.is_some_and(|path| self.globs.iter().any(|glob| glob.is_match(path)))
+    }
+}
+
 fn path_pattern(
     accesses: &'static [Access],
     text: &str,
     inner: Option<String>,
 ) -> Result<Pattern, String> {
-    if let Some(inner) = &inner {
-        Glob::new(inner)
-            .map_err(|error| format!("`{text}` holds a pattern that cannot be read: {error}"))?;
-    }
-    Ok(Pattern::Path(accesses, inner))
+    let pattern = inner.map(|inner| PathPattern::parse(&inner)).transpose();
+    let pattern = pattern
+        .map_err(|error| format!("`{text}` holds a pattern that cannot be read: {error}"))?;
+    Ok(Pattern::Path(accesses, pattern))
 }
 
 /// A prefix matches whole words: `git push` does not match `git pushy`.
@@ -384,30 +452,6 @@ fn bash_matches(glob: Option<&GlobMatcher>, prefix: Option<&str>, argv: &[String
         (Some(glob), None) => glob.is_match(&line),
         (None, None) => true,
     }
-}
-
-/// Gitignore-like: `//abs`, `~/`, `./` and bare names at any depth.
-fn path_matches(pattern: &str, path: &str, context: &Context) -> bool {
-    let full = if let Some(rest) = pattern.strip_prefix("//") {
-        format!("/{rest}")
-    } else if let Some(rest) = pattern.strip_prefix("~/") {
-        format!("{}/{rest}", context.home)
-    } else if let Some(rest) = pattern.strip_prefix("./").or_else(|| pattern.strip_prefix('/')) {
-        format!("{}/{rest}", context.workspace)
-    } else if pattern.contains('/') {
-        format!("{}/{pattern}", context.workspace)
-    } else {
-        format!("**/{pattern}")
-    };
-    let resolved =
-        paths::resolve(path, Some(&context.cwd), &context.home).unwrap_or_else(|| path.to_owned());
-    [full.clone(), format!("{}/**", full.trim_end_matches('/'))].iter().any(|glob| {
-        GlobBuilder::new(glob)
-            .literal_separator(true)
-            .case_insensitive(true)
-            .build()
-            .is_ok_and(|glob| glob.compile_matcher().is_match(&resolved))
-    })
 }
 
 fn host_matches(host: &str, domain: &str) -> bool {

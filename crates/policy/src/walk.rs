@@ -52,6 +52,9 @@ pub(crate) struct Walker<'a> {
     depth: usize,
     commands: usize,
     pub(crate) program: Option<usize>,
+    /// Whether a virtual environment of the workspace or the system was entered, so that a program
+    /// nobody knows is one that the project installed there.
+    pub(crate) activated: bool,
 }
 
 /// Finds out what an action does.
@@ -97,6 +100,7 @@ impl<'a> Walker<'a> {
             depth: 0,
             commands: 0,
             program: None,
+            activated: false,
         }
     }
 

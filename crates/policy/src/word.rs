@@ -10,6 +10,7 @@ use brush_parser::word::TildeExpr;
 use brush_parser::word::WordPiece;
 use brush_parser::word::WordPieceWithSource;
 
+use crate::facts::Kind;
 use crate::paths::ATOM;
 use crate::paths::UNKNOWN;
 use crate::shell::options;
@@ -120,6 +121,14 @@ impl Walker<'_> {
                     self.not_understood(
                         text,
                         "uses the old arithmetic form `$[ ]`, which can run commands unseen",
+                    );
+                }
+                if !quoted && (text.contains("$/") || text.ends_with('$') && text.len() > 1) {
+                    self.add(
+                        Kind::Open,
+                        "lone-dollar",
+                        text,
+                        "holds a `$` that names nothing, so a path in it is not what it seems",
                     );
                 }
                 out.join(text);

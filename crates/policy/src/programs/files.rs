@@ -164,9 +164,12 @@ fn sed_runs_or_writes(script: &str) -> bool {
             }
             'e' | 'w' | 'W' | 'r' | 'R' if at_command => return true,
             'a' | 'i' | 'c' if at_command => {
-                // The rest of the line is text.
-                while chars.peek().is_some_and(|c| *c != '\n') {
+                // The rest of the line is text, and so is the next where it ends in a backslash.
+                while let Some(c) = chars.peek().copied().filter(|c| *c != '\n') {
                     chars.next();
+                    if c == '\\' {
+                        chars.next();
+                    }
                 }
                 at_command = false;
             }

@@ -5,6 +5,7 @@ use crate::facts::Kind;
 use crate::inline;
 use crate::paths;
 use crate::paths::ATOM;
+use crate::paths::PathClass;
 use crate::paths::UNKNOWN;
 use crate::programs::has_flag;
 use crate::programs::inspect_args;
@@ -43,10 +44,7 @@ pub(super) fn judge(
             }
         }
         "source" | "." => match args.first() {
-            Some(file) => {
-                walker.touch(file, Access::Run, span);
-                walker.touch(file, Access::Read, span);
-            }
+            Some(file) => source(walker, file, span),
             None => walker.not_understood(span, "sources no file"),
         },
         "env" => return Some(env(walker, args, stdin, span)),
@@ -102,6 +100,14 @@ pub(super) fn judge(
         }
         "trap" => match args.first() {
             Some(text) if args.len() > 1 && !text.starts_with('-') => {
+                if args.iter().skip(1).any(|on| ["DEBUG", "RETURN", "ERR"].contains(&on.as_str())) {
+                    walker.add(
+                        Kind::Ask,
+                        "trap",
+                        span,
+                        "makes the shell run something around every later command",
+                    );
+                }
                 walker.add(Kind::Read, "read", span, "sets what the shell does at its end");
                 walker.child(text, None);
             }
@@ -162,7 +168,7 @@ pub(super) fn judge(
         "find" | "gfind" => return Some(find(walker, args, span)),
         "echo" | "printf" => return Some(echo(walker, name, args, span)),
         "ruby" | "perl" | "php" | "lua" | "luajit" | "node" | "nodejs" | "deno" | "bun"
-        | "Rscript" | "tclsh" | "osascript" | "julia" | "jshell" => {
+        | "Rscript" | "tclsh" | "julia" | "jshell" => {
             return interpreter(walker, name, args, stdin, span).then_some(None);
         }
         other if versionless(other) == "python" || versionless(other) == "pypy" => {
@@ -174,6 +180,21 @@ pub(super) fn judge(
         _ => return None,
     }
     Some(None)
+}
+
+fn source(walker: &mut Walker<'_>, file: &str, span: &str) {
+    walker.touch(file, Access::Read, span);
+    let full = paths::resolve(file, walker.cwd.as_deref(), &walker.context.home);
+    let class =
+        full.as_deref().map_or(PathClass::Unknown, |full| paths::class(full, walker.context));
+    if class == PathClass::System {
+        // The system is read-only to the sandbox: what lies there was not put there by the agent.
+        walker.add(Kind::Contained, "contained", span, "reads shell settings of the system");
+    } else {
+        walker.touch(file, Access::Run, span);
+    }
+    walker.activated |=
+        file.ends_with("bin/activate") && matches!(class, PathClass::Workspace | PathClass::System);
 }
 
 fn shell(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
@@ -408,6 +429,20 @@ fn find(walker: &mut Walker<'_>, args: &[String], span: &str) -> Option<String> 
                     walker.touch(path, Access::Write, span);
                 }
             }
+            "-perm" => {
+                let bits = rest.next().map_or("", String::as_str).trim_start_matches(['-', '/']);
+                let sets = bits.len() == 4 && bits.starts_with(['2', '4', '6', '7'])
+                    || bits.contains("+s")
+                    || bits.contains("=s");
+                if sets {
+                    walker.add(
+                        Kind::Ask,
+                        "find-setuid",
+                        span,
+                        "looks for programs that run with the rights of another user",
+                    );
+                }
+            }
             "-files0-from" | "-newer" => {
                 if let Some(path) = rest.next() {
                     walker.touch(path, Access::Read, span);
@@ -567,7 +602,7 @@ fn interpreter(
             "-e", "-E", "-ne", "-pe", "-lne", "-nle", "-lpe", "-ple", "-lane", "-ane", "-le",
             "-0pe", "-pie",
         ],
-        "ruby" | "lua" | "luajit" | "Rscript" | "osascript" => &["-e"],
+        "ruby" | "lua" | "luajit" | "Rscript" => &["-e"],
         "php" => &["-r"],
         "node" | "nodejs" | "bun" => &["-e", "--eval", "-p", "--print", "-pe"],
         _ => &["-e", "-c", "eval"],

@@ -1,0 +1,1 @@
+//! Random lives over random ends and starts.

@@ -1,0 +1,79 @@
+//! Landlock: what the mounts already say, said a second time by another part of the kernel.
+
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// The oldest Landlock that is taken: the first with file-system rules. What later ones add is
+/// used where present and reported.
+const FLOOR: ABI = ABI::V1;
+/// The newest this code knows.
+const KNOWN: ABI = ABI::V6;
+
+/// Confines init and all it starts: everything shown may be read and run, only the named
+/// places written.
+pub(crate) fn confine(writable: &[&Path]) -> Result<(), Errno> {
+    let all = AccessFs::from_all(KNOWN);
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(FLOOR))
+        .map_err(|_| Errno::NOSYS)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)
+        .map_err(|_| Errno::NOSYS)?
+        .scope(Scope::from_all(KNOWN))
+        .map_err(|_| Errno::NOSYS)?
+        .create()
+        .map_err(|_| Errno::NOSYS)?;
+    let read = AccessFs::from_read(KNOWN);
+    let device = read | AccessFs::WriteFile | AccessFs::IoctlDev;
+    ruleset = rule(ruleset, Path::new("/"), read)?;
+    ruleset = rule(ruleset, Path::new("/dev/pts"), device)?;
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let file = device & AccessFs::from_file(KNOWN);
+        ruleset = rule(ruleset, &Path::new("/dev").join(name), file)?;
+    }
+    for path in writable {
+        ruleset = rule(ruleset, path, all & !AccessFs::IoctlDev)?;
+    }
+    let status = ruleset.restrict_self().map_err(|_| Errno::NOSYS)?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::NotEnforced => Err(Errno::NOSYS),
+    }
+}
+
+fn rule(
+    ruleset: landlock::RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<landlock::RulesetCreated, Errno> {
+    let fd = PathFd::new(path).map_err(|_| Errno::NOENT)?;
+    ruleset.add_rule(PathBeneath::new(fd, access)).map_err(|_| Errno::INVAL)
+}
+
+/// A layer of its own for one action: it cannot signal init nor what another action runs.
+///
+/// On a kernel whose Landlock knows no scopes this is nothing; `doctor` says so.
+pub(crate) fn own_scope(abi: u32) -> Result<(), Errno> {
+    if abi < 6 {
+        return Ok(());
+    }
+    Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .scope(Scope::from_all(KNOWN))
+        .map_err(|_| Errno::NOSYS)?
+        .create()
+        .map_err(|_| Errno::NOSYS)?
+        .restrict_self()
+        .map_err(|_| Errno::NOSYS)?;
+    Ok(())
+}
+
+/// The version of Landlock this kernel speaks; 0 when it has none.
+pub(crate) fn abi() -> u32 {
+    crate::sys::landlock_abi()
+}

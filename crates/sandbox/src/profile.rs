@@ -1,0 +1,78 @@
+//! What a sandbox is to be: the project, where its copy lives, what else is shown, the limits.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The description a sandbox is started from.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The project: an absolute, canonical directory outside. It is never written.
+    pub project: PathBuf,
+    /// A directory of this task alone, where its changes are kept; made if missing. A second
+    /// start on the same storage goes on with the same changes.
+    pub storage: PathBuf,
+    /// Further directories shown read-only at their own path, such as toolchains.
+    pub read_only: Vec<PathBuf>,
+    /// Added to the environment every action starts from.
+    pub env: BTreeMap<String, String>,
+    /// What the task may use up.
+    pub limits: Limits,
+}
+
+impl Profile {
+    /// A profile with nothing but the project and its storage.
+    pub fn new(project: impl Into<PathBuf>, storage: impl Into<PathBuf>) -> Self {
+        Self {
+            project: project.into(),
+            storage: storage.into(),
+            read_only: Vec::new(),
+            env: BTreeMap::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a task may use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Processes and threads at once.
+    pub processes: u64,
+    /// Open files of one process.
+    pub open_files: u64,
+    /// The largest file an action may write.
+    pub file_size_bytes: u64,
+    /// Size of each of `/tmp`, `/dev/shm` and the home directory; they live in memory.
+    pub tmp_bytes: u64,
+    /// What the changed files of the workspace may take together. Looked at while actions run;
+    /// at the cap every action is killed.
+    pub upper_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            processes: 512,
+            open_files: 1024,
+            file_size_bytes: 2 << 30,
+            tmp_bytes: 1 << 30,
+            upper_bytes: 8 << 30,
+        }
+    }
+}
+
+/// The environment every action starts from: nothing of the supervisor's own.
+pub(crate) fn base_env(extra: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let fixed = [
+        ("HOME", crate::mounts::HOME),
+        ("USER", "task"),
+        ("LOGNAME", "task"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("TMPDIR", "/tmp"),
+    ];
+    let mut env: BTreeMap<String, String> =
+        fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    env.extend(extra.clone());
+    env
+}

@@ -1,0 +1,274 @@
+//! The task's own view of the project: a copy-on-write layer, or a copy where that cannot be.
+
+use crate::control::Ids;
+use crate::error::SandboxError;
+use rustix::fs::{AtFlags, CWD, FileType, statat};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+/// Where the task's changes are, as seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "form")]
+pub enum WorkspaceForm {
+    /// `upper` holds only what differs from `lower`, the project.
+    Overlay {
+        /// The project.
+        lower: PathBuf,
+        /// The changes, as overlayfs keeps them.
+        upper: PathBuf,
+    },
+    /// `copy` is a whole copy of `lower`, the project.
+    Copy {
+        /// The project.
+        lower: PathBuf,
+        /// The copy the task works on.
+        copy: PathBuf,
+    },
+}
+
+impl WorkspaceForm {
+    /// What an earlier start on `storage` left, so that the changes of a run can be looked at
+    /// after everything else of it is gone; `None` when it never came to a workspace.
+    #[must_use]
+    pub fn in_storage(project: &Path, storage: &Path) -> Option<Self> {
+        let is_dir = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+        let (copy, upper) = (storage.join("copy"), storage.join("layer").join("upper"));
+        let lower = project.to_owned();
+        // A copy is only made where the layer could not be used, and then the layer is empty.
+        if is_dir(&copy) {
+            Some(Self::Copy { lower, copy })
+        } else if is_dir(&upper) {
+            Some(Self::Overlay { lower, upper })
+        } else {
+            None
+        }
+    }
+
+    /// The word for the form.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Overlay { .. } => "overlay",
+            Self::Copy { .. } => "copy",
+        }
+    }
+}
+
+/// Something a person should know about the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub enum Notice {
+    /// Copy-on-write could not be had, a copy was made.
+    Copied {
+        /// Why.
+        why: String,
+    },
+    /// Not every file was looked at for further owners.
+    ScanBounded {
+        /// How many were.
+        entries: usize,
+    },
+}
+
+impl Notice {
+    /// It in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Copied { why } => {
+                format!("the task works on a copy of the project, because {why}")
+            }
+            Self::ScanBounded { entries } => format!(
+                "only the first {entries} files were looked at for other owners; writing a file \
+                 of another owner fails"
+            ),
+        }
+    }
+}
+
+/// How many entries are looked at for further owners before giving up: a bound on set-up time.
+const SCAN_ENTRIES: usize = 5_000;
+
+/// The directories a workspace lives in.
+#[derive(Debug, Clone)]
+pub(crate) struct Storage {
+    /// Holds `upper` and `work`.
+    pub(crate) layer: PathBuf,
+    /// Holds the copy.
+    pub(crate) copy: PathBuf,
+}
+
+fn make_dir(path: &Path, owner: Option<Ids>) -> Result<(), SandboxError> {
+    let storage = |source| SandboxError::Storage { path: path.to_owned(), source };
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            if let Some(ids) = owner {
+                lchown(path, Some(ids.uid), Some(ids.gid)).map_err(storage)?;
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(storage(error)),
+    }
+}
+
+impl Storage {
+    /// Makes the directories under `root`. With `owner` they are given to the task's user; the
+    /// way to them stays closed for it, because `root` itself remains ours.
+    pub(crate) fn prepare(
+        root: &Path,
+        project: &Path,
+        owner: Option<Ids>,
+    ) -> Result<Self, SandboxError> {
+        let storage = |source| SandboxError::Storage { path: root.to_owned(), source };
+        if !root.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(storage)?;
+        }
+        fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(storage)?;
+        let root = root.canonicalize().map_err(storage)?;
+        if root.starts_with(project) {
+            return Err(SandboxError::Project {
+                path: project.to_owned(),
+                why: "the task's storage lies inside it; move the data directory elsewhere",
+            });
+        }
+        let layer = root.join("layer");
+        make_dir(&layer, owner)?;
+        make_dir(&layer.join("upper"), owner)?;
+        make_dir(&layer.join("work"), owner)?;
+        // The root of the merged view has the rights of the upper directory.
+        let mode = fs::metadata(project).map_err(storage)?.mode() & 0o777 | 0o700;
+        fs::set_permissions(layer.join("upper"), fs::Permissions::from_mode(mode))
+            .map_err(storage)?;
+        Ok(Self { layer, copy: root.join("copy") })
+    }
+
+    /// Makes the copy, completely or not at all.
+    pub(crate) fn make_copy(&self, project: &Path, owner: Option<Ids>) -> Result<(), SandboxError> {
+        if self.copy.is_dir() {
+            return Ok(());
+        }
+        let partial = self.copy.with_extension("partial");
+        let failed = |source| SandboxError::Storage { path: partial.clone(), source };
+        if partial.exists() {
+            fs::remove_dir_all(&partial).map_err(failed)?;
+        }
+        copy_tree(project, &partial, owner).map_err(failed)?;
+        fs::rename(&partial, &self.copy).map_err(failed)
+    }
+}
+
+/// Copies a tree without following a link. Pipes, sockets and devices are left out: they name
+/// something that runs outside.
+fn copy_tree(from: &Path, to: &Path, owner: Option<Ids>) -> io::Result<()> {
+    let mut pending = vec![(from.to_owned(), to.to_owned())];
+    let mut modes = Vec::new();
+    while let Some((from, to)) = pending.pop() {
+        let meta = fs::symlink_metadata(&from)?;
+        let kind = meta.file_type();
+        if kind.is_dir() {
+            fs::DirBuilder::new().mode(0o700).create(&to)?;
+            modes.push((to.clone(), meta.mode() & 0o777));
+            for entry in fs::read_dir(&from)? {
+                let entry = entry?;
+                pending.push((entry.path(), to.join(entry.file_name())));
+            }
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&from)?, &to)?;
+        } else if kind.is_file() {
+            copy_file(&from, &to, &meta)?;
+        } else {
+            continue;
+        }
+        if let Some(ids) = owner {
+            lchown(&to, Some(ids.uid), Some(ids.gid))?;
+        }
+    }
+    for (dir, mode) in modes {
+        fs::set_permissions(dir, fs::Permissions::from_mode(mode | 0o700))?;
+    }
+    Ok(())
+}
+
+/// Shares the blocks where the file system can, and copies them where it cannot.
+fn copy_file(from: &Path, to: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut source = fs::File::from(open(from, flags, Mode::empty())?);
+    let mut target = fs::OpenOptions::new().write(true).create_new(true).open(to)?;
+    if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
+        io::copy(&mut source, &mut target)?;
+    }
+    target.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o777))?;
+    target.set_modified(meta.modified()?)
+}
+
+/// What a look at the project's owners found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owners {
+    /// One owner, everywhere looked.
+    One,
+    /// The same, but not everything was looked at.
+    OneSoFar(usize),
+    /// A file of somebody else, whom the task's namespace does not know.
+    Further(PathBuf),
+}
+
+/// Looks for files of a further owner: writing them through the copy-on-write view would fail
+/// midway with EOVERFLOW.
+pub(crate) fn owners(project: &Path, owner: Ids) -> io::Result<Owners> {
+    let mut pending = vec![project.to_owned()];
+    let mut seen = 0;
+    while let Some(dir) = pending.pop() {
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            // What cannot be read outside cannot be read inside either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let stat = match statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat,
+                // Gone since the directory was listed.
+                Err(rustix::io::Errno::NOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
+                return Ok(Owners::Further(path));
+            }
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                pending.push(path);
+            }
+            seen += 1;
+            if seen >= SCAN_ENTRIES {
+                return Ok(Owners::OneSoFar(seen));
+            }
+        }
+    }
+    Ok(Owners::One)
+}
+
+/// The bytes and entries of a tree, without following links; stops counting past `cap` bytes.
+pub(crate) fn size(tree: &Path, cap: u64) -> u64 {
+    let mut pending = vec![tree.to_owned()];
+    let mut bytes = 0_u64;
+    while let Some(dir) = pending.pop() {
+        // Entries come and go while an action runs; one that is gone weighs nothing.
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            // An empty file costs an inode; a fixed weight also bounds their number.
+            bytes = bytes.saturating_add(meta.blocks().saturating_mul(512).max(256));
+            if meta.is_dir() {
+                pending.push(entry.path());
+            }
+            if bytes > cap {
+                return bytes;
+            }
+        }
+    }
+    bytes
+}
