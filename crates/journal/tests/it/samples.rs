@@ -251,11 +251,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
         said(AgentEvent::Progress { done: 1, total: 3 }),
         said(AgentEvent::Usage { input_tokens: u64::MAX, output_tokens: 0 }),
         said(AgentEvent::Other { raw: "{\"v\":1}".into() }),
-        Event::MessageReceived {
-            text: "be quick".into(),
-            by: Principal::console(),
-            origin: None,
-        },
+        Event::MessageReceived { text: "be quick".into(), by: Principal::console(), origin: None },
         reviewed(1, 1, ls.clone(), Verdict::Allow, Stage::ReadOnly),
         started(1, 1, &ls.digest(&[])),
         finished(1, 1, &ls.digest(&[]), Ending::Exited { code: -1 }),
