@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 mod arrows;
 mod check;
+mod promises;
 mod run;
 mod setup;
 mod tidy;

@@ -25,11 +25,7 @@ const FORBIDDEN: [(&str, &str, &str); 6] = [
 
 /// Looks through every source file.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
-    let mut files = Vec::new();
-    for folder in ["crates", "tests", "xtask"] {
-        sources(&root.join(folder), &mut files)?;
-    }
-    files.sort();
+    let files = all_sources(root)?;
     let mut wrong = Vec::new();
     for path in &files {
         let text = std::fs::read_to_string(path)
@@ -51,6 +47,16 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
         return Ok(());
     }
     bail!("not tidy:\n  {}", wrong.join("\n  "))
+}
+
+/// Every source file of the workspace, sorted.
+pub(crate) fn all_sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for folder in ["crates", "tests", "xtask"] {
+        sources(&root.join(folder), &mut files)?;
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn faults(text: &str) -> Vec<String> {

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, set_dumpable_behavior,
-    set_parent_process_death_signal, waitpid,
+    set_parent_process_death_signal, wait, waitpid,
 };
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -173,7 +173,7 @@ impl Init {
     fn reap(&mut self) -> Result<(), Errno> {
         let mut ends = Vec::new();
         loop {
-            match waitpid(None, WaitOptions::NOHANG) {
+            match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
                     let pid = pid.as_raw_nonzero().get();
                     if let Some(id) = self.running.remove(&pid) {
@@ -204,7 +204,7 @@ impl Init {
 fn sweep() -> Result<(), Errno> {
     sys::kill_all();
     loop {
-        match waitpid(None, WaitOptions::empty()) {
+        match wait(WaitOptions::empty()) {
             Ok(_) => {
                 // One may have forked between our signal and its end.
                 sys::kill_all();

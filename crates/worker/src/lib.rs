@@ -1,1 +1,20 @@
 //! One run on one machine: workspace, sandbox, agent and gate, to a report.
+//!
+//! [`Worker::serve`] takes what the hub says and owns the runs; `run.rs` is one run, readable top to
+//! bottom; `exec.rs` is the only place that makes a cleared action run.
+//!
+//! INVARIANT (durable first): nothing runs before the hub has recorded its verdict and its start,
+//! because [`HubLink::report`] returns only then.
+
+mod bound;
+mod exec;
+mod link;
+mod run;
+mod storage;
+mod worker;
+
+pub use link::HubLink;
+pub use link::LinkError;
+pub use storage::kept_diff;
+pub use worker::Worker;
+pub use worker::WorkerConfig;

@@ -1,0 +1,77 @@
+//! `gatepost config`: what is configured, and whether it can be used.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::ConfigCommand;
+use crate::cli::Place;
+use crate::config;
+use crate::config::Loaded;
+use crate::config::Settings;
+use crate::config::schema;
+use crate::config::schema::File;
+use crate::out;
+
+/// Runs the command.
+pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> {
+    let overrides = place.overrides();
+    match command {
+        ConfigCommand::Check => {
+            let loaded = config::load(&overrides)?;
+            let settings = loaded.settings(&overrides)?;
+            super::policy::rules(&loaded)?;
+            super::agents::check(&settings.agent)?;
+            out::line(&format!("{} can be used", origin(&loaded)));
+            out::line(&format!("data: {}", settings.data.display()));
+            for (name, path) in &settings.projects {
+                let default = settings.default_project.as_ref() == Some(name);
+                let word = if default { " (default)" } else { "" };
+                out::line(&format!("project {name}: {}{word}", path.display()));
+            }
+        }
+        ConfigCommand::Show { effective: false } => {
+            let loaded = config::load(&overrides)?;
+            out::line(&format!("# {}", origin(&loaded)));
+            out::print(&loaded.text);
+        }
+        ConfigCommand::Show { effective: true } => {
+            let loaded = config::load(&overrides)?;
+            let settings = loaded.settings(&overrides)?;
+            out::line(&format!("# {}, with environment, flags and defaults", origin(&loaded)));
+            out::print(&toml::to_string(&effective(&loaded, &settings))?);
+        }
+        ConfigCommand::Default => out::print(&config::defaults::text()?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn origin(loaded: &Loaded) -> String {
+    match &loaded.origin {
+        Some(path) => path.display().to_string(),
+        None => "the built-in configuration (there is no file)".into(),
+    }
+}
+
+/// The file that would say what is in force.
+fn effective(loaded: &Loaded, settings: &Settings) -> File {
+    let project = |path: &std::path::PathBuf| schema::Project { path: path.clone() };
+    File {
+        listen: settings.listen.to_string(),
+        data: Some(settings.data.clone()),
+        projects: settings
+            .projects
+            .iter()
+            .map(|(name, path)| (name.clone(), project(path)))
+            .collect(),
+        defaults: schema::Defaults {
+            project: settings.default_project.clone(),
+            agent: settings.agent.clone(),
+            mode: settings.mode,
+        },
+        approvals: loaded.file.approvals.clone(),
+        hub: loaded.file.hub.clone(),
+        sandbox: schema::Sandbox { read_only: settings.read_only.clone() },
+        policy: schema::Policy { rules: settings.rules.clone() },
+    }
+}

@@ -1,0 +1,33 @@
+//! `gatepost doctor`: what works on this machine, found out by doing it.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use gatepost_sandbox::doctor;
+use gatepost_sandbox::doctor::Level;
+
+use crate::cli::DoctorArgs;
+use crate::cli::Place;
+use crate::out;
+
+/// Runs the command; the exit status is 1 where no task could run.
+pub(crate) async fn doctor(_: &Place, args: DoctorArgs) -> Result<ExitCode> {
+    let report = doctor::run().await;
+    if args.json {
+        out::line(&serde_json::to_string_pretty(&report)?);
+    } else {
+        out::line(&format!("sandbox: {}", report.tier.as_str()));
+        for probe in &report.probes {
+            let level = match probe.level {
+                Level::Full => "full",
+                Level::Reduced => "reduced",
+                Level::Missing => "missing",
+            };
+            out::line(&format!("{level:8} {}: {}", probe.name, probe.detail));
+            if let Some(mend) = &probe.mend {
+                out::line(&format!("         to mend it: {mend}"));
+            }
+        }
+    }
+    Ok(if report.can_run() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,41 @@
+//! `gatepost up`: serve until told to end.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use anyhow::Result;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::cli::Place;
+use crate::compose;
+use crate::config;
+use crate::failure::Failure;
+use crate::out;
+
+/// Runs the command.
+pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
+    let overrides = place.overrides();
+    let loaded = config::load(&overrides)?;
+    let settings = loaded.settings(&overrides)?;
+    // Before anything is started, so that no signal in between ends it halfway.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let running = compose::start(&loaded, &settings).await?;
+    for note in running.notes() {
+        out::note(&format!("note: {note}\n"));
+    }
+    out::line(&format!("console: {}", running.key().link(running.address())));
+    let failed = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = running.console_ended() => true,
+    };
+    running.end().await;
+    if failed {
+        return Err(Failure::new("the console ended by itself")
+            .hint("the log says why; nothing is lost, start it again")
+            .into());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,230 @@
+//! The composition root: puts journal, hub, worker and console together, and takes them apart.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use anyhow::Result;
+use gatepost_chat::port::Hub;
+use gatepost_console::ConsoleKey;
+use gatepost_domain::RunNumber;
+use gatepost_domain::TaskId;
+use gatepost_domain::dispatch::Report;
+use gatepost_hub::HubConfig;
+use gatepost_hub::HubHandle;
+use gatepost_hub::ReportError;
+use gatepost_journal::Journal;
+use gatepost_journal::Views;
+use gatepost_journal::ViewsNote;
+use gatepost_worker::HubLink;
+use gatepost_worker::LinkError;
+use gatepost_worker::Worker;
+use gatepost_worker::WorkerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::commands::agents;
+use crate::commands::policy;
+use crate::config::Loaded;
+use crate::config::Settings;
+use crate::data::DataDir;
+use crate::data::Serving;
+use crate::failure::Failure;
+use crate::port::Port;
+
+/// Where the tasks' workspaces are kept, below the data directory.
+const RUNS: &str = "runs";
+
+/// How many words of the hub may wait for the worker.
+const WORDS: usize = 64;
+
+/// A gatepost that serves.
+pub(crate) struct Running {
+    data: DataDir,
+    address: SocketAddr,
+    key: ConsoleKey,
+    hub: HubHandle,
+    parts: Parts,
+    /// What the start found that a person should know, one sentence each.
+    notes: Vec<String>,
+}
+
+/// What ends in this order: first nobody asks any more, then nothing runs, then nothing is recorded.
+struct Parts {
+    console: Part,
+    worker: Part,
+    hub: Part,
+}
+
+/// One part with what belongs to it.
+#[derive(Default)]
+struct Part {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Starts everything.
+pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
+    agents::check(&settings.agent)?;
+    let policy = Arc::new(policy::rules(loaded)?);
+    let data = DataDir::open(&settings.data)?;
+    let key = data.key()?;
+    // The lock comes before the port: of two on one data directory, the second says why.
+    let (journal, opened) = Journal::open(data.path())?;
+    let listener = listen(settings.listen).await?;
+    let address = listener.local_addr().context("the console has no address")?;
+    let (views, note) = Views::open(data.path(), &journal)?;
+    let mut notes = Vec::new();
+    if let Some(torn) = opened.torn {
+        notes.push(format!(
+            "line {} of the journal was not finished ({} bytes) and was cut off: a crash had \
+             interrupted it, and nothing depended on it",
+            torn.line, torn.bytes
+        ));
+    }
+    match &note {
+        ViewsNote::Current | ViewsNote::CaughtUp { .. } | ViewsNote::Rebuilt { records: 0, .. } => {
+        }
+        ViewsNote::Rebuilt { .. } => notes.push(note.to_string()),
+    }
+    let mut settings = settings.clone();
+    if settings.projects.is_empty() {
+        settings.projects.insert("scratch".into(), data.scratch()?);
+        settings.default_project = Some("scratch".into());
+    }
+
+    let parts = Parts { console: Part::default(), worker: Part::default(), hub: Part::default() };
+    let (to_worker, from_hub) = mpsc::channel(WORDS);
+    let hub = gatepost_hub::start(
+        hub_config(&settings),
+        journal,
+        views,
+        crate::sources::system(),
+        to_worker,
+        &parts.hub.tracker,
+        parts.hub.stop.clone(),
+    )?;
+    let runs = data.path().join(RUNS);
+    let worker = Worker::new(
+        WorkerConfig {
+            runs: runs.clone(),
+            gate_paths: gate_paths(loaded, &data),
+            read_only: settings.read_only.clone(),
+            policy,
+        },
+        Arc::new(Link(hub.clone())),
+        parts.worker.stop.clone(),
+    );
+    parts.worker.tracker.spawn(worker.serve(from_hub));
+    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs));
+    let console = gatepost_console::serve(listener, port, key.clone(), parts.console.stop.clone());
+    let stop = parts.console.stop.clone();
+    parts.console.tracker.spawn(async move {
+        if let Err(error) = console.await {
+            tracing::error!(%error, "the console ended");
+        }
+        // Nobody can reach it any more, so it should not go on as if they could.
+        stop.cancel();
+    });
+    data.announce(&Serving { address, pid: std::process::id(), projects: settings.projects })?;
+    Ok(Running { data, address, key, hub, parts, notes })
+}
+
+impl Running {
+    /// Where the console listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The console's key.
+    pub(crate) fn key(&self) -> &ConsoleKey {
+        &self.key
+    }
+
+    /// What the start found that a person should know.
+    pub(crate) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns when the console has ended by itself.
+    pub(crate) async fn console_ended(&self) {
+        self.parts.console.stop.cancelled().await;
+    }
+
+    /// Ends everything. Runs are left as they are; the next start takes them up.
+    pub(crate) async fn end(self) {
+        self.parts.console.end().await;
+        self.parts.worker.end().await;
+        if let Err(error) = self.hub.close().await {
+            tracing::warn!(%error, "the views are behind; the next start catches them up");
+        }
+        self.parts.hub.end().await;
+        self.data.withdraw();
+    }
+}
+
+impl Part {
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = Failure::new(format!("cannot listen on `{address}`: {error}"));
+        if error.kind() == io::ErrorKind::AddrInUse {
+            failure.hint("another program has that port; `--listen 127.0.0.1:0` takes any free one")
+        } else {
+            failure.hint("choose another address with `--listen 127.0.0.1:PORT`")
+        }
+    })
+}
+
+fn hub_config(settings: &Settings) -> HubConfig {
+    HubConfig {
+        projects: settings.projects.clone(),
+        default_project: settings.default_project.clone(),
+        agents: agents::NAMES.map(str::to_owned).to_vec(),
+        default_agent: settings.agent.clone(),
+        default_mode: settings.mode,
+        max_running: settings.max_running,
+        max_queued: settings.max_queued,
+        approval_timeout: settings.approval_timeout,
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// What no action may touch: the journal with everything beside it, and what decides.
+fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
+    [Some(data.path().to_owned()), loaded.origin.clone(), loaded.rules()]
+        .into_iter()
+        .flatten()
+        .map(|path| crate::config::settled(&path))
+        .collect()
+}
+
+/// The worker's way to a hub in the same process.
+struct Link(HubHandle);
+
+impl HubLink for Link {
+    fn report(
+        &self,
+        task: TaskId,
+        run: RunNumber,
+        report: Report,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), LinkError>> + Send>> {
+        let hub = self.0.clone();
+        Box::pin(async move {
+            hub.report(task, run, report).await.map_err(|error| match error {
+                ReportError::Refused(refusal) => LinkError::Refused(refusal.to_string()),
+                other => LinkError::Gone(other.to_string()),
+            })
+        })
+    }
+}

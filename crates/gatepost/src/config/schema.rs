@@ -1,0 +1,191 @@
+//! The configuration file as it is written. The doc comments here are the comments of the default
+//! file, so they speak to whoever edits it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gatepost_domain::Mode;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Gatepost's configuration. Every value here is optional; a commented line shows the default, or
+/// an example where there is none. Relative paths start at this file's directory, `~/` at your
+/// home. Flags win over environment variables, and those over this file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    /// Where the console listens: a loopback address and a port; port 0 takes any free one.
+    /// Also `--listen` and `GATEPOST_LISTEN`.
+    pub(crate) listen: String,
+    /// Where the journal and everything derived from it is kept, readable by you alone. The
+    /// platform's data directory when left out. Also `--data` and `GATEPOST_DATA`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "~/gatepost")]
+    pub(crate) data: Option<PathBuf>,
+    /// The projects tasks may work on, by name. Without any, a scratch project is made in the
+    /// data directory.
+    pub(crate) projects: BTreeMap<String, Project>,
+    /// What a task gets that names no other.
+    pub(crate) defaults: Defaults,
+    /// Questions to people.
+    pub(crate) approvals: Approvals,
+    /// How much work is taken at once.
+    pub(crate) hub: Hub,
+    /// What commands see of this machine. The workspace and a read-only system are always there;
+    /// the network and your home never are.
+    pub(crate) sandbox: Sandbox,
+    /// Your own rules, on top of the built-in ones.
+    pub(crate) policy: Policy,
+}
+
+/// One project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Project {
+    /// Its directory. Tasks work on a copy; only Apply writes here.
+    #[schemars(example = "/srv/demo")]
+    pub(crate) path: PathBuf,
+}
+
+/// What a task gets that names no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Defaults {
+    /// The project. With one project configured it is that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"demo")]
+    pub(crate) project: Option<String>,
+    /// The agent; `gatepost agents` lists them.
+    pub(crate) agent: String,
+    /// How much is decided without a person: `plan` looks and touches nothing, `manual` asks before
+    /// everything but reads, `accept-edits` edits freely and asks before commands, `auto` runs what
+    /// is contained and asks before what is risky, `unattended` is `auto` with a no for every
+    /// question.
+    #[schemars(with = "String")]
+    pub(crate) mode: Mode,
+}
+
+/// Questions to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Approvals {
+    /// How long a question waits before it is denied by itself, such as `90s`, `30m` or `8h`.
+    pub(crate) timeout: Period,
+}
+
+/// How much work is taken at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Hub {
+    /// How many tasks run at the same time. Tasks of one project always run one after another.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) max_running: usize,
+    /// How many tasks may wait; more are refused until there is room.
+    #[schemars(range(min = 1, max = 10000))]
+    pub(crate) max_queued: usize,
+}
+
+/// What commands see of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Sandbox {
+    /// Further directories shown read-only at their own path, such as a toolchain. Whatever lies
+    /// in them can be read by every task.
+    #[schemars(example = example_read_only())]
+    pub(crate) read_only: Vec<PathBuf>,
+}
+
+/// Your own rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Policy {
+    /// A file of rules outside of every project; `gatepost policy check` reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = "rules.toml")]
+    pub(crate) rules: Option<PathBuf>,
+}
+
+/// A length of time, written like `90s`, `30m` or `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Period(pub(crate) Duration);
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8642".into(),
+            data: None,
+            projects: BTreeMap::new(),
+            defaults: Defaults::default(),
+            approvals: Approvals::default(),
+            hub: Hub::default(),
+            sandbox: Sandbox::default(),
+            policy: Policy::default(),
+        }
+    }
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { project: None, agent: "runbook".into(), mode: Mode::default() }
+    }
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self { timeout: Period(Duration::from_secs(30 * 60)) }
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        // Every running task holds a sandbox and perhaps a build; four of them fill a laptop.
+        Self { max_running: 4, max_queued: 100 }
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a length of time; write one like `90s` or `30m`");
+        let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+        Duration::try_from(parsed).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl From<Period> for String {
+    fn from(period: Period) -> Self {
+        period.to_string()
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::SignedDuration::try_from(self.0) {
+            Ok(duration) => write!(f, "{duration:#}"),
+            Err(_) => write!(f, "{}s", self.0.as_secs()),
+        }
+    }
+}
+
+impl JsonSchema for Period {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+fn example_read_only() -> Vec<&'static str> {
+    vec!["/opt/toolchain"]
+}

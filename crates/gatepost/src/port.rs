@@ -1,0 +1,106 @@
+//! The hub as chats see it: the hub's own answers, and the diffs that the worker keeps.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use gatepost_chat::port::Hub;
+use gatepost_chat::port::Reply;
+use gatepost_domain::Decision;
+use gatepost_domain::Principal;
+use gatepost_domain::Record;
+use gatepost_domain::TaskId;
+use gatepost_domain::changes::DeliveryKind;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::lifecycle::Task;
+use gatepost_domain::request::Answered;
+use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::NewTask;
+use gatepost_domain::request::OpenApproval;
+use gatepost_domain::request::Receipt;
+use gatepost_domain::request::TaskDetail;
+use gatepost_hub::HubHandle;
+
+/// The hub of this process.
+pub(crate) struct Port {
+    hub: HubHandle,
+    runs: PathBuf,
+}
+
+impl Port {
+    /// With the directory the worker keeps diffs in.
+    pub(crate) fn new(hub: HubHandle, runs: PathBuf) -> Self {
+        Self { hub, runs }
+    }
+}
+
+impl Hub for Port {
+    fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.submit(by, task).await })
+    }
+
+    fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.retry(by, task).await })
+    }
+
+    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.message(by, task, text).await })
+    }
+
+    fn cancel(&self, by: Principal, task: TaskId) -> Reply<()> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.cancel(by, task).await })
+    }
+
+    fn answer(
+        &self,
+        by: Principal,
+        approval: ApprovalId,
+        decision: Decision,
+        reason: Option<String>,
+    ) -> Reply<Answered> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.answer(by, approval, decision, reason).await })
+    }
+
+    fn deliver(&self, by: Principal, task: TaskId, how: DeliveryKind) -> Reply<DeliveryReceipt> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.deliver(by, task, how).await })
+    }
+
+    fn tasks(&self) -> Reply<Vec<Task>> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.tasks().await })
+    }
+
+    fn task(&self, task: TaskId) -> Reply<TaskDetail> {
+        let (hub, runs) = (self.hub.clone(), self.runs.clone());
+        Box::pin(async move {
+            let mut detail = hub.task(task.clone()).await?;
+            let kept =
+                tokio::task::spawn_blocking(move || gatepost_worker::kept_diff(&runs, &task));
+            detail.diff = match kept.await.map_err(std::io::Error::other).flatten() {
+                Ok(diff) => diff,
+                Err(error) => Some(format!("the diff cannot be read: {error}\n")),
+            };
+            Ok(detail)
+        })
+    }
+
+    fn approvals(&self) -> Reply<Vec<OpenApproval>> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.approvals().await })
+    }
+
+    fn projects(&self) -> Vec<String> {
+        self.hub.projects()
+    }
+
+    fn watch(&self) -> Pin<Box<dyn Stream<Item = Arc<Record>> + Send>> {
+        Box::pin(self.hub.watch())
+    }
+}
