@@ -12,4 +12,5 @@ mod delivery;
 mod fresh;
 mod main_job;
 mod recovery;
+mod telegram;
 mod terminal;

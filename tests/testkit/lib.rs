@@ -15,12 +15,14 @@ pub mod api;
 pub mod browser;
 pub mod process;
 pub mod project;
+pub mod telegram;
 
 pub use api::Api;
 pub use browser::Browser;
 pub use process::Gatepost;
 pub use process::Setup;
 pub use project::Project;
+pub use telegram::FakeTelegram;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -133,6 +133,12 @@ impl<P: Clone> Outbox<P> {
         })
     }
 
+    /// Whether anything is under way.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.lanes.values().any(|lane| lane.under_way.is_some())
+    }
+
     /// Whether nothing waits and nothing is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -60,6 +60,12 @@ const PACE: Pace = Pace {
     all: Duration::from_millis(40),
 };
 
+/// How long what is being sent may still take when Gatepost ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// After this the tasks are read again, when that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// How many results of sending may wait for the desk; one a chat is under way at a time.
 const TOLD: usize = 64;
 
@@ -173,6 +179,7 @@ pub(crate) struct Desk {
     said: u64,
     told: mpsc::Sender<Told>,
     tracker: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// What the desk is made of.
@@ -217,39 +224,62 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         said: 0,
         told,
         tracker,
+        stop: stop.clone(),
     };
-    let mut first = true;
-    while !stop.is_cancelled() {
-        // Watching begins before reading, so that nothing falls between the two.
-        let mut news = desk.hub.watch();
-        if let Err(error) = desk.recall(first).await {
-            tracing::error!(%error, "the tasks cannot be read; telegram tries again");
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_secs(2)) => continue,
-            }
-        }
-        first = false;
-        loop {
-            let wait = desk.send_what_is_due().await;
-            tokio::select! {
-                // In this order: what was sent frees its chat, news come before new wishes.
-                biased;
-                () = stop.cancelled() => return,
-                Some(result) = results.recv() => desk.settle(result).await,
-                record = news.next() => match record {
-                    Some(record) => desk.hear(&record).await,
-                    None => break,
-                },
-                Some(delivered) = inbox.recv() => desk.take(delivered).await,
-                () = tokio::time::sleep_until(wait) => {}
-            }
-        }
-        // A watcher that fell behind reads everything again.
-    }
+    desk.work(&mut inbox, &mut results, &stop).await;
+    desk.wind_down(&mut results).await;
 }
 
 impl Desk {
+    /// Serves until told to stop.
+    async fn work(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Delivered>,
+        results: &mut mpsc::Receiver<Told>,
+        stop: &CancellationToken,
+    ) {
+        let mut first = true;
+        while !stop.is_cancelled() {
+            // Watching begins before reading, so that nothing falls between the two.
+            let mut news = self.hub.watch();
+            if let Err(error) = self.recall(first).await {
+                tracing::error!(%error, "the tasks cannot be read; telegram tries again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => continue,
+                }
+            }
+            first = false;
+            loop {
+                let wait = self.send_what_is_due().await;
+                tokio::select! {
+                    // In this order: what was sent frees its chat, news come before new wishes.
+                    biased;
+                    () = stop.cancelled() => return,
+                    Some(result) = results.recv() => self.settle(result).await,
+                    record = news.next() => match record {
+                        Some(record) => self.hear(&record).await,
+                        None => break,
+                    },
+                    Some(delivered) = inbox.recv() => self.take(delivered).await,
+                    () = tokio::time::sleep_until(wait) => {}
+                }
+            }
+            // A watcher that fell behind reads everything again.
+        }
+    }
+
+    /// Waits a moment for what is being sent, so that the next start knows where it is.
+    async fn wind_down(&mut self, results: &mut mpsc::Receiver<Told>) {
+        let end = Instant::now() + GRACE;
+        while self.outbox.is_sending() {
+            match tokio::time::timeout_at(end, results.recv()).await {
+                Ok(Some(result)) => self.settle(result).await,
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
     /// Deals with an update. Where the hub could not record it, the word is dropped and the update
     /// comes again.
     async fn take(&mut self, delivered: Delivered) {
@@ -405,4 +435,17 @@ fn question_key(approval: &ApprovalId) -> String {
 
 fn person(id: u64) -> Principal {
     Principal { platform: Platform::Telegram, id: id.to_string() }
+}
+
+/// Runs work of the side until it is done, or a moment after Gatepost was told to stop: what hangs
+/// on a dead connection must not hold up its end.
+async fn until_given_up(stop: CancellationToken, work: impl Future<Output = ()>) {
+    let given_up = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = given_up => {}
+    }
 }

@@ -30,6 +30,7 @@ use super::Shown;
 use super::keys;
 use super::person;
 use super::question_key;
+use super::until_given_up;
 use crate::api::Api;
 use crate::api::Trouble;
 use crate::inbound::Tap;
@@ -218,7 +219,7 @@ impl Desk {
     /// Does it on the side, so that a slow disk holds up no other press.
     fn carry_out(&self, who: Principal, query: String, wish: Wish, taken: oneshot::Sender<()>) {
         let (hub, api) = (Arc::clone(&self.hub), self.api.clone());
-        self.tracker.spawn(async move {
+        self.tracker.spawn(until_given_up(self.stop.clone(), async move {
             let work = do_it(hub, who, wish);
             tokio::pin!(work);
             let in_time = tokio::time::timeout(PROMPT, &mut work).await;
@@ -248,12 +249,13 @@ impl Desk {
                     drop(taken);
                 }
             }
-        });
+        }));
     }
 
     fn toast(&self, query: &str, said: Said) {
         let (api, query) = (self.api.clone(), query.to_owned());
-        self.tracker.spawn(async move { answer(&api, &query, said).await });
+        let toast = async move { answer(&api, &query, said).await };
+        self.tracker.spawn(until_given_up(self.stop.clone(), toast));
     }
 }
 

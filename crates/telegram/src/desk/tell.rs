@@ -27,6 +27,7 @@ use super::Shown;
 use super::Told;
 use super::keys;
 use super::question_key;
+use super::until_given_up;
 use crate::api::Done;
 use crate::api::To;
 use crate::api::Trouble;
@@ -77,7 +78,7 @@ impl Desk {
         }
         let (api, told) = (self.api.clone(), self.told.clone());
         let edited = matches!(call, Call::Edit { .. });
-        self.tracker.spawn(async move {
+        self.tracker.spawn(until_given_up(self.stop.clone(), async move {
             let done: Done<Option<i32>> = match call {
                 Call::Post { to, text, under } => api.send(to, &text, &under).await.map(Some),
                 Call::Edit { chat, message, text, under } => {
@@ -89,7 +90,7 @@ impl Desk {
             };
             // Without a desk nobody waits for this; the note that it was being sent stays.
             let _the_desk_is_gone = told.send(Told { chat, key, print, op, edited, done }).await;
-        });
+        }));
     }
 
     /// Takes what came of sending.
