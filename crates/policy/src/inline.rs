@@ -381,7 +381,8 @@ pub(crate) fn other(walker: &mut Walker<'_>, name: &str, code: &str) {
         );
         return;
     }
-    literals(walker, &quoted(code), &span);
+    let texts: Vec<String> = quoted(code).into_iter().filter(|text| !is_regex(text)).collect();
+    literals(walker, &texts, &span);
     walker.add(
         Kind::Contained,
         "contained",
@@ -612,6 +613,14 @@ fn without_strings(code: &str) -> (String, Vec<String>) {
 
 fn unescaped(text: &str) -> String {
     text.replace("\\\\", "\\").replace("\\'", "'").replace("\\\"", "\"").replace("\\/", "/")
+}
+
+/// `/x/` with its flags, as perl, ruby and JavaScript write patterns.
+fn is_regex(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    matches!(parts.as_slice(), ["", pattern, flags] if !pattern.is_empty()
+        && flags.len() <= 4
+        && flags.trim_end_matches(';').chars().all(|c| "gimsxuyo".contains(c)))
 }
 
 fn quoted(code: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Shell text to parsed facts, and rules and modes to an evaluation; pure.
 //!
-//! `shell` parses and splits, `walk` finds every program, `programs` knows what programs do,
+//! `shell` parses, `steps` splits a script, `walk` finds every program, `programs` knows what programs do,
 //! `facts` holds what was found, `rules` reads what people wrote, `evaluate` decides. Nothing here
 //! has a clock, a file, a socket or randomness. INVARIANT (closed): whatever is not understood
 //! ends in [`facts::Kind::NotUnderstood`], which nothing allows, or in [`facts::Kind::Open`], which
@@ -14,6 +14,7 @@ pub mod paths;
 mod programs;
 pub mod rules;
 pub mod shell;
+mod steps;
 mod walk;
 mod word;
 
@@ -27,4 +28,4 @@ pub use rules::RuleError;
 pub use rules::RuleSet;
 pub use rules::Tier;
 pub use shell::NotUnderstood;
-pub use shell::split_steps;
+pub use steps::split_steps;

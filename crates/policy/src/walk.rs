@@ -83,7 +83,23 @@ pub(crate) fn facts_of(action: &Action, context: &Context) -> ActionFacts {
             walker.add(Kind::Open, "tool", name, "calls a tool whose effect is not known");
         }
     }
+    leaking(&mut walker);
     walker.facts
+}
+
+/// Keys of this machine that are read by the same action that sends data away: nobody clears that.
+/// Keys inside the workspace may be meant for just this (a deployment), so there a person decides.
+fn leaking(walker: &mut Walker<'_>) {
+    let sends = walker.facts.findings.iter().find(|finding| finding.rule == "network-send");
+    let key = walker.facts.paths.iter().find(|used| {
+        used.class == PathClass::Secret
+            && used.access == Access::Read
+            && !paths::below(&used.path, &walker.context.workspace)
+    });
+    if let (Some(sends), Some(key)) = (sends, key) {
+        let (span, fact) = (sends.span.clone(), format!("reads `{}` and {}", key.path, sends.fact));
+        walker.add(Kind::Hard, "leak", &span, &fact);
+    }
 }
 
 impl<'a> Walker<'a> {
@@ -412,7 +428,7 @@ impl<'a> Walker<'a> {
 
     /// Judges one program with its words; says what it prints where that is known.
     pub(crate) fn invoke(&mut self, argv: &[String], stdin: &Stdin, span: &str) -> Option<String> {
-        let Some(name) = argv.first() else { return None };
+        let name = argv.first()?;
         if name.contains([UNKNOWN, ATOM]) {
             self.not_understood(span, "runs a program whose name is not known before it runs");
             return None;

@@ -243,7 +243,7 @@ pub(crate) fn receive(
 ) -> Result<Option<Frame>, Errno> {
     let mut bytes = vec![0_u8; cap + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
-    let mut none = [MaybeUninit::uninit(); 0];
+    let mut none: [MaybeUninit<u8>; 0] = [];
     let mut control = if want_fds {
         RecvAncillaryBuffer::new(&mut space)
     } else {

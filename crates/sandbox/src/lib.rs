@@ -17,6 +17,7 @@ mod files;
 mod init;
 mod launch;
 mod lockdown;
+mod manifest;
 mod mounts;
 mod process;
 pub mod profile;

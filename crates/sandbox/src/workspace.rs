@@ -1,7 +1,9 @@
 //! The task's own view of the project: a copy-on-write layer, or a copy where that cannot be.
 
 use crate::control::Ids;
+use crate::deliver::tree::{Kind, node_of};
 use crate::error::SandboxError;
+use crate::manifest::Manifest;
 use rustix::fs::{AtFlags, CWD, FileType, statat};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -156,41 +158,49 @@ impl Storage {
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed)?;
         }
-        copy_tree(project, &partial, owner).map_err(failed)?;
+        let manifest = copy_tree(project, &partial, owner).map_err(failed)?;
+        // Kept first: a copy without its record could not be told from the project later.
+        manifest.keep(&self.copy).map_err(failed)?;
         fs::rename(&partial, &self.copy).map_err(failed)
     }
 }
 
 /// Copies a tree without following a link. Pipes, sockets and devices are left out: they name
 /// something that runs outside.
-fn copy_tree(from: &Path, to: &Path, owner: Option<Ids>) -> io::Result<()> {
-    let mut pending = vec![(from.to_owned(), to.to_owned())];
-    let mut modes = Vec::new();
-    while let Some((from, to)) = pending.pop() {
-        let meta = fs::symlink_metadata(&from)?;
-        let kind = meta.file_type();
-        if kind.is_dir() {
-            fs::DirBuilder::new().mode(0o700).create(&to)?;
-            modes.push((to.clone(), meta.mode() & 0o777));
-            for entry in fs::read_dir(&from)? {
-                let entry = entry?;
-                pending.push((entry.path(), to.join(entry.file_name())));
+fn copy_tree(from: &Path, to: &Path, owner: Option<Ids>) -> io::Result<Manifest> {
+    let mut pending = vec![PathBuf::new()];
+    let (mut dirs, mut manifest) = (Vec::new(), Manifest::default());
+    while let Some(path) = pending.pop() {
+        let (source, target) = (from.join(&path), to.join(&path));
+        let node = node_of(&source)?;
+        let meta = fs::symlink_metadata(&source)?;
+        match node.kind {
+            Kind::Directory => {
+                fs::DirBuilder::new().mode(0o700).create(&target)?;
+                for entry in fs::read_dir(&source)? {
+                    pending.push(path.join(entry?.file_name()));
+                }
             }
-        } else if kind.is_symlink() {
-            symlink(fs::read_link(&from)?, &to)?;
-        } else if kind.is_file() {
-            copy_file(&from, &to, &meta)?;
-        } else {
-            continue;
+            Kind::Link => symlink(fs::read_link(&source)?, &target)?,
+            Kind::File => copy_file(&source, &target, &meta)?,
+            Kind::Whiteout | Kind::Special => continue,
         }
         if let Some(ids) = owner {
-            lchown(&to, Some(ids.uid), Some(ids.gid))?;
+            lchown(&target, Some(ids.uid), Some(ids.gid))?;
+        }
+        if node.kind == Kind::Directory {
+            dirs.push((path, node));
+        } else {
+            manifest.record(&path, &node, &target)?;
         }
     }
-    for (dir, mode) in modes {
-        fs::set_permissions(dir, fs::Permissions::from_mode(mode | 0o700))?;
+    for (path, node) in dirs {
+        let target = to.join(&path);
+        let mode = node.mode & 0o777 | 0o700;
+        fs::set_permissions(&target, fs::Permissions::from_mode(mode))?;
+        manifest.record(&path, &node, &target)?;
     }
-    Ok(())
+    Ok(manifest)
 }
 
 /// Shares the blocks where the file system can, and copies them where it cannot.

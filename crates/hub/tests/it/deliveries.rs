@@ -1,5 +1,7 @@
 //! Deliveries write the project, so they take their turn; a wish for one is never lost.
 
+use std::time::Duration;
+
 use gatepost_domain::Principal;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -18,7 +20,8 @@ use crate::world::World;
 const APPLIED: DeliveryResult = DeliveryResult::Applied { paths: 1, refused: 0 };
 
 async fn deliver(up: &Up, id: &TaskId, how: DeliveryKind) -> DeliveryReceipt {
-    up.hub.deliver(Principal::console(), id.clone(), how).await.unwrap()
+    let made = up.hub.deliver(Principal::console(), id.clone(), how);
+    tokio::time::timeout(Duration::from_secs(20), made).await.expect("it waits").unwrap()
 }
 
 async fn delivery(worker: &mut Worker) -> TaskId {
@@ -142,4 +145,24 @@ async fn wishes_outlive_a_restart_and_are_made_one_after_another_in_order() {
     delivered(&up, &first, APPLIED).await;
     let task = up.hub.task(first).await.unwrap().task;
     assert_eq!(task.delivery(), &Delivery::Done { result: APPLIED });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_taken_up_again_goes_before_a_delivery() {
+    let world = World::new();
+    let mut up = world.up();
+    let done = up.finished("$ first").await;
+    let (run, question) = up.asking("risky").await;
+    assert_eq!(deliver(&up, &done, DeliveryKind::Apply).await, DeliveryReceipt::Queued);
+    up.down().await;
+    let mut up = world.up();
+    up.worker.nothing().await;
+    let by = Principal::console();
+    up.hub.answer(by, question, gatepost_domain::Decision::Approve, None).await.unwrap();
+    let taken_up = up.worker.started().await;
+    assert_eq!(taken_up.task, run.task, "the project is not changed under its workspace");
+    up.worker.nothing().await;
+    taken_up.ready().await;
+    taken_up.end().await;
+    assert_eq!(delivery(&mut up.worker).await, done);
 }

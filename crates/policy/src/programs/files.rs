@@ -367,8 +367,10 @@ fn chmod(walker: &mut Walker<'_>, args: &[String], span: &str) {
     let words: Vec<&String> = args
         .iter()
         .filter(|arg| {
-            !arg.starts_with("--")
-                && !(arg.starts_with('-') && arg.chars().skip(1).all(|c| "RvfcHLP".contains(c)))
+            let flags = arg.strip_prefix('-');
+            !flags.is_some_and(|flags| {
+                flags.starts_with('-') || flags.chars().all(|c| "RvfcHLP".contains(c))
+            })
         })
         .collect();
     let Some((mode, files)) = words.split_first() else { return };

@@ -326,9 +326,14 @@ fn xargs(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
         } else if arg == "-i" || arg == "--replace" {
             mark = Some("{}".to_owned());
         } else if values.contains(&arg.as_str()) {
-            rest.next();
+            let value = rest.next();
+            if let Some(file) = value.filter(|_| ["-a", "--arg-file"].contains(&arg.as_str())) {
+                walker.touch(file, Access::Read, span);
+            }
         } else if arg.starts_with('-') {
-            continue;
+            if let Some(file) = arg.strip_prefix("-a").or_else(|| arg.strip_prefix("--arg-file=")) {
+                walker.touch(file, Access::Read, span);
+            }
         } else {
             inner.push(arg.clone());
             inner.extend(rest.cloned());

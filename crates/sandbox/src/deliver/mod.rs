@@ -3,6 +3,15 @@
 //! Everything under the workspace was written by what ran inside and is hostile: nothing here
 //! follows a link in it, waits on a pipe in it, or runs a program with its configuration.
 
+mod apply;
+mod branch;
+mod collect;
+mod content;
+mod discard;
+mod rules;
+pub(crate) mod tree;
+mod undo;
+
 use crate::workspace::WorkspaceForm;
 use gatepost_domain::changes::{ChangeSet, DeliveryResult};
 use std::io;
@@ -70,18 +79,21 @@ pub enum DeliverError {
 /// # Errors
 /// When a directory or file cannot be read.
 pub fn collect(form: &WorkspaceForm, options: &Options) -> Result<Collected, DeliverError> {
-    let _unused = (form, options);
-    Ok(Collected::default())
+    collect::collect(form, options)
 }
 
 /// Writes the changes into the project: all that may be delivered, or nothing.
 #[must_use]
 pub fn apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -> DeliveryResult {
-    let _unused = (form, project, changes);
-    DeliveryResult::Failed { reason: "not written yet".to_owned() }
+    apply::apply(form, project, changes)
 }
 
-/// Makes the branch `gatepost/<task>` of the changes, on top of the commit `HEAD` names.
+/// Makes the branch `gatepost/<task>` of the changes, on top of the commit `HEAD` names. Work
+/// tree, index and the branch that is checked out stay as they are.
+///
+/// Each path gets what the task's view has there, also where the project had changes of its own
+/// that were not committed: those are then part of the branch at the paths the task changed.
+/// Paths that git ignores are left out, as `git add` would, and counted with the refused ones.
 #[must_use]
 pub fn branch(
     form: &WorkspaceForm,
@@ -90,8 +102,7 @@ pub fn branch(
     message: &str,
     changes: &ChangeSet,
 ) -> DeliveryResult {
-    let _unused = (form, project, task_id, message, changes);
-    DeliveryResult::Failed { reason: "not written yet".to_owned() }
+    branch::branch(form, project, task_id, message, changes)
 }
 
 /// Removes a task's storage with everything in it.
@@ -99,12 +110,11 @@ pub fn branch(
 /// # Errors
 /// When something cannot be removed; what could be is gone.
 pub fn discard(storage: &Path) -> Result<(), DeliverError> {
-    let _unused = storage;
-    Ok(())
+    discard::discard(storage)
 }
 
 /// Whether the project is a git repository of its own.
 #[must_use]
 pub fn is_git(project: &Path) -> bool {
-    project.join(".git").exists()
+    branch::is_git(project)
 }

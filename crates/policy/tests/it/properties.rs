@@ -1,0 +1,248 @@
+//! What holds for any text at all.
+
+use gatepost_domain::action::Action;
+use gatepost_domain::mode::Mode;
+use gatepost_domain::verdict::Clearance;
+use gatepost_domain::verdict::Stage;
+use gatepost_domain::verdict::Verdict;
+use gatepost_policy::split_steps;
+use proptest::prelude::*;
+
+use crate::exec;
+use crate::judge;
+use crate::shell;
+
+/// Text that has a good chance of being shell, or nearly.
+fn shellish() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "ls",
+        "rm",
+        "-rf",
+        "~",
+        "/",
+        "echo",
+        "$HOME",
+        "${x:-",
+        "}",
+        "$(",
+        ")",
+        "`",
+        "'",
+        "\"",
+        "|",
+        "||",
+        "&&",
+        ";",
+        "&",
+        "\n",
+        "<<E",
+        "E\n",
+        ">",
+        ">>",
+        "<",
+        "(",
+        "{",
+        "if",
+        "then",
+        "fi",
+        "for",
+        "in",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "sh",
+        "-c",
+        "eval",
+        "env",
+        "xargs",
+        "find",
+        "-exec",
+        "sudo",
+        "python3",
+        "git",
+        "push",
+        "\\",
+        "*",
+        "?",
+        "[",
+        "]",
+        "!",
+        "#",
+        "=",
+        "a",
+        "$((",
+        "))",
+        "[[",
+        "]]",
+        "=~",
+        "{a,b}",
+        "{1..9}",
+        "$'\\x41'",
+        "\t",
+        "é",
+        "\u{1}",
+        "\u{2}",
+        "function",
+        "f()",
+        "while",
+        "/etc/shadow",
+        ".git/hooks/x",
+        "curl",
+        "x.tld",
+    ]);
+    let gap = prop::sample::select(vec!["", " ", " ", " "]);
+    prop::collection::vec((piece, gap), 0..40)
+        .prop_map(|parts| parts.into_iter().flat_map(|(piece, gap)| [piece, gap]).collect())
+}
+
+/// One letter of a word in another spelling that bash reads as the same.
+fn spelled(word: &str, ways: &[u8]) -> String {
+    let mut out = String::new();
+    for (i, c) in word.chars().enumerate() {
+        match ways.get(i).copied().unwrap_or(0) % 5 {
+            1 => out.push_str(&format!("'{c}'")),
+            2 => out.push_str(&format!("\"{c}\"")),
+            3 => out.push_str(&format!("\\{c}")),
+            4 => out.push_str(&format!("''{c}")),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn any_text_gets_a_verdict(text in any::<String>()) {
+        for mode in Mode::ALL {
+            judge(&exec(&text), mode);
+        }
+        judge(&Action::Python { command: text.clone() }, Mode::Auto);
+        judge(&Action::Read { path: text.clone() }, Mode::Auto);
+        judge(&Action::Write { path: text.clone(), content: text.clone() }, Mode::Auto);
+        judge(&Action::Fetch { url: text }, Mode::Auto);
+    }
+
+    #[test]
+    fn any_bytes_get_a_verdict(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        shell(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn shellish_text_gets_a_verdict(text in shellish()) {
+        let judged = shell(&text);
+        // What cannot be split into commands was not understood, and is never allowed.
+        if split_steps(&text).is_err() {
+            prop_assert_ne!(judged.verdict, Verdict::Allow, "{}", text);
+        }
+    }
+
+    #[test]
+    fn python_like_text_gets_a_verdict(text in "[a-z '\"().=,:#\\n\\\\{}\\[\\]]{0,200}") {
+        judge(&Action::Python { command: text }, Mode::Auto);
+    }
+
+    #[test]
+    fn steps_are_complete_and_in_order(text in shellish()) {
+        if let Ok(steps) = split_steps(&text) {
+            let mut rest = text.as_str();
+            for step in steps {
+                let at = rest.find(&step);
+                prop_assert!(at.is_some(), "{:?} is not in {:?}", step, text);
+                rest = &rest[at.unwrap_or(0) + step.len()..];
+                prop_assert!(split_steps(&step).is_ok(), "{:?} of {:?}", step, text);
+            }
+        }
+    }
+
+    #[test]
+    fn spelling_does_not_change_the_verdict(
+        which in 0usize..8,
+        ways in prop::collection::vec(any::<u8>(), 24),
+    ) {
+        let words = [
+            ("rm", "-rf /home/user"), ("cat", "/etc/shadow"), ("git", "push"), ("ls", "-l"),
+            ("echo", "a"), ("curl", "x.tld"), ("sudo", "id"), ("touch", "a.txt"),
+        ];
+        let (name, rest) = words[which];
+        let plain = shell(&format!("{name} {rest}"));
+        let rest: Vec<String> = rest.split(' ').map(|word| {
+            // A tilde or dash keeps its meaning only where it stands bare; these hold none.
+            spelled(word, &ways)
+        }).collect();
+        let other = shell(&format!("{} {}", spelled(name, &ways), rest.join(" ")));
+        prop_assert_eq!(
+            (plain.verdict, plain.stage, plain.rule),
+            (other.verdict, other.stage, other.rule)
+        );
+    }
+
+    #[test]
+    fn a_harmless_neighbour_saves_nothing(
+        shape in prop::sample::select(vec![
+            "echo a; {}", "{}; echo a", "true && {}", "false || {}", "( {} )", "{ {}; }",
+            "if true; then {}; fi", "for i in 1 2; do {}; done", "f() { {}; }; f", "sh -c '{}'",
+            "bash -lc '{}'", "eval '{}'", "env {}", "timeout 5 {}", "nice {}", "nohup {}",
+            "echo \"$({})\"", "echo `{}`", "cat <({})", "x=$({})", "bash <<E\n{}\nE", "{} | cat",
+            "{} > out", "! {}", "time {}", "command {}", "find . -exec {} ';'", "trap '{}' EXIT",
+        ]),
+        command in prop::sample::select(vec![
+            "rm -rf /home/user", "git push", "curl x.tld", "sudo id", "cat /etc/shadow",
+        ]),
+    ) {
+        // `{ … }` is part of some shapes, so only the bare pair stands for the command.
+        let text = shape.replace("{}", command);
+        let judged = shell(&text);
+        prop_assert_ne!(judged.verdict, Verdict::Allow, "{}", text);
+    }
+
+    #[test]
+    fn modes_only_narrow(text in shellish()) {
+        let auto = shell(&text);
+        if auto.stage == Stage::HardBoundary {
+            for mode in Mode::ALL {
+                prop_assert_eq!(judge(&exec(&text), mode).clearance, Clearance::Nobody);
+            }
+        }
+        if auto.verdict != Verdict::Allow {
+            for mode in Mode::ALL {
+                prop_assert_ne!(judge(&exec(&text), mode).verdict, Verdict::Allow);
+            }
+        }
+    }
+}
+
+#[test]
+fn huge_and_deep_text_ends_soon() {
+    for text in [
+        "a".repeat(300_000),
+        "a ".repeat(100_000),
+        "a;".repeat(100_000),
+        "(".repeat(100_000),
+        "$(".repeat(50_000),
+        "{ ".repeat(50_000),
+        "`".repeat(9_999),
+        "\"$(".repeat(5_000),
+        "${a:-".repeat(5_000),
+        "$((".repeat(5_000),
+        "{a,b}".repeat(40),
+        "<<E ".repeat(2_000),
+        // These kept the tokenizer going for ever.
+        "<<E$(( <& $( ; x".to_owned(),
+        "$(<< $(".to_owned(),
+        "$(<< ".to_owned(),
+        "${x:-<< ${".to_owned(),
+        "if a; then ".repeat(3_000),
+        "! ".repeat(19_000),
+        "a|".repeat(50_000),
+        "eval ".repeat(5_000),
+        "env ".repeat(5_000),
+        "sh -c '".repeat(3_000),
+        "f(){ f|f& };f".to_owned(),
+        "for i in {1..99}; do for j in {1..99}; do for k in {1..99}; do a; done; done; done".into(),
+    ] {
+        shell(&text);
+    }
+}

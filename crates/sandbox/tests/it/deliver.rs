@@ -1,0 +1,500 @@
+//! What a task changed is seen as it is, and reaches the project whole, or not at all.
+
+use crate::support::{World, change, is_root, skip};
+use gatepost_domain::changes::{Base, ChangeKind, ChangeSet, DeliveryRefusal, DeliveryResult};
+use gatepost_sandbox::deliver::{self, Options};
+use gatepost_sandbox::{ExitStatus, Profile, WorkspaceForm};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[tokio::test]
+async fn nothing_touched_is_no_change() {
+    let world = World::new();
+    let (_, collected) =
+        world.task("cat README >/dev/null; touch README; echo x >t; rm t; chmod 600 README; chmod 644 README").await;
+    assert_eq!(collected.changes, ChangeSet::default());
+    assert_eq!(collected.diff, "");
+}
+
+#[tokio::test]
+async fn every_kind_of_change_is_listed_and_applied() {
+    let world = World::new();
+    world.file("gone.txt", "bye\n");
+    world.file("dir/a", "a\n");
+    world.file("dir/sub/b", "b\n");
+    world.file("tool.sh", "#!/bin/sh\n");
+    world.file("was-file", "file\n");
+    world.file("was-dir/inner", "inner\n");
+    let before = world.snapshot();
+    let (form, collected) = world
+        .task(
+            "printf 'one\\n2\\nthree\\n' >README; echo new >new.txt; rm gone.txt; rm -r dir; \
+             chmod 755 tool.sh; ln -s README link; mkdir empty; mkdir -p deep/er; echo x >deep/er/x; \
+             mv src source; rm was-file; mkdir was-file; echo y >was-file/y; rm -r was-dir; \
+             echo now >was-dir; head -c 100 /dev/zero >zero.bin",
+        )
+        .await;
+    assert_eq!(world.snapshot(), before, "the project was written while the task ran");
+    let changes = &collected.changes;
+    let paths: Vec<_> = changes.changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "README",
+            "deep/er/x",
+            "dir/a",
+            "dir/sub/b",
+            "empty",
+            "gone.txt",
+            "link",
+            "new.txt",
+            "source/main.c",
+            "src/main.c",
+            "tool.sh",
+            "was-dir",
+            "was-dir/inner",
+            "was-file",
+            "was-file/y",
+            "zero.bin"
+        ]
+    );
+    let readme = change(changes, "README");
+    assert_eq!(readme.kind, ChangeKind::Modified);
+    assert_eq!((readme.lines_added, readme.lines_removed, readme.size), (1, 1, 12));
+    assert_eq!(change(changes, "new.txt").kind, ChangeKind::Added);
+    assert_eq!(change(changes, "gone.txt").kind, ChangeKind::Deleted);
+    assert_eq!(change(changes, "gone.txt").lines_removed, 1);
+    assert_eq!(change(changes, "tool.sh").kind, ChangeKind::ModeChanged);
+    assert_eq!(change(changes, "tool.sh").mode, 0o755);
+    assert_eq!(change(changes, "empty").kind, ChangeKind::Directory);
+    assert_eq!(change(changes, "link").kind, ChangeKind::Symlink { target: "README".into() });
+    assert_eq!(change(changes, "was-dir").base, Base::Directory);
+    assert!(change(changes, "zero.bin").binary);
+    assert!(changes.changes.iter().all(|change| change.refusal.is_none()));
+    for line in ["-two", "+2", "--- a/README", "+++ b/README", "deleted file mode 100644"] {
+        assert!(collected.diff.lines().any(|found| found == line), "{line}\n{}", collected.diff);
+    }
+
+    assert_eq!(world.apply(&form, changes), DeliveryResult::Applied { paths: 16, refused: 0 });
+    assert_eq!(world.read("README"), "one\n2\nthree\n");
+    assert_eq!(world.read("new.txt"), "new\n");
+    assert_eq!(world.read("deep/er/x"), "x\n");
+    assert_eq!(world.read("source/main.c"), "int main(void) { return 0; }\n");
+    assert_eq!(world.read("was-file/y"), "y\n");
+    assert_eq!(world.read("was-dir"), "now\n");
+    for gone in ["gone.txt", "dir", "src"] {
+        assert!(!world.project.join(gone).exists(), "{gone}");
+    }
+    assert!(world.project.join("empty").is_dir());
+    assert_eq!(world.project.join("link").read_link().unwrap().to_str(), Some("README"));
+    let tool = world.project.join("tool.sh").metadata().unwrap();
+    assert_eq!(tool.mode() & 0o777, 0o755);
+    let owner = world.project.metadata().unwrap().uid();
+    for made in ["new.txt", "deep", "empty", "link"] {
+        let meta = world.project.join(made).symlink_metadata().unwrap();
+        assert_eq!(meta.uid(), owner, "{made}");
+    }
+    // Nothing is left to be delivered.
+    let (_, again) = world.collect();
+    assert_eq!(again.changes.changes, []);
+}
+
+#[tokio::test]
+async fn a_project_that_changed_underneath_is_a_conflict_and_nothing_is_written() {
+    let world = World::new();
+    let (form, collected) = world.task("echo a >aaa; echo task >README").await;
+    world.file("README", "person\n");
+    let before = world.snapshot();
+    let conflict = DeliveryResult::Conflict { path: "README".to_owned() };
+    assert_eq!(world.apply(&form, &collected.changes), conflict);
+    assert_eq!(world.snapshot(), before);
+    // Changed before it was collected counts as well: the task never saw it.
+    let (form, collected) = world.collect();
+    assert_eq!(world.apply(&form, &collected.changes), conflict);
+    assert_eq!(world.snapshot(), before);
+}
+
+#[tokio::test]
+async fn a_file_that_appeared_meanwhile_is_not_overwritten() {
+    let world = World::new();
+    let (form, collected) = world.task("echo task >new").await;
+    world.file("new", "person\n");
+    let conflict = DeliveryResult::Conflict { path: "new".to_owned() };
+    assert_eq!(world.apply(&form, &collected.changes), conflict);
+    assert_eq!(world.read("new"), "person\n");
+}
+
+#[tokio::test]
+async fn a_link_in_the_project_is_never_followed_out() {
+    let world = World::new();
+    let outside = world.outside("outside");
+    std::fs::create_dir(&outside).unwrap();
+    let (form, collected) = world.task("mkdir d; echo evil >d/file; echo x >src/new").await;
+    // Put there between review and delivery.
+    symlink(&outside, world.project.join("d")).unwrap();
+    let result = world.apply(&form, &collected.changes);
+    assert!(matches!(result, DeliveryResult::Conflict { .. }), "{result:?}");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    assert!(!world.project.join("src/new").exists());
+}
+
+#[tokio::test]
+async fn what_may_not_leave_is_refused_by_name_and_the_rest_is_delivered() {
+    let world = World::new();
+    git(&world, &["init", "-q", "-b", "main"]);
+    let (form, collected) = world
+        .task(
+            "echo 'exit 1' >.git/hooks/pre-commit; chmod +x .git/hooks/pre-commit; \
+             git config core.fsmonitor 'touch /tmp/pwned'; git init -q nested; \
+             git init -q --bare bare; \
+             cp /bin/true suid; chmod 4755 suid; chmod 2755 src/main.c; mkfifo pipe; \
+             ln -s /etc/passwd abs; ln -s ../../x up; mkdir k; ln -s ../README k/fine; \
+             ln -s .git/config gitlink; \
+             printf x >\"$(printf 'bad\\377name')\"; truncate -s 1G sparse; echo ok >ok",
+        )
+        .await;
+    let changes = &collected.changes;
+    let refusal = |path: &str| change(changes, path).refusal;
+    assert_eq!(refusal(".git/hooks/pre-commit"), Some(DeliveryRefusal::GitInternals));
+    assert_eq!(refusal(".git/config"), Some(DeliveryRefusal::GitInternals));
+    assert_eq!(refusal("nested/.git/config"), Some(DeliveryRefusal::GitInternals));
+    assert_eq!(refusal("bare/config"), Some(DeliveryRefusal::GitInternals));
+    assert_eq!(refusal("suid"), Some(DeliveryRefusal::SetuidBit));
+    assert_eq!(refusal("src/main.c"), Some(DeliveryRefusal::SetuidBit));
+    assert_eq!(refusal("pipe"), Some(DeliveryRefusal::SpecialFile));
+    assert_eq!(refusal("abs"), Some(DeliveryRefusal::LinkLeavesTree));
+    assert_eq!(refusal("up"), Some(DeliveryRefusal::LinkLeavesTree));
+    assert_eq!(refusal("gitlink"), Some(DeliveryRefusal::GitInternals));
+    assert_eq!(refusal("bad\\xffname"), Some(DeliveryRefusal::NameNotUtf8));
+    assert_eq!(refusal("sparse"), Some(DeliveryRefusal::TooLarge));
+    assert_eq!(refusal("k/fine"), None);
+    assert!(changes.git_internals > 4, "{}", changes.git_internals);
+    let refused = changes.changes.iter().filter(|change| change.refusal.is_some()).count();
+    assert_eq!(
+        world.apply(&form, changes),
+        DeliveryResult::Applied { paths: 2, refused: refused as u64 }
+    );
+    assert_eq!(world.read("ok"), "ok\n");
+    for name in ["suid", "pipe", "abs", "up", "sparse", "nested", "bare", "gitlink"] {
+        assert!(world.project.join(name).symlink_metadata().is_err(), "{name}");
+    }
+    assert!(!world.project.join(".git/hooks/pre-commit").exists());
+    assert!(!world.read(".git/config").contains("fsmonitor"));
+}
+
+#[tokio::test]
+async fn a_forged_list_is_not_believed() {
+    let world = World::new();
+    git(&world, &["init", "-q"]);
+    let (form, collected) =
+        world.task("echo x >x; mkdir -p .git/hooks; echo x >.git/hooks/post-merge").await;
+    let before = world.snapshot();
+    let forge = |with: &dyn Fn(&mut gatepost_domain::changes::Change)| {
+        let mut changes = collected.changes.clone();
+        changes.changes.iter_mut().for_each(|change| {
+            change.refusal = None;
+            if change.path == "x" {
+                with(change);
+            }
+        });
+        changes
+    };
+    // Hooks stay refused although the list no longer says so.
+    let result = world.apply(&form, &forge(&|change| change.sha256 = "0".repeat(64)));
+    assert!(
+        matches!(&result, DeliveryResult::Failed { reason } if reason.contains("collect again")),
+        "{result:?}"
+    );
+    for path in ["../x", "/etc/x", "a/../x", ""] {
+        let result = world.apply(&form, &forge(&|change| change.path = path.to_owned()));
+        assert!(matches!(result, DeliveryResult::Failed { .. }), "{path}: {result:?}");
+    }
+    let result = world.apply(&form, &forge(&|change| change.mode = 0o4755));
+    assert_eq!(result, DeliveryResult::Applied { paths: 0, refused: 2 });
+    assert_eq!(world.snapshot(), before);
+    let mut truncated = collected.changes.clone();
+    truncated.truncated = true;
+    assert!(matches!(world.apply(&form, &truncated), DeliveryResult::Failed { .. }));
+    assert_eq!(world.snapshot(), before);
+}
+
+#[tokio::test]
+async fn content_changed_after_review_is_not_delivered() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    world.sh(&sandbox, "echo reviewed >a; echo reviewed >b").await;
+    let (form, collected) = world.collect();
+    // The same size: only the hash tells.
+    world.sh(&sandbox, "echo replaced >b").await;
+    sandbox.stop().await;
+    let before = world.snapshot();
+    let result = world.apply(&form, &collected.changes);
+    assert!(matches!(result, DeliveryResult::Failed { .. }), "{result:?}");
+    assert_eq!(world.snapshot(), before);
+}
+
+#[tokio::test]
+async fn a_failure_midway_is_undone() {
+    let world = World::new();
+    world.file("z/keep", "keep\n");
+    let (form, collected) =
+        world.task("rm README; echo a >a; mkdir m; echo b >m/b; rm -r z; echo dir >z").await;
+    // Nobody's business of the list: it keeps `z` from being removed.
+    world.file("z/untracked", "person\n");
+    let before = world.snapshot();
+    let result = world.apply(&form, &collected.changes);
+    assert_eq!(result, DeliveryResult::Conflict { path: "z".to_owned() });
+    assert_eq!(world.snapshot(), before);
+}
+
+#[tokio::test]
+async fn bounds_make_a_set_truncated_and_never_hang() {
+    let world = World::new();
+    let (form, _) = world.task("for i in 1 2 3 4 5 6; do echo $i >f$i; done").await;
+    let options = Options { max_entries: 3, ..Options::default() };
+    let collected = deliver::collect(&form, &options).unwrap();
+    assert!(collected.changes.truncated);
+    assert_eq!(collected.changes.changes.len(), 3);
+    let options = Options { max_bytes: 5, ..Options::default() };
+    assert!(deliver::collect(&form, &options).unwrap().changes.truncated);
+    let options = Options { max_diff_bytes: 60, ..Options::default() };
+    let collected = deliver::collect(&form, &options).unwrap();
+    assert!(!collected.changes.truncated);
+    assert!(collected.diff.contains("cut here"), "{}", collected.diff);
+    assert!(collected.diff.contains("more changed paths"), "{}", collected.diff);
+}
+
+#[tokio::test]
+async fn trees_of_any_depth_closed_directories_and_long_names_are_survived() {
+    let world = World::new();
+    let (_, collected) = world
+        .task(
+            "mkdir -p deep; cd deep; perl -e 'for (1..2500) { mkdir \"dddd\"; chdir \"dddd\" or die }'",
+        )
+        .await;
+    assert!(collected.changes.truncated);
+    deliver::discard(&world.storage).unwrap();
+    assert!(!world.storage.exists());
+
+    let long = "n".repeat(255);
+    let (form, collected) = world
+        .task(&format!("mkdir closed; echo x >closed/x; chmod 000 closed/x closed; echo y >{long}"))
+        .await;
+    assert_eq!(change(&collected.changes, "closed/x").mode, 0);
+    assert_eq!(
+        world.apply(&form, &collected.changes),
+        DeliveryResult::Applied { paths: 2, refused: 0 }
+    );
+    std::fs::set_permissions(world.project.join("closed"), PermissionsExt::from_mode(0o755))
+        .unwrap();
+    assert_eq!(world.project.join("closed/x").metadata().unwrap().mode() & 0o777, 0);
+}
+
+#[tokio::test]
+async fn a_directory_deleted_and_made_again_shows_only_what_is_in_it() {
+    let world = World::new();
+    world.file("d/a", "a\n");
+    world.file("d/e/b", "b\n");
+    world.file("d/same", "same\n");
+    let (form, collected) =
+        world.task("rm -r d; mkdir d d/e; echo same >d/same; echo c >d/e/c").await;
+    let paths: Vec<_> = collected.changes.changes.iter().map(|c| c.path.as_str()).collect();
+    assert_eq!(paths, ["d/a", "d/e/b", "d/e/c"]);
+    let result = world.apply(&form, &collected.changes);
+    assert_eq!(result, DeliveryResult::Applied { paths: 3, refused: 0 });
+    assert_eq!(world.read("d/e/c"), "c\n");
+    assert!(!world.project.join("d/a").exists() && !world.project.join("d/e/b").exists());
+}
+
+#[tokio::test]
+async fn a_copy_is_told_from_the_project_it_was_made_of() {
+    let world = World::new();
+    world.file("stays", "stays\n");
+    world.file("gone/x", "x\n");
+    world.file("both", "both\n");
+    world.file("theirs", "theirs\n");
+    world.file("dropped", "dropped\n");
+    if !is_root() {
+        // Nobody else can make a file of a further owner; a project of root's serves instead.
+        let project = PathBuf::from("/usr/share/perl/5.36.0/unicore");
+        let Some(project) = project.is_dir().then_some(project) else {
+            return skip("no directory of root's is known here");
+        };
+        let profile = Profile::new(&project, &world.storage);
+        let sandbox = world.start_with(profile).await;
+        assert!(matches!(sandbox.workspace(), WorkspaceForm::Copy { .. }));
+        assert!(sandbox.report().notes.iter().any(|note| note.contains("another user")));
+        let script = format!("cd {} && echo x >new && rm -f version", project.display());
+        assert_eq!(world.sh_at(&sandbox, Path::new("/"), &script).await.0, ExitStatus::Code(0));
+        sandbox.stop().await;
+        let form = WorkspaceForm::in_storage(&project, &world.storage).unwrap();
+        let collected = deliver::collect(&form, &Options::default()).unwrap();
+        let paths: Vec<_> = collected.changes.changes.iter().map(|c| c.path.as_str()).collect();
+        assert_eq!(paths, ["new", "version"]);
+        return;
+    }
+    let other = world.file("other", "another owner\n");
+    std::os::unix::fs::chown(&other, Some(4321), Some(4321)).unwrap();
+    let sandbox = world.start().await;
+    assert!(matches!(sandbox.workspace(), WorkspaceForm::Copy { .. }));
+    assert_eq!(sandbox.report().workspace, "copy");
+    assert!(sandbox.report().notes.iter().any(|note| note.contains("has another owner")));
+    let (status, said) = world
+        .sh(
+            &sandbox,
+            "echo task >both; echo task >stays; rm -r gone; touch README; echo n >new; mkdir e; \
+             rm dropped; chmod 755 src/main.c",
+        )
+        .await;
+    assert_eq!(status, ExitStatus::Code(0), "{said}");
+    // A second start goes on with the same copy.
+    sandbox.stop().await;
+    let sandbox = world.start().await;
+    assert_eq!(world.sh(&sandbox, "cat stays").await.1, "task\n");
+    sandbox.stop().await;
+    // What the person did meanwhile is no change of the task's.
+    world.file("theirs", "edited\n");
+    world.file("added", "by the person\n");
+    let (form, collected) = world.collect();
+    let paths: Vec<_> = collected.changes.changes.iter().map(|c| c.path.as_str()).collect();
+    assert_eq!(paths, ["both", "dropped", "e", "gone/x", "new", "src/main.c", "stays"]);
+    let result = world.apply(&form, &collected.changes);
+    assert_eq!(result, DeliveryResult::Applied { paths: 7, refused: 0 });
+    assert_eq!(world.read("stays"), "task\n");
+    assert_eq!(world.read("theirs"), "edited\n");
+    assert!(!world.project.join("gone").exists());
+    assert_eq!(world.project.join("new").metadata().unwrap().uid(), 0);
+}
+
+#[tokio::test]
+async fn a_copy_and_a_project_changed_at_the_same_path_are_a_conflict() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    let other = world.file("other", "another owner\n");
+    std::os::unix::fs::chown(&other, Some(4321), Some(4321)).unwrap();
+    let sandbox = world.start().await;
+    world.sh(&sandbox, "echo task >README").await;
+    sandbox.stop().await;
+    world.file("README", "person\n");
+    let (form, collected) = world.collect();
+    assert_eq!(
+        world.apply(&form, &collected.changes),
+        DeliveryResult::Conflict { path: "README".to_owned() }
+    );
+    assert_eq!(world.read("README"), "person\n");
+}
+
+fn git(world: &World, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@localhost"])
+        .args(args)
+        .current_dir(&world.project)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_branch_holds_the_changes_and_nothing_else_moves() {
+    let world = World::new();
+    world.file(".gitignore", "out/\n");
+    git(&world, &["init", "-q", "-b", "main"]);
+    git(&world, &["add", "-A"]);
+    git(&world, &["commit", "-qm", "first"]);
+    world.file("dirty", "not committed\n");
+    // Every one of these would leave a trace should git run it.
+    let marker = world.outside("ran");
+    let trap = format!("#!/bin/sh\ntouch {}\n", marker.display());
+    for hook in ["reference-transaction", "pre-commit", "post-index-change"] {
+        let path = world.file(&format!(".git/hooks/{hook}"), &trap);
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    git(&world, &["config", "filter.x.clean", &format!("touch {}", marker.display())]);
+    std::fs::remove_file(&marker).ok();
+    let (form, collected) = world
+        .task(
+            "echo '* filter=x' >.gitattributes; echo more >>README; rm src/main.c; \
+             echo '#!/bin/sh' >run; chmod +x run; ln -s README l; mkdir out; echo o >out/o; \
+             echo '* filter=x' >.git/info/attributes; git config core.fsmonitor 'touch /tmp/x'; \
+             echo changed >dirty",
+        )
+        .await;
+    let (index, head) = (
+        std::fs::read(world.project.join(".git/index")).unwrap(),
+        git(&world, &["rev-parse", "HEAD"]),
+    );
+    std::fs::remove_file(&marker).ok();
+    let before: Vec<_> =
+        world.snapshot().lines().filter(|l| !l.contains("/.git/")).map(str::to_owned).collect();
+    let result =
+        deliver::branch(&form, &world.project, "t-1", "do it\n\nplease", &collected.changes);
+    assert!(!marker.exists(), "git ran a hook or a filter");
+    let DeliveryResult::Branched { branch, commit, refused } = &result else {
+        panic!("{result:?}")
+    };
+    assert_eq!(branch, "gatepost/t-1");
+    // The two files of git, and the one it ignores.
+    assert_eq!(*refused, 3);
+    let after: Vec<_> =
+        world.snapshot().lines().filter(|l| !l.contains("/.git/")).map(str::to_owned).collect();
+    assert_eq!(before, after);
+    assert_eq!(std::fs::read(world.project.join(".git/index")).unwrap(), index);
+    std::fs::remove_dir_all(world.project.join(".git/hooks")).unwrap();
+    assert_eq!(git(&world, &["rev-parse", "HEAD"]), head);
+    assert_eq!(git(&world, &["rev-parse", "--abbrev-ref", "HEAD"]), "main");
+    assert_eq!(git(&world, &["rev-parse", "refs/heads/gatepost/t-1"]), *commit);
+    assert_eq!(git(&world, &["rev-parse", &format!("{commit}^")]), head);
+    assert_eq!(
+        git(&world, &["ls-tree", "-r", "--format=%(objectmode) %(path)", commit]),
+        "100644 .gitattributes\n100644 .gitignore\n100644 README\n100644 dirty\n120000 l\n100755 run"
+    );
+    assert_eq!(git(&world, &["show", &format!("{commit}:README")]), "one\ntwo\nthree\nmore");
+    assert_eq!(git(&world, &["show", &format!("{commit}:dirty")]), "changed");
+    assert_eq!(git(&world, &["log", "-1", "--format=%B", commit]), "do it\n\nplease");
+    git(&world, &["fsck", "--strict"]);
+    let owner = world.project.join(".git").metadata().unwrap().uid();
+    for entry in std::fs::read_dir(world.project.join(".git/objects")).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().uid(), owner);
+    }
+    assert!(!std::fs::read_dir(world.project.join(".git")).unwrap().any(|entry| {
+        entry.unwrap().file_name().to_string_lossy().starts_with("gatepost-index")
+    }));
+    // A second time it is there already.
+    let again = deliver::branch(&form, &world.project, "t-1", "again", &collected.changes);
+    assert!(
+        matches!(&again, DeliveryResult::Failed { reason } if reason.contains("exists")),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_branch_needs_a_repository_with_a_commit() {
+    let world = World::new();
+    let (form, collected) = world.task("echo x >x").await;
+    let branch = || deliver::branch(&form, &world.project, "t", "m", &collected.changes);
+    assert!(!deliver::is_git(&world.project));
+    assert!(matches!(branch(), DeliveryResult::Failed { reason } if reason.contains("git init")));
+    git(&world, &["init", "-q"]);
+    assert!(deliver::is_git(&world.project));
+    assert!(matches!(branch(), DeliveryResult::Failed { reason } if reason.contains("no commit")));
+}
+
+#[tokio::test]
+async fn nothing_of_a_task_is_left_after_discard() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    let (status, _) = world.sh(&sandbox, "mkdir -p a/b; chmod 000 a; rm README").await;
+    assert_eq!(status, ExitStatus::Code(0));
+    sandbox.stop().await;
+    deliver::discard(&world.storage).unwrap();
+    assert!(!world.storage.exists());
+    assert_eq!(WorkspaceForm::in_storage(&world.project, &world.storage), None);
+    deliver::discard(&world.storage).unwrap();
+}

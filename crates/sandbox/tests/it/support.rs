@@ -1,0 +1,177 @@
+//! A project, a storage and a sandbox on them, and what tests do with these.
+
+use gatepost_domain::changes::{Change, ChangeSet, DeliveryResult};
+use gatepost_sandbox::deliver::{self, Collected, Options};
+use gatepost_sandbox::{Capture, Exec, ExitStatus, Profile, Sandbox, WorkspaceForm};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The program that stands in for `gatepost`.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepost-sbx-probe");
+
+/// A generous ceiling for anything run inside.
+pub(crate) const WALL: Duration = Duration::from_secs(60);
+
+/// A project with a few files, and room for a task.
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    pub(crate) project: PathBuf,
+    pub(crate) storage: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let project = root.join("project");
+        std::fs::create_dir(&project).unwrap();
+        std::fs::write(project.join("README"), "one\ntwo\nthree\n").unwrap();
+        std::fs::create_dir(project.join("src")).unwrap();
+        std::fs::write(project.join("src/main.c"), "int main(void) { return 0; }\n").unwrap();
+        Self { storage: root.join("storage"), project, dir }
+    }
+
+    /// A place outside the project.
+    pub(crate) fn outside(&self, name: &str) -> PathBuf {
+        self.dir.path().canonicalize().unwrap().join(name)
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.project.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        let mut profile = Profile::new(&self.project, &self.storage);
+        // Where the probe lies, so that it can be run inside.
+        profile.read_only = vec![Path::new(PROGRAM).parent().unwrap().to_owned()];
+        profile
+    }
+
+    pub(crate) async fn start(&self) -> Sandbox {
+        self.start_with(self.profile()).await
+    }
+
+    pub(crate) async fn start_with(&self, profile: Profile) -> Sandbox {
+        Sandbox::start_with(profile, Path::new(PROGRAM)).await.unwrap()
+    }
+
+    pub(crate) async fn run(&self, sandbox: &Sandbox, argv: &[&str]) -> (ExitStatus, String) {
+        self.run_at(sandbox, &self.project, argv).await
+    }
+
+    pub(crate) async fn run_at(
+        &self,
+        sandbox: &Sandbox,
+        cwd: &Path,
+        argv: &[&str],
+    ) -> (ExitStatus, String) {
+        let argv = argv.iter().map(OsString::from).collect();
+        let exec = Exec { argv, cwd: cwd.to_owned(), ..Exec::default() };
+        let capture = Capture { max_bytes: 1 << 20, wall: Some(WALL) };
+        let finished = sandbox.run(exec, capture, |_| {}).await.unwrap();
+        assert!(!finished.timed_out, "took longer than anything here should");
+        let text = [finished.output.head, finished.output.tail].concat();
+        (finished.exit, String::from_utf8_lossy(&text).into_owned())
+    }
+
+    pub(crate) async fn sh(&self, sandbox: &Sandbox, script: &str) -> (ExitStatus, String) {
+        self.run(sandbox, &["sh", "-c", script]).await
+    }
+
+    pub(crate) async fn sh_at(
+        &self,
+        sandbox: &Sandbox,
+        cwd: &Path,
+        script: &str,
+    ) -> (ExitStatus, String) {
+        self.run_at(sandbox, cwd, &["sh", "-c", script]).await
+    }
+
+    /// Runs a script in a sandbox of its own and looks at what it changed.
+    pub(crate) async fn task(&self, script: &str) -> (WorkspaceForm, Collected) {
+        let sandbox = self.start().await;
+        let (status, said) = self.sh(&sandbox, &format!("set -e; umask 022; {script}")).await;
+        assert_eq!(status, ExitStatus::Code(0), "{said}");
+        sandbox.stop().await;
+        self.collect()
+    }
+
+    pub(crate) fn collect(&self) -> (WorkspaceForm, Collected) {
+        let form = WorkspaceForm::in_storage(&self.project, &self.storage).unwrap();
+        let collected = deliver::collect(&form, &Options::default()).unwrap();
+        (form, collected)
+    }
+
+    pub(crate) fn apply(&self, form: &WorkspaceForm, changes: &ChangeSet) -> DeliveryResult {
+        let result = deliver::apply(form, &self.project, changes);
+        let left: Vec<_> = std::fs::read_dir(&self.project)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().starts_with(".gatepost-"))
+            .collect();
+        assert!(left.is_empty(), "{left:?} was left in the project");
+        result
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.project.join(name)).unwrap()
+    }
+
+    /// Everything in the project, as one text: names, kinds, modes, content.
+    pub(crate) fn snapshot(&self) -> String {
+        fn walk(dir: &Path, text: &mut String) {
+            use std::os::unix::fs::MetadataExt;
+            let mut entries: Vec<_> =
+                std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+            entries.sort();
+            for path in entries {
+                let meta = std::fs::symlink_metadata(&path).unwrap();
+                let content = if meta.is_file() {
+                    format!("{:?}", std::fs::read(&path).unwrap())
+                } else if meta.is_symlink() {
+                    format!("{:?}", std::fs::read_link(&path).unwrap())
+                } else {
+                    String::new()
+                };
+                text.push_str(&format!("{path:?} {:o} {} {content}\n", meta.mode(), meta.uid()));
+                if meta.is_dir() {
+                    walk(&path, text);
+                }
+            }
+        }
+        let mut text = String::new();
+        walk(&self.project, &mut text);
+        text
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        deliver::discard(&self.storage).unwrap();
+    }
+}
+
+/// The change at a path.
+pub(crate) fn change<'c>(changes: &'c ChangeSet, path: &str) -> &'c Change {
+    let all: Vec<_> = changes.changes.iter().map(|change| &change.path).collect();
+    changes
+        .changes
+        .iter()
+        .find(|change| change.path == path)
+        .unwrap_or_else(|| panic!("no change at {path}, only {all:?}"))
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Says why a test is not run; where everything must be there, that is a failure.
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "cannot be tested here: {why}");
+    eprintln!("not tested: {why}");
+}
