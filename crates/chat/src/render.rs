@@ -49,7 +49,7 @@ pub struct Question {
 pub fn task(card: &TaskCard, ahead: usize, limit: usize) -> Rich {
     let line = &card.line;
     let words = match line.state {
-        State::Queued if ahead > 0 => format!("queued, {ahead} before it"),
+        State::Queued if ahead > 0 => format!("queued; {ahead} before it when it came"),
         State::Received
         | State::Queued
         | State::Preparing

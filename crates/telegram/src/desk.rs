@@ -39,6 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
 use crate::api::Done;
+use crate::entities::LIMIT;
 use crate::inbound::Inbound;
 use crate::inbound::Place;
 use crate::poll::Delivered;
@@ -362,11 +363,17 @@ impl Desk {
 
     /// Queues words for a chat.
     fn say(&mut self, place: Place, reply: Option<i32>, text: Rich) {
-        self.speak(place, None, Op::Say { text, reply, thread: place.thread, silent: false });
+        self.say_in_pieces(place, reply, &text, false);
     }
 
     fn say_quietly(&mut self, place: Place, reply: Option<i32>, text: Rich) {
-        self.speak(place, None, Op::Say { text, reply, thread: place.thread, silent: true });
+        self.say_in_pieces(place, reply, &text, true);
+    }
+
+    fn say_in_pieces(&mut self, place: Place, reply: Option<i32>, text: &Rich, silent: bool) {
+        for text in text.split(LIMIT) {
+            self.speak(place, None, Op::Say { text, reply, thread: place.thread, silent });
+        }
     }
 
     /// Queues something for a chat, in a slot of its own or in a named one.

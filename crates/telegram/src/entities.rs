@@ -36,7 +36,49 @@ pub(crate) fn rendered(rich: &Rich) -> (String, Vec<MessageEntity>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn style() -> impl Strategy<Value = Style> {
+        prop::sample::select(vec![
+            Style::Bold,
+            Style::Italic,
+            Style::Code,
+            Style::Pre,
+            Style::Folded,
+        ])
+    }
+
+    proptest! {
+        /// Whatever the text, every piece fits a message and its entities lie on whole characters,
+        /// in order and inside the text.
+        #[test]
+        fn hostile_text_is_always_taken(
+            parts in prop::collection::vec(
+                (prop::option::of(style()), "[\\PC\u{202e}\u{0}*_`<>\\[\\]() \n\u{1f600}]{0,40}"),
+                0..10,
+            ),
+            limit in 2usize..200,
+        ) {
+            let rich = parts.iter().fold(Rich::new(), |rich, (style, text)| match style {
+                Some(style) => rich.styled(*style, text),
+                None => rich.plain(text),
+            });
+            for piece in rich.split(limit) {
+                let (text, entities) = rendered(&piece);
+                let all: Vec<u16> = text.encode_utf16().collect();
+                prop_assert!(!text.is_empty() && all.len() <= limit && text.trim() == text);
+                let mut last = 0;
+                for entity in entities {
+                    let end = entity.offset + entity.length;
+                    prop_assert!(entity.offset >= last && entity.length > 0 && end <= all.len());
+                    prop_assert!(String::from_utf16(&all[entity.offset..end]).is_ok());
+                    last = end;
+                }
+            }
+        }
+    }
 
     #[test]
     fn entities_count_in_utf16_units_from_the_trimmed_text() {

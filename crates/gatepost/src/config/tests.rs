@@ -50,6 +50,15 @@ fn sections_of_later_versions_are_refused_as_such() {
 }
 
 #[test]
+fn people_and_groups_of_telegram_are_numbers() {
+    let text = "[telegram]\nrequesters = [1001]\napprovers = [1001]\ngroups = [-100123]\n";
+    let telegram = parse(text, "x").unwrap().telegram;
+    assert_eq!((telegram.requesters, telegram.groups), (vec![1001], vec![-100_123]));
+    refused("[telegram]\napprovers = [\"@ann\"]\n", "here.toml:2: invalid type", "config default");
+    refused("[telegram]\naprovers = [1]\n", "unknown key `telegram.aprovers`", "`approvers`");
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_line() {
     refused(
         "[approvals]\n\ntimeout = \"soon\"\n",

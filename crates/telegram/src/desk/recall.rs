@@ -25,6 +25,10 @@ use crate::inbound::Place;
 /// a press with how to reach the task.
 const KEPT: usize = 100;
 
+/// How many of those are looked over at a start although their result was told: what was to be
+/// changed in them last may have been cut off. More would fill the chats' pace with empty edits.
+const FRESH: usize = 5;
+
 impl Desk {
     /// Reads notes and tasks, and brings every message of a live task up to date.
     pub(super) async fn recall(&mut self, first: bool) -> Result<(), RequestError> {
@@ -55,7 +59,11 @@ impl Desk {
             if first {
                 self.recall_task(&detail);
             }
-            self.refresh(task, &detail);
+            keys::remember(&mut self.mint, &detail);
+            let told = matches!(self.shown(task.id(), "result"), Some(Shown::There { .. }));
+            if !task.is_finished() || !told || finished <= FRESH {
+                self.refresh(task, &detail);
+            }
         }
         Ok(())
     }
@@ -155,7 +163,6 @@ impl Desk {
     /// Brings a task's messages to what is true now.
     fn refresh(&mut self, task: &Task, detail: &TaskDetail) {
         let id = task.id();
-        keys::remember(&mut self.mint, detail);
         let shown = |desk: &Self, key: &str| desk.shown(id, key).is_some();
         if !task.is_finished() || shown(self, "card") {
             self.push(id, "card", Urgency::Progress, Op::Card(id.clone()));

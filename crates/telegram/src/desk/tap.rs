@@ -219,6 +219,10 @@ impl Desk {
     /// Does it on the side, so that a slow disk holds up no other press.
     fn carry_out(&self, who: Principal, query: String, wish: Wish, taken: oneshot::Sender<()>) {
         let (hub, api) = (Arc::clone(&self.hub), self.api.clone());
+        // Applying many files takes long, and other messages should not wait for its end. The wish
+        // is recorded at once, and made at the next start if this one ends first.
+        let long = matches!(wish, Wish::Deliver(..));
+        let mut taken = Some(taken);
         self.tracker.spawn(until_given_up(self.stop.clone(), async move {
             let work = do_it(hub, who, wish);
             tokio::pin!(work);
@@ -227,6 +231,9 @@ impl Desk {
             if late {
                 let words = "Taken. The message will say what came of it.";
                 answer(&api, &query, Said::toast(words)).await;
+                if let Some(taken) = taken.take_if(|_| long) {
+                    let _the_poll_has_ended = taken.send(());
+                }
             }
             let done = match in_time {
                 Ok(done) => done,
@@ -234,7 +241,9 @@ impl Desk {
             };
             match done {
                 Done::Said(said) => {
-                    let _the_poll_has_ended = taken.send(());
+                    if let Some(taken) = taken {
+                        let _the_poll_has_ended = taken.send(());
+                    }
                     if !late {
                         answer(&api, &query, said).await;
                     }
