@@ -37,9 +37,6 @@ use crate::data::Serving;
 use crate::failure::Failure;
 use crate::port::Port;
 
-/// Where the tasks' workspaces are kept, below the data directory.
-const RUNS: &str = "runs";
-
 /// How many words of the hub may wait for the worker.
 const WORDS: usize = 64;
 
@@ -116,7 +113,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         &parts.hub.tracker,
         parts.hub.stop.clone(),
     )?;
-    let runs = data.path().join(RUNS);
+    let runs = data.runs();
     let worker = Worker::new(
         WorkerConfig {
             runs: runs.clone(),
@@ -189,6 +186,8 @@ impl Running {
     pub(crate) async fn end(self) {
         self.parts.telegram.end().await;
         self.parts.console.end().await;
+        // Nothing new begins, and no report waits for a full disk any more.
+        self.parts.hub.stop.cancel();
         self.parts.worker.end().await;
         if let Err(error) = self.hub.close().await {
             tracing::warn!(%error, "the views are behind; the next start catches them up");
@@ -233,11 +232,8 @@ fn hub_config(settings: &Settings) -> HubConfig {
 
 /// What no action may touch: the journal with everything beside it, and what decides.
 fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
-    [Some(data.path().to_owned()), loaded.origin.clone(), loaded.rules()]
-        .into_iter()
-        .flatten()
-        .map(|path| crate::config::settled(&path))
-        .collect()
+    let deciding = [loaded.origin.clone(), loaded.rules()].into_iter().flatten();
+    data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()
 }
 
 /// The worker's way to a hub in the same process.

@@ -26,6 +26,12 @@ use crate::failure::Failure;
 /// The scratch project's directory, for whoever has configured none.
 pub(crate) const SCRATCH: &str = "scratch";
 
+/// Where the tasks' workspaces are kept.
+const RUNS: &str = "runs";
+
+/// What lies in the directory and is no task's business: all but the scratch project.
+const OWN: [&str; 6] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE];
+
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";
 
@@ -96,6 +102,16 @@ impl DataDir {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the tasks' workspaces are kept.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.path.join(RUNS)
+    }
+
+    /// What no action may touch.
+    pub(crate) fn own(&self) -> impl Iterator<Item = PathBuf> {
+        OWN.iter().map(|name| self.path.join(name))
     }
 
     /// The console's key: the one made before, so that links stay valid, or a new one.
