@@ -56,7 +56,7 @@ impl World {
             .config(&config)
             .env("TELEGRAM_BOT_TOKEN", TOKEN)
             .env("TELEGRAM_API_URL", &chat.url())
-            .env("GATEPOST_LOG", "debug");
+            .env("GATEPOST_LOG", "info,gatepost_telegram=debug,reqwest=debug,hyper_util=debug");
         Self { _root: root, project, setup, chat }
     }
 

@@ -232,7 +232,8 @@ fn hub_config(settings: &Settings) -> HubConfig {
 
 /// What no action may touch: the journal with everything beside it, and what decides.
 fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
-    let deciding = [loaded.origin.clone(), loaded.rules()].into_iter().flatten();
+    let deciding = [loaded.origin.clone(), loaded.rules(), crate::telegram::token_file(loaded)];
+    let deciding = deciding.into_iter().flatten();
     data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()
 }
 

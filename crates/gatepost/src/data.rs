@@ -30,7 +30,7 @@ pub(crate) const SCRATCH: &str = "scratch";
 const RUNS: &str = "runs";
 
 /// What lies in the directory and is no task's business: all but the scratch project.
-const OWN: [&str; 6] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE];
+const OWN: [&str; 7] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE, TELEGRAM];
 
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";

@@ -1,6 +1,7 @@
 //! The Telegram bot's settings, put together from environment, file and data directory.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatepost_telegram::Settings;
@@ -56,12 +57,17 @@ pub(crate) fn settings(
     }))
 }
 
+/// The file that the configuration names for the token.
+pub(crate) fn token_file(loaded: &Loaded) -> Option<PathBuf> {
+    loaded.file.telegram.token_file.as_ref().map(|path| loaded.resolve(path))
+}
+
 /// The token from the environment, the named file, or the one that set-up wrote.
 pub(crate) fn token(loaded: &Loaded, data: &Path) -> Result<Option<Token>, Failure> {
     if let Some(token) = from_environment()? {
         return Ok(Some(token));
     }
-    let named = loaded.file.telegram.token_file.as_ref().map(|path| loaded.resolve(path));
+    let named = token_file(loaded);
     let is_named = named.is_some();
     let path = named.unwrap_or_else(|| data.join(TELEGRAM));
     match std::fs::read_to_string(&path) {
