@@ -13,4 +13,5 @@ mod fresh;
 mod main_job;
 mod recovery;
 mod telegram;
+mod telegram_soak;
 mod terminal;

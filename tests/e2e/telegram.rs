@@ -122,7 +122,7 @@ async fn a_message_becomes_a_task_a_question_a_result_and_a_changed_project() {
     let toast = world.chat.press(ANN, &question, "Approve once").await;
     assert_eq!(toast.text, "approved once, and the agent goes on");
     let result = world.result("succeeded").await;
-    assert!(!result.silent && result.text.contains("2 files changed"), "{}", result.text);
+    assert!(!result.silent && result.text.contains(" changed (+2 −0)"), "{}", result.text);
     let settled = world
         .chat
         .message("settled question", |message| message.id == question.id && message.keys.is_empty())
@@ -386,12 +386,12 @@ async fn commands_look_stop_and_choose() {
     gatepost.kill_9();
     let gatepost = world.setup.up();
     let api = gatepost.api();
-    let _ = world.chat.say(ANN, "$ sleep 300");
+    let _ = world.chat.say(ANN, "$ echo plan > p.txt");
     let task = only_task(&api).await;
     assert_eq!(events_of(&api.task(&task).await, "task-received")[0]["spec"]["mode"], "plan");
     api.finished(&task).await;
     let _ = world.chat.say(ANN, "/tasks");
-    world.chat.message("list", |message| message.text.contains("sleep 300")).await;
+    world.chat.message("list", |message| message.text.contains("echo plan")).await;
     let _ = world.chat.say(ANN, "/who");
     world.chat.message("people", |message| message.text.contains("approver: 1001")).await;
     let _ = world.chat.say(ANN, &format!("/log {task}"));

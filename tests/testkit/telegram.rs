@@ -379,7 +379,11 @@ async fn call(
         }
         Some(Fault::Refuse(code, text)) => return written(state::refused(code, text)),
         Some(Fault::LoseAnswer) => {
-            let _lost = fake.state().answer(&method, &given);
+            if method.eq_ignore_ascii_case("getUpdates") {
+                let _lost = fake.updates(&given).await;
+            } else {
+                let _lost = fake.state().answer(&method, &given);
+            }
             let broken = futures::stream::once(async {
                 Err::<Bytes, _>(std::io::Error::other("the connection broke"))
             });

@@ -87,6 +87,24 @@ pub fn task(card: &TaskCard, ahead: usize, limit: usize) -> Rich {
     rich.cut(limit)
 }
 
+/// The first form of a live task's card. It stays true whatever happens to the task, because a
+/// card whose sending was not confirmed can never be changed.
+#[must_use]
+pub fn receipt(card: &TaskCard, ahead: usize) -> Rich {
+    let line = &card.line;
+    let rich = Rich::new()
+        .styled(Style::Bold, &format!("📥 {} · taken", line.id))
+        .line()
+        .plain(&line.title)
+        .line()
+        .plain(&format!("project {}", line.project));
+    match ahead {
+        0 => rich,
+        1 => rich.line().plain("1 task went before it"),
+        n => rich.line().plain(&format!("{n} tasks went before it")),
+    }
+}
+
 /// A question, whole or with its file.
 #[must_use]
 pub fn question(card: &ApprovalCard, reader: Reader, limit: usize) -> Question {

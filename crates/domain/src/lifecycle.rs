@@ -44,10 +44,6 @@ pub use task::State;
 pub use task::Task;
 
 /// Something that may change a task's life.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a command is made once and consumed at once; a box would only add an allocation"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// The project is free: begin the next run.

@@ -88,8 +88,14 @@ impl Desk {
     /// A press also says where its message is, should that have been unknown.
     async fn found(&mut self, tap: &Tap, meaning: &Meaning) {
         let Some((place, message)) = tap.message else { return };
-        let Meaning::Answer { task, approval, press: _ } = meaning else { return };
-        let key = question_key(approval);
+        let (task, key) = match meaning {
+            Meaning::Answer { task, approval, press: _ } => (task, question_key(approval)),
+            // A stop is under the card and under questions; only these know their task's state.
+            Meaning::Task { task, press: Press::Apply | Press::Continue, .. } => {
+                (task, "result".to_owned())
+            }
+            Meaning::Task { .. } | Meaning::Show { .. } => return,
+        };
         if matches!(self.shown(task, &key), Some(Shown::Unsure | Shown::Sending)) {
             self.set_there(task, &key, place.chat, message, None);
             let (chat, message) = (place.chat.to_string(), message.to_string());

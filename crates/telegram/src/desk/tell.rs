@@ -197,12 +197,13 @@ impl Desk {
     /// What follows on a message that is there, or that will not be.
     fn arrived(&mut self, op: &Op) {
         match op {
+            // The receipt is there; from now on it is kept up to date.
+            Op::Card(task) => self.push(task, "card", Urgency::Progress, op.clone()),
             // The file of a question was sent first; now the question itself.
             Op::Question(task, approval) if self.shown(task, &question_key(approval)).is_none() => {
                 self.ask(task, approval);
             }
             Op::Question(..)
-            | Op::Card(_)
             | Op::Result(_)
             | Op::Nudge(..)
             | Op::Prompt(..)
@@ -278,7 +279,11 @@ impl Desk {
             self.place(task, "result", false, text, under)
         } else {
             let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
-            let text = render::task(&card, ahead, LIMIT);
+            let text = if self.shown(task, "card").is_none() && !detail.task.is_finished() {
+                render::receipt(&card, ahead)
+            } else {
+                render::task(&card, ahead, LIMIT)
+            };
             let under = keys::card(&mut self.mint, detail);
             self.place(task, "card", true, text, under)
         }
