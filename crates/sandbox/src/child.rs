@@ -1,5 +1,6 @@
 //! One action: the narrow layer around it, then its program.
 
+use crate::attempts;
 use crate::control::{Plan, Step};
 use crate::files;
 use crate::lockdown::{landlock, limits};
@@ -19,6 +20,8 @@ pub(crate) enum Action {
     Read { path: Vec<u8>, max: u64 },
     /// Copy a file in.
     Write { path: Vec<u8>, mode: Option<u32> },
+    /// Attempt what must fail.
+    Probe { host_pid: i32 },
 }
 
 /// Becomes the action. Never returns: it execs, or exits after saying on `report` why not.
@@ -55,6 +58,13 @@ pub(crate) fn run(
             Ok(()) => {
                 drop(report);
                 sys::exit(files::exit_code(files::copy_in(path, *mode, &fds, plan)))
+            }
+            Err(failure) => failure,
+        },
+        Action::Probe { host_pid } => match confine(plan, landlock_abi) {
+            Ok(()) => {
+                drop(report);
+                sys::exit(files::exit_code(attempts::report(&fds, *host_pid)))
             }
             Err(failure) => failure,
         },

@@ -73,6 +73,8 @@ pub(crate) enum Request {
     Read { id: u64, path: Vec<u8>, max: u64 },
     /// Fill a file from the frame's one descriptor.
     Write { id: u64, path: Vec<u8>, mode: Option<u32> },
+    /// Attempt what must fail, and write what the kernel said into the frame's one descriptor.
+    Probe { id: u64, host_pid: i32 },
     /// End an action and what it started.
     Kill { id: u64 },
 }
@@ -265,4 +267,69 @@ pub(crate) fn receive(
     }
     bytes.truncate(message.bytes);
     Ok(Some(Frame { bytes, fds }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        let flags = SocketFlags::CLOEXEC;
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap()
+    }
+
+    #[test]
+    fn a_message_arrives_as_it_was_whatever_its_size() {
+        let (ours, theirs) = pair();
+        for size in [0, 100, INLINE, 1 << 20] {
+            let argv = vec![vec![7; size]];
+            let (env, cwd) = (Vec::new(), b"/".to_vec());
+            let request = Request::Exec { id: 9, argv, env, cwd, targets: Vec::new() };
+            Packet::new(&request).unwrap().send(ours.as_fd(), &[]).unwrap();
+            let mut frame = receive(theirs.as_fd(), INLINE, true).unwrap().unwrap();
+            let Request::Exec { argv, .. } = frame.decode().unwrap() else { panic!() };
+            assert_eq!(argv, [vec![7; size]]);
+        }
+    }
+
+    #[test]
+    fn a_frame_longer_than_agreed_or_too_large_is_an_error() {
+        let (ours, theirs) = pair();
+        rustix::net::send(&ours, &[0; MAX_EVENT + 1], SendFlags::empty()).unwrap();
+        assert_eq!(receive(theirs.as_fd(), MAX_EVENT, false).unwrap_err(), Errno::MSGSIZE);
+        let huge = Request::Read { id: 1, path: vec![0; MAX_BODY], max: 0 };
+        assert_eq!(Packet::new(&huge).unwrap_err(), Errno::TOOBIG);
+    }
+
+    #[test]
+    fn descriptors_nobody_asked_for_are_not_taken() {
+        let (ours, theirs) = pair();
+        let packet = Packet::new(&Event::Started { id: 1 }).unwrap();
+        packet.send(ours.as_fd(), &[ours.as_fd()]).unwrap();
+        assert_eq!(receive(theirs.as_fd(), MAX_EVENT, false).unwrap_err(), Errno::MSGSIZE);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_are_no_message_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut frame = Frame { bytes: bytes.clone(), fds: Vec::new() };
+            if let Ok(event) = frame.decode::<Event>() {
+                let again = postcard::to_stdvec(&event).unwrap();
+                prop_assert!(bytes.len() > again.len() / 2);
+            }
+            let mut frame = Frame { bytes, fds: Vec::new() };
+            let _decoded = frame.decode::<Request>();
+        }
+
+        #[test]
+        fn anything_behind_a_message_is_an_error(id in any::<u64>(), more in 1_usize..10) {
+            let mut bytes = vec![0];
+            bytes.extend(postcard::to_stdvec(&Event::Started { id }).unwrap());
+            bytes.extend(vec![0; more]);
+            let mut frame = Frame { bytes, fds: Vec::new() };
+            prop_assert_eq!(frame.decode::<Event>().unwrap_err(), Errno::BADMSG);
+        }
+    }
 }

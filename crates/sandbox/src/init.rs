@@ -125,6 +125,7 @@ impl Init {
             }
             Request::Read { id, path, max } => self.begin(id, Action::Read { path, max }, fds),
             Request::Write { id, path, mode } => self.begin(id, Action::Write { path, mode }, fds),
+            Request::Probe { id, host_pid } => self.begin(id, Action::Probe { host_pid }, fds),
             Request::Kill { id } => {
                 self.kill(id);
                 Ok(())

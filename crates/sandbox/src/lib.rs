@@ -7,6 +7,8 @@
 //! The program that links this crate must call [`run_if_init`] first thing in `main`, because
 //! launcher and init are that same program under other names.
 
+#[doc(hidden)]
+pub mod attempts;
 mod capture;
 mod child;
 mod control;

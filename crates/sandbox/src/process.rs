@@ -1,7 +1,7 @@
 //! A program running inside, as the supervisor holds it.
 
 use crate::error::SandboxError;
-use crate::supervisor::Link;
+use crate::supervisor::link::Link;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;

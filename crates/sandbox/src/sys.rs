@@ -1,6 +1,8 @@
 //! The system calls no safe wrapper offers: the only file of the workspace with `unsafe` in it.
 #![expect(unsafe_code, reason = "raw system calls, each with its SAFETY line")]
 
+pub(crate) mod attempts;
+
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -266,6 +268,25 @@ pub(crate) fn drop_capabilities() -> Result<(), Errno> {
     // the call.
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) })?;
     Ok(())
+}
+
+/// A system call made only to see it refused. Those of [`attempts`] are the only ones there are:
+/// each is one that does nothing even where it is let through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    number: libc::c_long,
+    args: [i64; 4],
+}
+
+impl Call {
+    /// Makes it.
+    pub(crate) fn attempt(self) -> Result<(), Errno> {
+        let [a, b, c, d] = self.args;
+        // SAFETY: every value of this type is written down in `attempts`, with null pointers or
+        // invalid descriptors where the call takes any, so that no memory is read or written.
+        check(unsafe { libc::syscall(self.number, a, b, c, d, 0_i64, 0_i64) })?;
+        Ok(())
+    }
 }
 
 /// The version of Landlock this kernel speaks; 0 when it has none.

@@ -5,6 +5,7 @@
 //! copy was made is passed over.
 
 use crate::deliver::content::{self, Content, Diff, Lines};
+use crate::deliver::ignored::Ignored;
 use crate::deliver::tree::{Kind, Node, Tree, is_opaque};
 use crate::deliver::{Collected, DeliverError, Options, rules};
 use crate::manifest::Manifest;
@@ -25,6 +26,9 @@ const MAX_PATH: usize = 3900;
 /// Files of git that are named one by one; the rest is only counted.
 const MAX_NAMED_INTERNALS: usize = 100;
 
+/// Directories git ignores that are named in the diff.
+const MAX_NAMED_IGNORED: usize = 50;
+
 /// How a directory of the task's view relates to the project's.
 #[derive(Debug, Clone, Copy)]
 struct Layer {
@@ -43,6 +47,9 @@ pub(super) struct Walk<'a> {
     manifest: Option<Manifest>,
     /// When the layer was made: what changed in the project later may not be what the task saw.
     since: Option<(i64, u64)>,
+    /// Answers which directories git ignores; `None` where none are.
+    ignored: Option<Ignored>,
+    passed_over: Vec<String>,
     bytes_left: u64,
     seen: usize,
     named_internals: usize,
@@ -94,6 +101,8 @@ pub(super) fn collect(form: &WorkspaceForm, options: &Options) -> Result<Collect
         old: Tree::open(lower, false).map_err(|errno| failed(lower, errno))?,
         manifest,
         since: None,
+        ignored: if options.skip_ignored_dirs { Ignored::start(lower) } else { None },
+        passed_over: Vec::new(),
         bytes_left: options.max_bytes,
         seen: 0,
         named_internals: 0,
@@ -115,7 +124,7 @@ pub(super) fn collect(form: &WorkspaceForm, options: &Options) -> Result<Collect
             git_internals: walk.git_internals,
             truncated: walk.truncated,
         },
-        diff: walk.diff.finish(),
+        diff: walk.diff.finish(&walk.passed_over),
     })
 }
 
@@ -246,7 +255,13 @@ impl Walk<'_> {
         let new = if gone { None } else { found };
         match (new, old) {
             (None, None) => Ok(()),
+            (None, Some(old)) if old.kind == Kind::Directory && self.passes_over(path, layer) => {
+                Ok(())
+            }
             (None, Some(old)) => self.deleted(path, &old, layer),
+            (Some(new), _) if new.kind == Kind::Directory && self.passes_over(path, layer) => {
+                Ok(())
+            }
             (Some(new), old) if new.kind == Kind::Directory => {
                 let under = old.is_some_and(|old| old.kind == Kind::Directory);
                 let known = self.manifest.as_ref().is_some_and(|manifest| manifest.knows(path));
@@ -265,6 +280,19 @@ impl Walk<'_> {
                 self.changed(path, &new, old.as_ref(), layer)
             }
         }
+    }
+
+    /// Whether a directory is one that git ignores. Git's own files are not asked about: git
+    /// says nothing of them.
+    fn passes_over(&mut self, path: &Path, layer: Layer) -> bool {
+        let Some(ignored) = &mut self.ignored else { return false };
+        if layer.git.is_some() || !ignored.contains(path, Kind::Directory) {
+            return false;
+        }
+        if self.passed_over.len() < MAX_NAMED_IGNORED {
+            self.passed_over.push(escaped(&rules::shown(path.as_os_str()).0));
+        }
+        true
     }
 
     fn children_deleted(&mut self, path: &Path, layer: Layer) -> Step<usize> {
@@ -503,15 +531,25 @@ impl Walk<'_> {
     }
 }
 
+/// A name for a line of the diff. It may hold line ends and marks that turn the direction of
+/// text; escaped it stays in its line.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                text.extend(c.escape_unicode());
+            }
+            c if c.is_control() => text.extend(c.escape_unicode()),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
 /// The diff's part about one change.
 fn part(change: &Change, hunks: &str) -> String {
-    // A name may hold line ends and direction marks; escaped it stays in its line.
-    let name: String = change.path.chars().flat_map(|c| {
-        let plain = !c.is_control() && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let escaped = (!plain).then(|| c.escape_unicode());
-        let kept = plain.then_some(c);
-        kept.into_iter().chain(escaped.into_iter().flatten())
-    }).collect();
+    let name = escaped(&change.path);
     let mut text = format!("diff --git a/{name} b/{name}\n");
     let old_mode = match &change.base {
         Base::File { mode, .. } => Some(*mode),

@@ -135,12 +135,16 @@ impl Diff {
         self.parts.push((path.to_owned(), part));
     }
 
-    /// The whole in path order.
-    pub(crate) fn finish(mut self) -> String {
+    /// The whole in path order, and what was passed over.
+    pub(crate) fn finish(mut self, passed_over: &[String]) -> String {
         self.parts.sort_by(|a, b| a.0.cmp(&b.0));
         let mut text: String = self.parts.into_iter().map(|(_, part)| part).collect();
         if self.left_out > 0 {
             let _written = writeln!(text, "[{} more changed paths are not shown]", self.left_out);
+        }
+        if !passed_over.is_empty() {
+            let names = passed_over.join("/, ");
+            let _written = writeln!(text, "[not looked at, because git ignores it: {names}/]");
         }
         text
     }

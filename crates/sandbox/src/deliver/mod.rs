@@ -8,6 +8,8 @@ mod branch;
 mod collect;
 mod content;
 mod discard;
+mod git;
+mod ignored;
 mod rules;
 pub(crate) mod tree;
 mod undo;
@@ -30,6 +32,9 @@ pub struct Options {
     pub max_text_bytes: u64,
     /// The size of the diff text.
     pub max_diff_bytes: usize,
+    /// Passes over directories the project's git ignores and tracks nothing in, such as `target`
+    /// and `node_modules`: what builds leave there is not delivered. The diff names them.
+    pub skip_ignored_dirs: bool,
 }
 
 impl Default for Options {
@@ -40,6 +45,7 @@ impl Default for Options {
             max_file_bytes: 256 << 20,
             max_text_bytes: 1 << 20,
             max_diff_bytes: 1 << 20,
+            skip_ignored_dirs: true,
         }
     }
 }
@@ -116,5 +122,5 @@ pub fn discard(storage: &Path) -> Result<(), DeliverError> {
 /// Whether the project is a git repository of its own.
 #[must_use]
 pub fn is_git(project: &Path) -> bool {
-    branch::is_git(project)
+    git::is_git(project)
 }

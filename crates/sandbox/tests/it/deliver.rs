@@ -404,7 +404,7 @@ fn git(world: &World, args: &[&str]) -> String {
 #[tokio::test]
 async fn a_branch_holds_the_changes_and_nothing_else_moves() {
     let world = World::new();
-    world.file(".gitignore", "out/\n");
+    world.file(".gitignore", "out/\n*.o\n");
     git(&world, &["init", "-q", "-b", "main"]);
     git(&world, &["add", "-A"]);
     git(&world, &["commit", "-qm", "first"]);
@@ -421,7 +421,7 @@ async fn a_branch_holds_the_changes_and_nothing_else_moves() {
     let (form, collected) = world
         .task(
             "echo '* filter=x' >.gitattributes; echo more >>README; rm src/main.c; \
-             echo '#!/bin/sh' >run; chmod +x run; ln -s README l; mkdir out; echo o >out/o; \
+             echo '#!/bin/sh' >run; chmod +x run; ln -s README l; mkdir out; echo o >out/o; echo o >x.o; \
              echo '* filter=x' >.git/info/attributes; git config core.fsmonitor 'touch /tmp/x'; \
              echo changed >dirty",
         )
@@ -440,7 +440,7 @@ async fn a_branch_holds_the_changes_and_nothing_else_moves() {
         panic!("{result:?}")
     };
     assert_eq!(branch, "gatepost/t-1");
-    // The two files of git, and the one it ignores.
+    // The two files of git, and the one that it ignores.
     assert_eq!(*refused, 3);
     let after: Vec<_> =
         world.snapshot().lines().filter(|l| !l.contains("/.git/")).map(str::to_owned).collect();
@@ -472,6 +472,67 @@ async fn a_branch_holds_the_changes_and_nothing_else_moves() {
         matches!(&again, DeliveryResult::Failed { reason } if reason.contains("exists")),
         "{again:?}"
     );
+}
+
+#[tokio::test]
+async fn directories_that_git_ignores_are_passed_over_and_said_to_be() {
+    let world = World::new();
+    world.file(".gitignore", "/target/\nnode_modules/\n!keep/node_modules/\n");
+    world.file("target/old", "old\n");
+    world.file("sub/node_modules/tracked", "tracked\n");
+    git(&world, &["init", "-q"]);
+    git(&world, &["add", "-A"]);
+    git(&world, &["add", "-f", "sub/node_modules/tracked"]);
+    git(&world, &["commit", "-qm", "first"]);
+    let (form, collected) = world
+        .task(
+            "echo 'new' >.gitignore; echo x >target/new; rm target/old; mkdir -p node_modules/a b/target \
+             keep/node_modules; echo x >node_modules/a/x; echo x >b/target/x; \
+             echo x >keep/node_modules/x; echo more >>sub/node_modules/tracked",
+        )
+        .await;
+    let paths: Vec<_> = collected.changes.changes.iter().map(|c| c.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [".gitignore", "b/target/x", "keep/node_modules/x", "sub/node_modules/tracked"]
+    );
+    let said = collected.diff.lines().last().unwrap();
+    assert_eq!(said, "[not looked at, because git ignores it: node_modules/, target/]");
+    let options = Options { skip_ignored_dirs: false, ..Options::default() };
+    let all = deliver::collect(&form, &options).unwrap();
+    assert!(all.changes.changes.iter().any(|change| change.path == "target/new"));
+}
+
+/// While the project's directories are exchanged with links to the outside as fast as can be,
+/// changes are applied over and over: whatever comes of it, nothing lands outside.
+#[tokio::test]
+async fn a_project_exchanged_with_links_meanwhile_is_not_followed() {
+    let world = World::new();
+    let outside = world.outside("outside");
+    std::fs::create_dir(&outside).unwrap();
+    world.file("d/old", "old\n");
+    let (form, collected) =
+        world.task("echo new >d/new; echo x >>d/old; mkdir d/e; echo y >d/e/y").await;
+    let (at, aside, link) =
+        (world.project.join("d"), world.project.join("real"), world.project.join("link"));
+    symlink(&outside, &link).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::fs::rename(&at, &aside).unwrap();
+                std::fs::rename(&link, &at).unwrap();
+                std::fs::rename(&at, &link).unwrap();
+                std::fs::rename(&aside, &at).unwrap();
+            }
+        });
+        for _ in 0..100 {
+            // The race decides what comes of it.
+            let _result = deliver::apply(&form, &world.project, &collected.changes);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The program that stands in for `gatepost`.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepost-sbx-probe");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepost-sbx-probe");
+
+/// The same, or the copy of it another user can reach.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("GATEPOST_TEST_PROBE").map_or_else(|| PROGRAM.into(), PathBuf::from)
+}
 
 /// A generous ceiling for anything run inside.
 pub(crate) const WALL: Duration = Duration::from_secs(60);
@@ -45,10 +50,15 @@ impl World {
         path
     }
 
+    /// The probe's path, outside and inside.
+    pub(crate) fn probe(&self) -> String {
+        program().to_str().unwrap().to_owned()
+    }
+
     pub(crate) fn profile(&self) -> Profile {
         let mut profile = Profile::new(&self.project, &self.storage);
         // Where the probe lies, so that it can be run inside.
-        profile.read_only = vec![Path::new(PROGRAM).parent().unwrap().to_owned()];
+        profile.read_only = vec![program().parent().unwrap().to_owned()];
         profile
     }
 
@@ -57,7 +67,7 @@ impl World {
     }
 
     pub(crate) async fn start_with(&self, profile: Profile) -> Sandbox {
-        Sandbox::start_with(profile, Path::new(PROGRAM)).await.unwrap()
+        Sandbox::start_with(profile, &program()).await.unwrap()
     }
 
     pub(crate) async fn run(&self, sandbox: &Sandbox, argv: &[&str]) -> (ExitStatus, String) {

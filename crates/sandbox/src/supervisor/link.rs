@@ -1,0 +1,174 @@
+//! The wire to one init, and what is heard over it.
+
+use crate::control::{self, Event, MAX_EVENT, Packet, Request};
+use crate::error::SandboxError;
+use crate::process::ExitStatus;
+use crate::workspace;
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
+
+/// How often the size of the changes is looked at.
+const SIZE_EVERY: Duration = Duration::from_millis(500);
+
+/// The wire to one init, shared by everything that talks over it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(super) socket: AsyncFd<OwnedFd>,
+    pub(super) init: OwnedFd,
+    pub(super) waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) gone: bool,
+    pub(super) actions: HashMap<u64, Action>,
+}
+
+#[derive(Debug)]
+pub(super) struct Action {
+    pub(super) started: Option<oneshot::Sender<Result<(), (control::Step, Errno)>>>,
+    pub(super) ended: Option<oneshot::Sender<ExitStatus>>,
+}
+
+impl Link {
+    pub(super) async fn send(
+        &self,
+        packet: &Packet,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), SandboxError> {
+        loop {
+            let mut ready = self.socket.writable().await?;
+            match ready.try_io(|socket| {
+                packet.send(socket.get_ref().as_fd(), fds).map_err(std::io::Error::from)
+            }) {
+                Ok(sent) => {
+                    return sent
+                        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO).into());
+                }
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    pub(super) async fn next(&self) -> Result<Option<Event>, Errno> {
+        loop {
+            let mut ready = self.socket.readable().await.map_err(|_| Errno::IO)?;
+            let got = ready.try_io(|socket| {
+                control::receive(socket.get_ref().as_fd(), MAX_EVENT, false)
+                    .map_err(std::io::Error::from)
+            });
+            match got {
+                Ok(Ok(Some(mut frame))) => return frame.decode().map(Some),
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Err(error)) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    pub(super) fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks init to kill one action. Should even that small message not fit, the sandbox is
+    /// stuck and all of it is killed.
+    pub(crate) fn kill_action(&self, id: u64) {
+        let sent = Packet::new(&Request::Kill { id })
+            .and_then(|packet| packet.send(self.socket.get_ref().as_fd(), &[]));
+        match sent {
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(_) => self.kill_all(),
+        }
+    }
+
+    pub(super) fn kill_all(&self) {
+        // Fails only when init is gone already, which is what was wanted.
+        let _gone = pidfd_send_signal(&self.init, Signal::KILL);
+    }
+
+    /// Takes one event; false when init said what no honest init says.
+    fn hear(&self, event: Event) -> bool {
+        let mut waiting = self.waiting();
+        match event {
+            Event::Started { id } => match waiting.actions.get_mut(&id).map(|a| a.started.take()) {
+                Some(Some(started)) => {
+                    // A receiver that is gone no longer wants to know.
+                    let _heard = started.send(Ok(()));
+                    true
+                }
+                Some(None) | None => false,
+            },
+            Event::Failed { id, step, errno } => {
+                match waiting.actions.remove(&id).map(|action| action.started) {
+                    Some(Some(started)) => {
+                        let errno = Errno::from_raw_os_error(errno.clamp(1, 4095));
+                        // A receiver that is gone no longer wants to know.
+                        let _heard = started.send(Err((step, errno)));
+                        true
+                    }
+                    Some(None) | None => false,
+                }
+            }
+            Event::Exited { id, code } => waiting.end(id, ExitStatus::Code(code)),
+            Event::Signalled { id, signal } => waiting.end(id, ExitStatus::Signal(signal)),
+            Event::Launched { .. } | Event::Refused { .. } | Event::Ready { .. } => false,
+        }
+    }
+}
+
+impl Waiting {
+    fn end(&mut self, id: u64, status: ExitStatus) -> bool {
+        match self.actions.remove(&id) {
+            Some(Action { started: None, ended: Some(ended) }) => {
+                let _heard = ended.send(status);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}
+
+/// Hears init out until it is gone or says something it cannot mean; then everybody who waits
+/// is told.
+pub(super) async fn listen(link: Arc<Link>) {
+    loop {
+        match link.next().await {
+            Ok(Some(event)) if link.hear(event) => {}
+            Ok(None) => break,
+            Ok(Some(_)) | Err(_) => {
+                tracing::error!("init said what no init says; the sandbox is killed");
+                break;
+            }
+        }
+    }
+    link.kill_all();
+    let mut waiting = link.waiting();
+    waiting.gone = true;
+    waiting.actions.clear();
+}
+
+/// Kills the actions when the changes outgrow their cap.
+pub(super) async fn watch_size(link: Arc<Link>, changes: PathBuf, cap: u64) {
+    loop {
+        tokio::time::sleep(SIZE_EVERY).await;
+        let running: Vec<u64> = link.waiting().actions.keys().copied().collect();
+        if running.is_empty() {
+            continue;
+        }
+        let tree = changes.clone();
+        let size = tokio::task::spawn_blocking(move || workspace::size(&tree, cap)).await;
+        if size.is_ok_and(|size| size > cap) {
+            tracing::warn!(cap, "the changes of a task outgrew their cap; its actions are killed");
+            for id in running {
+                link.kill_action(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Starting the launcher, hearing what it built, and looking at that from outside.
+
+use crate::control::{Event, Ids, Packet, Plan};
+use crate::error::{SandboxError, mend};
+use crate::launch::LAUNCHER;
+use crate::supervisor::link::Link;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::process::{Child, Command};
+
+/// How long set-up may take before it counts as failed.
+const SETUP: Duration = Duration::from_secs(20);
+/// What was started: the wire, the launcher, and the version of Landlock init speaks.
+pub(super) type Started = (Arc<Link>, Child, u32);
+
+/// Starts the launcher, waits until init is ready, and checks it from outside.
+pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, SandboxError> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    let launcher = Command::new(program)
+        .arg0(LAUNCHER)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(SandboxError::Launcher)?;
+    let packet = Packet::new(plan)?;
+    let socket = crate::sys::watch(ours)?;
+    // One copy for the launcher, one for init: each reads its own from the queue.
+    for _ in 0..2 {
+        match packet.send(socket.get_ref().as_fd(), &[]) {
+            Err(Errno::PIPE | Errno::CONNRESET) => return Err(no_word()),
+            other => other?,
+        }
+    }
+    match tokio::time::timeout(SETUP, ready(plan, socket)).await {
+        Ok(Ok((link, landlock))) => Ok((link, launcher, landlock)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(SandboxError::NotTight("set-up did not end in time".to_owned())),
+    }
+}
+
+fn no_word() -> SandboxError {
+    SandboxError::NotTight("the launcher ended without a word".to_owned())
+}
+
+async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32), SandboxError> {
+    // The null stands in until init's pid is known.
+    let null: OwnedFd = std::fs::File::open("/dev/null")?.into();
+    let mut link = Link { socket, init: null, waiting: Mutex::default() };
+    // The launcher and init speak over the same socket, and on a busy machine init may be first.
+    let (mut pid, mut landlock) = (None, None);
+    loop {
+        let next = match link.next().await {
+            Err(Errno::PIPE | Errno::CONNRESET) => None,
+            other => other?,
+        };
+        match next {
+            Some(Event::Launched { pid: told }) if pid.is_none() => {
+                let found = Pid::from_raw(told).ok_or(SandboxError::Gone)?;
+                link.init = pidfd_open(found, PidfdFlags::empty())?;
+                pid = Some(told);
+            }
+            Some(Event::Refused { stage, errno }) => {
+                let errno = Errno::from_raw_os_error(errno.clamp(1, 4095));
+                let mend = mend(stage, errno, plan.become_user.is_some());
+                return Err(SandboxError::Refused { stage, errno: errno.into(), mend });
+            }
+            Some(Event::Ready { landlock: told }) if landlock.is_none() => landlock = Some(told),
+            Some(_) => return Err(SandboxError::NotTight("init spoke out of turn".to_owned())),
+            None => return Err(no_word()),
+        }
+        if let (Some(pid), Some(landlock)) = (pid, landlock) {
+            if let Err(why) = check_init(pid, plan.ids) {
+                link.kill_all();
+                return Err(SandboxError::NotTight(why));
+            }
+            return Ok((Arc::new(link), landlock));
+        }
+    }
+}
+
+/// Looks at init from outside before its word is believed.
+fn check_init(pid: i32, ids: Ids) -> Result<(), String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .map_err(|error| format!("init cannot be looked at ({error})"))?;
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
+            .unwrap_or_default()
+    };
+    let none = "0000000000000000".to_owned();
+    let (uid, gid) = (ids.uid, ids.gid);
+    let wanted = [
+        ("CapInh", none.clone()),
+        ("CapPrm", none.clone()),
+        ("CapEff", none.clone()),
+        ("CapBnd", none.clone()),
+        ("CapAmb", none),
+        ("NoNewPrivs", "1".to_owned()),
+        ("Seccomp", "2".to_owned()),
+        ("Uid", format!("{uid} {uid} {uid} {uid}")),
+        ("Gid", format!("{gid} {gid} {gid} {gid}")),
+    ];
+    for (name, value) in wanted {
+        let found = field(name);
+        if found != value {
+            return Err(format!("{name} of init is `{found}` and must be `{value}`"));
+        }
+    }
+    let inner = field("NSpid");
+    if inner.split(' ').next_back() != Some("1") {
+        return Err(format!("init is not the first process of its namespace (`{inner}`)"));
+    }
+    Ok(())
+}

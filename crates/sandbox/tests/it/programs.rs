@@ -1,0 +1,83 @@
+//! What must go on working: the tools of everyday. A sandbox that breaks them is switched off.
+
+use crate::support::{World, skip};
+use gatepost_sandbox::ExitStatus;
+
+#[tokio::test]
+async fn git_commits_in_the_workspace() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    let script = "set -e; git init -q -b main .; git config user.name t; git config user.email t@t; \
+                  git add -A; git commit -qm first; echo x >>README; git status --short; \
+                  git commit -qam second; git log --oneline | wc -l; git stash list; git fsck";
+    let (status, said) = world.sh(&sandbox, script).await;
+    assert_eq!(status, ExitStatus::Code(0), "{said}");
+    assert!(said.starts_with(" M README\n2\n"), "{said}");
+    sandbox.stop().await;
+    assert!(!world.project.join(".git").exists());
+}
+
+#[tokio::test]
+async fn git_takes_a_repository_of_the_projects_owner() {
+    let world = World::new();
+    let git = |args: &[&str]| {
+        let status = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@t", "-C"])
+            .arg(&world.project)
+            .args(args)
+            .env("HOME", "/nonexistent")
+            .output();
+        assert!(status.unwrap().status.success());
+    };
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-qm", "first"]);
+    let sandbox = world.start().await;
+    let (status, said) = world
+        .sh(&sandbox, "git status --short && git -c user.name=t -c user.email=t@t commit -q --allow-empty -m x && git log --oneline | wc -l")
+        .await;
+    assert_eq!((status, said.as_str()), (ExitStatus::Code(0), "2\n"));
+    sandbox.stop().await;
+    git(&["rev-parse", "--verify", "-q", "HEAD"]);
+}
+
+#[tokio::test]
+async fn languages_and_builds_work() {
+    let world = World::new();
+    world.file("Makefile", "all: src/main\n\t./src/main && echo built\n");
+    let sandbox = world.start().await;
+    let python = "import subprocess, threading, tempfile, sqlite3, multiprocessing as m\n\
+                  t = threading.Thread(target=lambda: None); t.start(); t.join()\n\
+                  assert subprocess.check_output(['echo', 'x']) == b'x\\n'\n\
+                  tempfile.TemporaryFile().write(b'x')\n\
+                  sqlite3.connect('db').execute('create table t(a)')\n\
+                  print(m.get_context('fork').Pool(2).map(abs, [-1, -2]))";
+    let table: [(&str, &[&str], &str); 8] = [
+        ("python3", &["/usr/bin/python3", "-c", python], "[1, 2]\n"),
+        ("perl", &["perl", "-e", "print join ',', map { $_ * 2 } 1..3"], "2,4,6"),
+        ("make", &["make", "-s", "-j2"], "built\n"),
+        ("node", &["node", "-e", "console.log([1, 2].map(x => x * 2).join())"], "2,4\n"),
+        ("sh", &["sh", "-c", "printf 'b\\na\\n' | sort | head -1 | tr a-z A-Z"], "A\n"),
+        (
+            "bash",
+            &["bash", "-c", "cat <(echo sub) && echo ${BASH_VERSION%%.*} | wc -l"],
+            "sub\n1\n",
+        ),
+        ("find", &["sh", "-c", "find . -name '*.c' | xargs grep -c main"], "1\n"),
+        (
+            "tar",
+            &["sh", "-c", "tar cf /tmp/t.tar src && tar tf /tmp/t.tar | grep -c main.c"],
+            "1\n",
+        ),
+    ];
+    for (name, argv, expected) in table {
+        let here = world.sh(&sandbox, &format!("command -v {name}")).await.0;
+        if !here.success() {
+            skip(&format!("{name} is not installed under /usr"));
+            continue;
+        }
+        let (status, said) = world.run(&sandbox, argv).await;
+        assert_eq!((status, said.as_str()), (ExitStatus::Code(0), expected), "{name}");
+    }
+    sandbox.stop().await;
+}
