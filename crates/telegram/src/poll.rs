@@ -112,7 +112,7 @@ pub(crate) async fn poll(
                 pause_after(failures)
             }
         };
-        if failures % REBUILD == 0
+        if failures.is_multiple_of(REBUILD)
             && let Ok(new) = Api::new(token.clone(), address.as_deref())
         {
             api = new;
