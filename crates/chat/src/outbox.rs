@@ -84,6 +84,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Outbox<P> {
     pace: Pace,
+    /// How long chats are left alone at first.
+    rest: Pace,
     lanes: BTreeMap<String, Lane<P>>,
     /// The earliest time for the next message anywhere.
     free_at: Duration,
@@ -104,7 +106,15 @@ impl<P: Clone> Outbox<P> {
     /// Nothing waits.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, lanes: BTreeMap::new(), free_at: Duration::ZERO }
+        let none = Pace { person: Duration::ZERO, group: Duration::ZERO, all: Duration::ZERO };
+        Self { pace, rest: none, lanes: BTreeMap::new(), free_at: Duration::ZERO }
+    }
+
+    /// Nothing waits, but an earlier life may have written to any chat just before it ended: every
+    /// chat begins with a pause.
+    #[must_use]
+    pub fn resumed(pace: Pace) -> Self {
+        Self { pace, rest: pace, lanes: BTreeMap::new(), free_at: Duration::ZERO }
     }
 
     /// Takes something to be told.
@@ -206,12 +216,13 @@ impl<P: Clone> Outbox<P> {
     }
 
     fn lane(&mut self, chat: &str, group: bool) -> &mut Lane<P> {
+        let rest = if group { self.rest.group } else { self.rest.person };
         self.lanes.entry(chat.to_owned()).or_insert_with(|| Lane {
             waiting: VecDeque::new(),
             under_way: None,
             group,
-            free_at: Duration::ZERO,
-            calm_at: Duration::ZERO,
+            free_at: rest,
+            calm_at: rest,
             failures: 0,
         })
     }

@@ -213,7 +213,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         people,
         pairing,
         mint,
-        outbox: Outbox::new(PACE),
+        outbox: Outbox::resumed(PACE),
         homes: BTreeMap::new(),
         messages: BTreeMap::new(),
         preferences: BTreeMap::new(),

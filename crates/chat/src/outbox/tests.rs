@@ -41,6 +41,14 @@ fn of_many_states_the_last_is_told_and_what_rings_goes_first() {
 }
 
 #[test]
+fn after_an_earlier_life_a_chat_is_left_alone_for_a_moment() {
+    let mut outbox = Outbox::resumed(PACE);
+    outbox.push(parcel("1", "a", Urgency::Loud, 1));
+    assert_eq!(outbox.next(ms(0)), Step::Wait(PACE.person));
+    assert_eq!(sent(outbox.next(PACE.person)), 1);
+}
+
+#[test]
 fn a_pause_is_kept_to_its_end_and_holds_up_only_its_chat() {
     let mut outbox = Outbox::new(PACE);
     outbox.push(parcel("1", "a", Urgency::Loud, 1));
