@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use gatepost_e2e::Gatepost;
+use gatepost_e2e::Mount;
 use gatepost_e2e::Project;
 use gatepost_e2e::Setup;
 use gatepost_e2e::is_root;
@@ -222,25 +223,4 @@ async fn secrets_stay_out_of_the_sandbox_the_log_and_the_journal() {
     assert!(!beside_the_link.contains(&key), "the key is in the log");
     let mode = fs::metadata(setup.data_dir()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-}
-
-/// A mounted tmpfs, unmounted when dropped.
-struct Mount<'a>(&'a std::path::Path);
-
-impl<'a> Mount<'a> {
-    fn tmpfs(at: &'a std::path::Path, options: &str) -> Self {
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(at)
-            .status()
-            .unwrap();
-        assert!(status.success());
-        Self(at)
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _already_gone = Command::new("umount").arg("-l").arg(self.0).status();
-    }
 }

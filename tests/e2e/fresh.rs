@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::chown;
 
+use gatepost_e2e::Mount;
+use gatepost_e2e::Project;
 use gatepost_e2e::Setup;
 use gatepost_e2e::api::events_of;
 use gatepost_e2e::gatepost_binary;
 use gatepost_e2e::is_root;
+use gatepost_e2e::skip;
 use reqwest::StatusCode;
 
 /// Any number that is not root; it needs no entry in the password file.
@@ -47,6 +50,43 @@ async fn an_ordinary_user_does_the_main_job_with_no_configuration() {
     assert_ne!(events_of(&task, "action-finished")[0]["result"]["head"], "0\n", "never as root");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(gatepost.terminate(), Some(0));
+}
+
+/// The kernel gives no user namespace to a process in a changed root (user_namespaces(7), EPERM).
+#[tokio::test]
+async fn where_a_layer_is_missing_nothing_runs_and_the_sentence_says_what_mends_it() {
+    if !is_root() {
+        return skip("a missing layer", "a changed root needs root");
+    }
+    let root = tempfile::tempdir().unwrap();
+    let project = Project::git(root.path());
+    let changed = root.path().join("changed");
+    fs::create_dir(&changed).unwrap();
+    let _system = Mount::bind("/", &changed);
+    let _processes = Mount::bind("/proc", &changed.join("proc"));
+    let _devices = Mount::bind("/dev", &changed.join("dev"));
+    let setup = Setup::new(root.path());
+    let inside = |args: &[&str]| {
+        let plain = setup.command(args);
+        let mut command = std::process::Command::new("/usr/sbin/chroot");
+        command.arg(&changed).arg(plain.get_program()).args(plain.get_args()).env_clear();
+        for (name, value) in plain.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        let out = command.output().unwrap();
+        let said = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (out.status.code(), said.concat())
+    };
+    let path = project.path().to_str().unwrap();
+    let (code, said) = inside(&["sandbox", "--workspace", path, "--", "touch", "ran"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("max_user_namespaces"), "{said}");
+    let (code, said) = inside(&["run", "--project", path, "$ touch ran"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("max_user_namespaces") && said.contains("0 actions ran"), "{said}");
+    let (code, said) = inside(&["doctor"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(project.text("ran"), None);
 }
 
 #[tokio::test]

@@ -13,12 +13,14 @@
 
 pub mod api;
 pub mod browser;
+pub mod mount;
 pub mod process;
 pub mod project;
 pub mod telegram;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use mount::Mount;
 pub use process::Gatepost;
 pub use process::Setup;
 pub use project::Project;

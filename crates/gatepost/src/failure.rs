@@ -35,9 +35,15 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The error as lines for standard error.
+/// The error as lines for standard error: each cause once, even where an error's own words hold it.
 pub(crate) fn render(error: &anyhow::Error) -> String {
-    let mut text = format!("gatepost: {error:#}\n");
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words.push_str(&format!(": {cause}"));
+        }
+    }
+    let mut text = format!("gatepost: {words}\n");
     let hint = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()?.advice());
     if let Some(hint) = hint {
         text.push_str(&format!("  try: {hint}\n"));
@@ -57,5 +63,12 @@ mod tests {
             .context("while looking")
             .unwrap_err();
         assert_eq!(render(&error), "gatepost: while looking: no such thing\n  try: another\n");
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let cause = std::io::Error::other("no room");
+        let error = anyhow::Error::new(cause).context("cannot write: no room; free some");
+        assert_eq!(render(&error), "gatepost: cannot write: no room; free some\n");
     }
 }

@@ -5,6 +5,8 @@
 //! accepted none (tree-sitter 4); it is pure Rust and a third faster. Its one weakness is that
 //! it recurses on the input, so nesting is bounded here before it sees a byte.
 
+use std::panic::catch_unwind;
+
 use brush_parser::ParseError;
 use brush_parser::ParserOptions;
 use brush_parser::TokenizerError;
@@ -51,7 +53,7 @@ pub fn parse(text: &str) -> Result<Program, NotUnderstood> {
     if nesting(text) > MAX_NESTING {
         return Err(NotUnderstood::TooDeep);
     }
-    if text.contains("<<") {
+    if odd_document(text) {
         // At the end of its input the tokenizer never returns while a here-document that has no
         // word is still to come (`$(<< $(`), and takes memory all the while. With one more command
         // behind it, it says that the document is not ended; so that is asked first.
@@ -60,9 +62,35 @@ pub fn parse(text: &str) -> Result<Program, NotUnderstood> {
     read(text)
 }
 
+/// Whether a `<<` is followed by anything but a plain word, at once. In quotes and here-documents
+/// too, where it costs a second look and nothing else.
+fn odd_document(text: &str) -> bool {
+    text.match_indices("<<").any(|(at, _)| {
+        let rest = text.get(at + 2..).unwrap_or_default();
+        let rest = rest.strip_prefix('-').unwrap_or(rest);
+        let quote = rest.chars().next().filter(|c| ['\'', '"'].contains(c));
+        let word = quote.map_or(rest, |quote| rest.strip_prefix(quote).unwrap_or(rest));
+        let end = word.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let closed = quote.map_or(Some(end), |quote| end.strip_prefix(quote));
+        end.len() == word.len()
+            || !closed.is_some_and(|end| {
+                end.is_empty() || end.starts_with(['\n', ' ', '\t', ';', '|', '&', '>', ')'])
+            })
+    })
+}
+
+/// The parser itself. It breaks down over a few broken texts; that is one more way of not
+/// understanding them.
 fn read(text: &str) -> Result<Program, NotUnderstood> {
-    let mut parser = brush_parser::Parser::new(std::io::Cursor::new(text.as_bytes()), &options());
-    parser.parse_program().map_err(|error| NotUnderstood::Syntax(plainly(&error, text)))
+    let parsed = catch_unwind(|| {
+        let cursor = std::io::Cursor::new(text.as_bytes());
+        brush_parser::Parser::new(cursor, &options()).parse_program()
+    });
+    match parsed {
+        Ok(Ok(program)) => Ok(program),
+        Ok(Err(error)) => Err(NotUnderstood::Syntax(plainly(&error, text))),
+        Err(_) => Err(NotUnderstood::Construct("the parser broke down over it".to_owned())),
+    }
 }
 
 /// The one set of options every text and word is read with.

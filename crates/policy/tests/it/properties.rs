@@ -233,6 +233,8 @@ fn huge_and_deep_text_ends_soon() {
         "<<E$(( <& $( ; x".to_owned(),
         "$(<< $(".to_owned(),
         "$(<< ".to_owned(),
+        "$(<<'' E".to_owned(),
+        "cat <<''".to_owned(),
         "${x:-<< ${".to_owned(),
         "if a; then ".repeat(3_000),
         "! ".repeat(19_000),

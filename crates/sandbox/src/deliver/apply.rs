@@ -1,8 +1,9 @@
 //! Writing the changes into the project: first everything is checked and made ready in a
 //! directory of our own, then moved into place step by step, each step with its way back.
 //!
-//! It is not proof against a crash in the middle: what was moved by then stays, and a directory
-//! `.gatepost-…` at the top of the project holds what it replaced.
+//! A crash in the middle leaves what was moved by then, and a directory `.gatepost-…` at the top of
+//! the project holds what that replaced. Asked for again, the rest is written: a path that is as
+//! the change wants it is done already.
 
 use crate::deliver::content::hex;
 use crate::deliver::rules;
@@ -133,23 +134,27 @@ pub(super) fn apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -
 }
 
 fn try_apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -> Step<(u64, u64)> {
-    let (taken, refused) = deliverable(form, project, changes)?;
-    if taken.is_empty() {
-        return Ok((0, refused));
-    }
-    let view = view(form)?;
+    let (mut taken, refused) = deliverable(form, project, changes)?;
+    let paths = taken.len() as u64;
     let root = at(Tree::open(project, false), "the project", "opened")?;
+    let mut there = BTreeSet::new();
     for change in &taken {
-        if !stands(&root, change)? {
+        if is_there(&root, change)? {
+            there.insert(change.path.clone());
+        } else if !stands(&root, change)? {
             return Err(Stop::Conflict(change.path.clone()));
         }
     }
-    let mut work = Work::new(view, root, form)?;
+    taken.retain(|change| !there.contains(&change.path));
+    if taken.is_empty() {
+        return Ok((paths, refused));
+    }
+    let mut work = Work::new(view(form)?, root, form)?;
     let done = work.stage(&taken).and_then(|()| work.commit(&taken));
     match done {
         Ok(()) => {
             work.clean(false);
-            Ok((taken.len() as u64, refused))
+            Ok((paths, refused))
         }
         Err(stop) => {
             let lost = work.undo.back(&work.root, &work.staging);
@@ -179,18 +184,45 @@ fn stands(root: &Tree, change: &Change) -> Step<bool> {
         Base::Symlink { target } => {
             is(Kind::Link) && root.link(path).is_ok_and(|found| found == target.as_str())
         }
-        Base::File { sha256, mode } => {
-            if !node.is_some_and(|node| node.kind == Kind::File && node.mode == *mode) {
-                return Ok(false);
-            }
-            let mut file = at(root.file(path), &change.path, "read")?;
-            let mut hasher = Sha256::new();
-            std::io::copy(&mut file, &mut hasher).map_err(|error| {
-                Stop::Failed(format!("`{}` could not be read ({error})", change.path))
-            })?;
-            hex(&hasher.finalize()) == *sha256
-        }
+        Base::File { sha256, mode } => is_file(root, change, node, *mode, sha256)?,
     })
+}
+
+/// Whether the project has at this path what the change wants, as after a delivery that was cut
+/// off, or where somebody made the same change.
+fn is_there(root: &Tree, change: &Change) -> Step<bool> {
+    let path = Path::new(&change.path);
+    // What stands in the way of looking is a conflict, and `stands` says so.
+    let Ok(node) = root.node(path) else { return Ok(false) };
+    let is = |kind: Kind| node.is_some_and(|node| node.kind == kind);
+    Ok(match &change.kind {
+        ChangeKind::Added | ChangeKind::Modified | ChangeKind::ModeChanged => {
+            is_file(root, change, node, change.mode & 0o777, &change.sha256)?
+        }
+        ChangeKind::Deleted => node.is_none(),
+        ChangeKind::Symlink { target } => {
+            is(Kind::Link) && root.link(path).is_ok_and(|found| found == target.as_str())
+        }
+        ChangeKind::Directory => is(Kind::Directory),
+        ChangeKind::Special => false,
+    })
+}
+
+fn is_file(
+    root: &Tree,
+    change: &Change,
+    node: Option<Node>,
+    mode: u32,
+    sha256: &str,
+) -> Step<bool> {
+    if !node.is_some_and(|node| node.kind == Kind::File && node.mode == mode) {
+        return Ok(false);
+    }
+    let mut file = at(root.file(Path::new(&change.path)), &change.path, "read")?;
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut file, &mut hasher)
+        .map_err(|error| Stop::Failed(format!("`{}` could not be read ({error})", change.path)))?;
+    Ok(hex(&hasher.finalize()) == sha256)
 }
 
 struct Work {

@@ -126,6 +126,22 @@ async fn a_file_that_appeared_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_was_cut_off_is_completed_when_asked_for_again() {
+    let world = World::new();
+    world.file("gone.txt", "bye\n");
+    let (form, collected) =
+        world.task("echo task >README; rm gone.txt; echo new >new; ln -s README link").await;
+    // What a crash in the middle leaves behind: some of it is written already.
+    world.file("README", "task\n");
+    std::fs::remove_file(world.project.join("gone.txt")).unwrap();
+    let applied = DeliveryResult::Applied { paths: 4, refused: 0 };
+    assert_eq!(world.apply(&form, &collected.changes), applied);
+    assert_eq!((world.read("README"), world.read("new")), ("task\n".into(), "new\n".into()));
+    assert_eq!(world.apply(&form, &collected.changes), applied, "a third time changes nothing");
+    assert!(world.project.join("link").is_symlink());
+}
+
+#[tokio::test]
 async fn a_link_in_the_project_is_never_followed_out() {
     let world = World::new();
     let outside = world.outside("outside");
