@@ -39,7 +39,7 @@ pub(crate) struct Vouched {
     request_body = PairingRequest,
     responses(
         (status = 200, description = "passed on to the chats", body = Vouched),
-        (status = 400, description = "not a code", body = Problem)
+        (status = 422, description = "not a code", body = Problem)
     )
 )]
 pub(crate) async fn vouch(
