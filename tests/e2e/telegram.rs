@@ -407,3 +407,60 @@ async fn commands_look_stop_and_choose() {
     world.chat.message("refusal", |m| m.text.contains("cannot take photos")).await;
     world.check(&gatepost);
 }
+
+/// 24, 25: after its time a press says so; Stop stops; a result is run again once.
+#[tokio::test]
+async fn late_presses_stops_and_second_runs_are_told_as_they_are() {
+    let world = World::with(&format!(
+        "[approvals]\ntimeout = \"3s\"\n[telegram]\nrequesters = [{ANN}]\napprovers = [{ANN}]\n"
+    ))
+    .await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    world.result("denied").await;
+    let late = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(late.text, "expired, not run");
+    let settled = |message: &Message| message.id == question.id && message.keys.is_empty();
+    let settled = world.chat.message("expired question", settled).await;
+    assert!(settled.text.contains("expired, not run"), "{}", settled.text);
+
+    let asked = world.chat.say(ANN, "$ sleep 300");
+    let card = world
+        .chat
+        .message("card", |m| m.reply_to == Some(asked) && m.text.contains("running"))
+        .await;
+    let stop = world.chat.press(ANN, &card, "Stop").await;
+    assert!(stop.text.ends_with("is being stopped"), "{stop:?}");
+    let result = world.result("cancelled").await;
+    let again = world.chat.press(ANN, &result, "Run again").await;
+    assert!(again.text.starts_with("taken as task"), "{again:?}");
+    let twice = world.chat.press(ANN, &result, "Run again").await;
+    assert!(twice.alert && twice.text.starts_with("It was run again already"), "{twice:?}");
+    let tasks = gatepost.api().get("/api/tasks").await;
+    assert_eq!(tasks.as_array().unwrap().len(), 3, "{tasks:#}");
+    let _ = world.chat.say(ANN, "/cancel");
+    world.chat.message("stop", |m| m.text.contains("is being stopped")).await;
+    world.check(&gatepost);
+}
+
+/// 16: a group that becomes a supergroup takes its tasks along, and is still the named one.
+#[tokio::test]
+async fn a_group_that_moves_is_followed() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let moved = -1_008_888;
+    let _ = world.chat.say_in(GROUP, ANN, "@gate_test_bot $ sleep 4\n$ touch .git/hooks/x");
+    world.chat.message("card", |message| message.chat == GROUP).await;
+    world.chat.order("sendMessage", Fault::Migrated(moved), 1);
+    let question = world.question().await;
+    assert_eq!(question.chat, moved);
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert!(toast.text.starts_with("denied"), "{toast:?}");
+    let result = world.result("denied").await;
+    assert_eq!(result.chat, moved);
+    world.check(&gatepost);
+}

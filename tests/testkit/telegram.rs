@@ -102,6 +102,8 @@ pub enum Fault {
     Pause(u64),
     /// The call has its effect and the answer is lost.
     LoseAnswer,
+    /// The group was made a supergroup with this id.
+    Migrated(i64),
     /// A refusal with this code and text.
     Refuse(u16, &'static str),
 }
@@ -376,6 +378,14 @@ async fn call(
         }
         Some(Fault::Pause(seconds)) => {
             return written(fake.state().begin_pause(&given, seconds));
+        }
+        Some(Fault::Migrated(to)) => {
+            let body = json!({
+                "ok": false, "error_code": 400,
+                "description": "Bad Request: group chat was upgraded to a supergroup chat",
+                "parameters": { "migrate_to_chat_id": to },
+            });
+            return (StatusCode::BAD_REQUEST, body.to_string()).into_response();
         }
         Some(Fault::Refuse(code, text)) => return written(state::refused(code, text)),
         Some(Fault::LoseAnswer) => {
