@@ -70,7 +70,9 @@ const PYTHON_MODULES: &[&str] = &[
     "platform",
 ];
 
-/// Functions of `os`, `shutil` and the language itself that do what a person decides.
+/// Functions of `os`, `shutil` and the language itself that do what a person decides. Reading and
+/// setting the environment is not among them: the sandbox's holds nothing of the machine's, and a
+/// program that would obey it has to be started first.
 const PYTHON_CALLS: &[&str] = &[
     "os.system",
     "os.popen",
@@ -83,8 +85,6 @@ const PYTHON_CALLS: &[&str] = &[
     "os.chmod",
     "os.chown",
     "os.putenv",
-    "os.environ",
-    "os.getenv",
     "os.symlink",
     "os.link",
     "os.dup",
@@ -102,6 +102,9 @@ const PYTHON_CALLS: &[&str] = &[
     "__import__",
     "getattr(",
     "globals(",
+    "locals(",
+    "sys.modules",
+    "__dict__",
     "__builtins__",
     "__subclasses__",
     "__globals__",
@@ -117,6 +120,8 @@ const PYTHON_CALLS: &[&str] = &[
     "os.unlink",
     "os.remove",
     "os.rmdir",
+    ".unlink",
+    ".rmdir",
     "os.rename",
     "os.replace",
     "os.truncate",
@@ -306,7 +311,12 @@ pub(crate) fn python(walker: &mut Walker<'_>, code: &str) {
     let mut plain = true;
     for module in &source.imports {
         let root = module.split('.').next().unwrap_or(module);
-        if PYTHON_MODULES.contains(&root) && module != "urllib.parse" && root != "platform" {
+        // `import requests` by itself only asks whether it is there.
+        if PYTHON_MODULES.contains(&root)
+            && !source.only_named(root)
+            && module != "urllib.parse"
+            && root != "platform"
+        {
             plain = false;
             walker.add(
                 Kind::Ask,
@@ -444,6 +454,16 @@ struct Source {
 }
 
 impl Source {
+    /// Whether a module is brought in under its own name and never used.
+    fn only_named(&self, module: &str) -> bool {
+        let imports = |line: &str| line.trim_start().starts_with("import ");
+        self.text.split(['\n', ';']).all(|line| {
+            let named =
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == module);
+            !named || imports(line) && !line.contains(" as ") && !line.contains('.')
+        }) && !["builtins", "sh", "gc"].contains(&module)
+    }
+
     fn read(code: &str) -> Self {
         let (text, strings) = without_strings(code);
         let mut imports = Vec::new();

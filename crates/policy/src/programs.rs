@@ -154,6 +154,7 @@ pub(crate) fn judge(
             name = base;
         } else {
             walker.touch(first, Access::Run, span);
+            publishing(walker, base, args, span);
             if shells::is_interpreter(base) {
                 name = base;
             } else {
@@ -232,6 +233,7 @@ pub(crate) fn apply(
             use_args(walker, row, args, span);
         }
         Class::Contained => {
+            publishing(walker, name, args, span);
             walker.add(Kind::Contained, "contained", span, &row.reason);
             use_args(walker, row, args, span);
         }
@@ -361,6 +363,48 @@ fn inspect(walker: &mut Walker<'_>, arg: &str, span: &str) {
     let value = value.strip_prefix('@').unwrap_or(value);
     if value.starts_with(['/', '~']) || value.starts_with("../") || value.contains("/../") {
         walker.touch(value, Access::Read, span);
+    }
+}
+
+/// Task runners whose targets are named by what they do; one that publishes reaches other people.
+fn publishing(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
+    let runners = [
+        "gradle",
+        "gradlew",
+        "mvn",
+        "mvnw",
+        "sbt",
+        "make",
+        "gmake",
+        "just",
+        "task",
+        "rake",
+        "ant",
+        "gulp",
+        "grunt",
+        "nx",
+        "lerna",
+        "run",
+        "run-script",
+        "npm",
+        "pnpm",
+        "yarn",
+        "bun",
+        "mix",
+    ];
+    let publishes = |target: &&String| {
+        !target.starts_with('-')
+            && !target.contains(['/', '.', '='])
+            && target
+                .split([':', '-', '_'])
+                .any(|word| ["publish", "deploy", "upload"].contains(&word))
+    };
+    if runners.contains(&name)
+        && let Some(target) = args.iter().find(publishes)
+    {
+        let fact =
+            format!("runs the target `{target}`, which by its name sends something to others");
+        walker.add(Kind::Ask, "publish", span, &fact);
     }
 }
 

@@ -109,7 +109,22 @@ impl Walker<'_> {
     }
 
     fn pieces(&mut self, pieces: &[WordPieceWithSource], out: &mut Fields, quoted: bool) {
+        let mut dollar = false;
         for piece in pieces {
+            if let WordPiece::Text(text) = &piece.piece {
+                // `$/x` is no variable but a name that begins with a dollar: hardly ever meant.
+                if !quoted && (text.contains("$/") || dollar && text.starts_with('/')) {
+                    self.add(
+                        Kind::Open,
+                        "lone-dollar",
+                        text,
+                        "holds a `$` that names nothing, so a path in it is not what it seems",
+                    );
+                }
+                dollar = text.ends_with('$');
+            } else {
+                dollar = false;
+            }
             self.piece(&piece.piece, out, quoted);
         }
     }
@@ -121,14 +136,6 @@ impl Walker<'_> {
                     self.not_understood(
                         text,
                         "uses the old arithmetic form `$[ ]`, which can run commands unseen",
-                    );
-                }
-                if !quoted && (text.contains("$/") || text.ends_with('$') && text.len() > 1) {
-                    self.add(
-                        Kind::Open,
-                        "lone-dollar",
-                        text,
-                        "holds a `$` that names nothing, so a path in it is not what it seems",
                     );
                 }
                 out.join(text);

@@ -146,6 +146,8 @@ fn no_known_bypass_is_allowed() {
             "python3 -c 'import os; os.system(\"id\")'",
             "python3 -c 'import shutil; shutil.rmtree(\"/home\")'",
             "python3 - <<'E'\nimport subprocess\nsubprocess.run(['id'])\nE",
+            "python3 -c 'import socket, sys; sys.modules[\"socket\"].socket()'",
+            "python3 -c 'import subprocess; locals()[\"subprocess\"].run([\"id\"])'",
             "perl -e 'system(\"id\")'",
             "ruby -e '`id`'",
             "node -e 'require(\"child_process\").execSync(\"id\")'",

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::policy;
 
-/// At most this share of harmless actions may be interrupted; measured 2.7 %.
-const BENIGN_NOT_ALLOWED: f64 = 0.035;
-/// At most this share of risky actions may run by themselves; measured 2.1 %.
-const RISKY_ALLOWED: f64 = 0.025;
+/// At most this share of harmless actions may be interrupted; measured 2.6 %.
+const BENIGN_NOT_ALLOWED: f64 = 0.030;
+/// At most this share of risky actions may run by themselves; measured 1.4 %.
+const RISKY_ALLOWED: f64 = 0.018;
 
 #[test]
 fn real_actions_are_judged_as_well_as_measured() {
