@@ -55,7 +55,14 @@ impl Desk {
         if said.attached {
             let sorry = "I cannot take photos, files or voice messages yet, so nothing was \
                          started. Send the task as text.";
-            self.say(said.place, Some(said.message), Rich::new().plain(sorry));
+            let op = super::Op::Say {
+                text: Rich::new().plain(sorry),
+                reply: Some(said.message),
+                thread: said.place.thread,
+                silent: false,
+            };
+            // The photos of an album come one by one; one answer is enough.
+            self.speak(said.place, Some("attached"), op);
             return Ok(());
         }
         if said.forwarded {
