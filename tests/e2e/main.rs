@@ -12,4 +12,6 @@ mod delivery;
 mod fresh;
 mod main_job;
 mod recovery;
+mod telegram;
+mod telegram_soak;
 mod terminal;

@@ -16,6 +16,7 @@ pub mod browser;
 pub mod mount;
 pub mod process;
 pub mod project;
+pub mod telegram;
 
 pub use api::Api;
 pub use browser::Browser;
@@ -23,6 +24,7 @@ pub use mount::Mount;
 pub use process::Gatepost;
 pub use process::Setup;
 pub use project::Project;
+pub use telegram::FakeTelegram;
 
 use std::path::PathBuf;
 use std::time::Duration;

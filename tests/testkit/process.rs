@@ -26,6 +26,7 @@ pub struct Setup {
     config: Option<PathBuf>,
     listen: String,
     user: Option<u32>,
+    more: Vec<(String, String)>,
 }
 
 /// A running `gatepost up`; killed when dropped.
@@ -60,6 +61,7 @@ impl Setup {
             config: None,
             listen: "127.0.0.1:0".into(),
             user: None,
+            more: Vec::new(),
         }
     }
 
@@ -93,6 +95,13 @@ impl Setup {
         self
     }
 
+    /// With this variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.more.push((name.into(), value.into()));
+        self
+    }
+
     /// As this user and the group of the same number, with this copy of the binary.
     #[must_use]
     pub fn user(mut self, id: u32, binary: PathBuf) -> Self {
@@ -122,6 +131,9 @@ impl Setup {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        for (name, value) in &self.more {
+            command.env(name, value);
+        }
         if let Some(config) = &self.config {
             command.env("GATEPOST_CONFIG", config);
         }

@@ -51,7 +51,7 @@ pub enum Tone {
 }
 
 /// What a button does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Press {
     /// Run this action, once.
@@ -70,6 +70,8 @@ pub enum Press {
     Branch,
     /// Throw the changes away.
     Discard,
+    /// Go on from what a finished task did, with other words.
+    Continue,
     /// Run the task again.
     RunAgain,
 }
@@ -146,6 +148,7 @@ impl Press {
             Self::Apply => "Apply",
             Self::Branch => "Branch",
             Self::Discard => "Discard",
+            Self::Continue => "Continue",
             Self::RunAgain => "Run again",
         }
     }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use futures::Stream;
 use gatepost_domain::approval::Decision;
 use gatepost_domain::changes::DeliveryKind;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::Origin;
 use gatepost_domain::event::Record;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
@@ -31,6 +34,9 @@ pub trait Hub: Send + Sync + 'static {
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt>;
     /// Sends a live task another message.
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()>;
+    /// As [`Hub::message`], for a chat that may deliver a message twice: a second message with the
+    /// same origin is the first one again, and changes nothing.
+    fn message_from(&self, by: Principal, task: TaskId, text: String, origin: Origin) -> Reply<()>;
     /// Stops a task.
     fn cancel(&self, by: Principal, task: TaskId) -> Reply<()>;
     /// Answers a question. An answer that comes too late is not an error: the reply says how the
@@ -50,6 +56,11 @@ pub trait Hub: Send + Sync + 'static {
     fn task(&self, task: TaskId) -> Reply<TaskDetail>;
     /// Open questions, oldest first.
     fn approvals(&self) -> Reply<Vec<OpenApproval>>;
+    /// Records what an adapter must still know after a crash; it is durable when this is ready.
+    fn note(&self, platform: Platform, task: Option<TaskId>, note: ChatNote) -> Reply<()>;
+    /// Every note of a platform that belongs to no task, oldest first. Those of a task are among
+    /// its records.
+    fn notes(&self, platform: Platform) -> Reply<Vec<ChatNote>>;
     /// The names of the projects, the default one first.
     fn projects(&self) -> Vec<String>;
     /// Every record from now on. A watcher that falls behind is cut off and starts anew.

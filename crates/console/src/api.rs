@@ -14,6 +14,7 @@ mod approvals;
 mod cards;
 mod input;
 mod live;
+mod pairing;
 mod tasks;
 
 #[derive(OpenApi)]
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::deliver))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::answer))
+        .routes(routes!(pairing::vouch))
         .routes(routes!(cards::all))
         .routes(routes!(cards::of_task))
         .routes(routes!(live::events))

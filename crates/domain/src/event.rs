@@ -16,12 +16,15 @@ use crate::approval::Settlement;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
+use crate::chat::ChatNote;
+use crate::chat::Origin;
 use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
+use crate::principal::Platform;
 use crate::principal::Principal;
 use crate::task::TaskSpec;
 use crate::verdict::Judgement;
@@ -82,6 +85,9 @@ pub enum Event {
         text: String,
         /// Who.
         by: Principal,
+        /// The chat message it came in, if it came in one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// The gate reviewed an action.
     Verdict {
@@ -192,6 +198,13 @@ pub enum Event {
         /// What became of it.
         result: DeliveryResult,
     },
+    /// A chat adapter must still know something after a crash.
+    ChatNoted {
+        /// Whose.
+        platform: Platform,
+        /// What.
+        note: ChatNote,
+    },
 }
 
 /// What the boundary of a run consists of.
@@ -231,6 +244,7 @@ impl Event {
             Self::TaskFinished { .. } => "task-finished",
             Self::DeliveryRequested { .. } => "delivery-requested",
             Self::DeliveryFinished { .. } => "delivery-finished",
+            Self::ChatNoted { .. } => "chat-noted",
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::approval::Approval;
 use crate::approval::Settlement;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
+use crate::chat::Origin;
 use crate::dispatch::Assignment;
 use crate::dispatch::Report;
 use crate::dispatch::ToWorker;
@@ -43,10 +44,6 @@ pub use task::State;
 pub use task::Task;
 
 /// Something that may change a task's life.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a command is made once and consumed at once; a box would only add an allocation"
-)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// The project is free: begin the next run.
@@ -67,6 +64,8 @@ pub enum Command {
         text: String,
         /// Who.
         by: Principal,
+        /// The chat message it came in, if it came in one.
+        origin: Option<Origin>,
     },
     /// A question is settled.
     Settle {
@@ -139,11 +138,11 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
             _ => Err(task.wrong("only a queued task starts")),
         },
         Command::Report { run, report, asking } => decide_report(task, run, report, asking, now),
-        Command::Message { text, by } => match task.phase() {
+        Command::Message { text, by, origin } => match task.phase() {
             Phase::Received | Phase::Queued | Phase::Suspended { .. } | Phase::Running { .. } => {
-                Ok(vec![Event::MessageReceived { text, by }])
+                Ok(vec![Event::MessageReceived { text, by, origin }])
             }
-            Phase::Preparing { .. } => Ok(vec![Event::MessageReceived { text, by }]),
+            Phase::Preparing { .. } => Ok(vec![Event::MessageReceived { text, by, origin }]),
             Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
                 Err(task.wrong("a message needs a live task; hand over a new one"))
             }
@@ -213,7 +212,8 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::RunEnded { .. }
         | Event::ChangesCollected { .. }
         | Event::TaskFinished { .. }
-        | Event::DeliveryFinished { .. } => None,
+        | Event::DeliveryFinished { .. }
+        | Event::ChatNoted { .. } => None,
     }
 }
 

@@ -41,6 +41,21 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Requester, Self::Approver, Self::Admin];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requester => "requester",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 impl Principal {
     /// Whoever holds the console's key.
     #[must_use]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::approval::Approval;
 use crate::approval::Settlement;
 use crate::changes::DeliveryResult;
+use crate::chat::Origin;
 use crate::event::Record;
 use crate::id::TaskId;
 use crate::lifecycle::Task;
@@ -22,6 +23,9 @@ pub struct NewTask {
     pub agent: Option<String>,
     /// The mode; the default mode when left out.
     pub mode: Option<Mode>,
+    /// The chat message it came in, if it came in one. A second task with the same origin is the
+    /// first one again.
+    pub origin: Option<Origin>,
 }
 
 /// A task that was taken.

@@ -224,7 +224,8 @@ impl Summary {
                 | Event::CancelRequested { .. }
                 | Event::RunSuspended { .. }
                 | Event::RunEnded { .. }
-                | Event::DeliveryRequested { .. } => {}
+                | Event::DeliveryRequested { .. }
+                | Event::ChatNoted { .. } => {}
             }
         }
         summary

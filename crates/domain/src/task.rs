@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::chat::Origin;
 use crate::id::TaskId;
 use crate::mode::Mode;
 use crate::principal::Principal;
@@ -30,4 +31,7 @@ pub struct TaskSpec {
     /// The task this one runs again, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<TaskId>,
+    /// The chat message it came in, if it came in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }

@@ -80,6 +80,21 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// List the agents
     Agents,
+    /// Set up a chat
+    #[command(subcommand)]
+    Setup(SetupCommand),
+    /// Let in the person to whom a chat's bot gave this code
+    Pair {
+        /// The code
+        code: String,
+    },
+}
+
+/// `gatepost setup`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetupCommand {
+    /// Try out a Telegram bot's token, from `TELEGRAM_BOT_TOKEN` or asked for, and keep it
+    Telegram,
 }
 
 /// `gatepost run`.

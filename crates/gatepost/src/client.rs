@@ -152,6 +152,13 @@ impl Client {
         Ok(receipt.unwrap_or("answered").to_owned())
     }
 
+    /// Vouches for the person to whom a chat's bot gave this code.
+    pub(crate) async fn pair(&self, code: &str) -> Result<(), CallError> {
+        let body = serde_json::json!({ "code": code });
+        let _: serde_json::Value = self.call(Method::POST, "/api/pairing", Some(&body)).await?;
+        Ok(())
+    }
+
     /// Asks for a task's changes.
     pub(crate) async fn deliver(
         &self,

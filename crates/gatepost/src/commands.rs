@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::Cli;
 use crate::cli::Command;
+use crate::cli::SetupCommand;
 
 pub(crate) mod agents;
 mod audit;
@@ -22,6 +23,7 @@ pub(crate) mod policy;
 mod review;
 mod run;
 mod sandbox;
+mod setup;
 mod up;
 
 /// Does what the command line says.
@@ -39,6 +41,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(args) => wait(doctor::doctor(&place, args)),
         Command::Config(command) => config::config(&place, command),
         Command::Agents => agents::agents(&place),
+        Command::Setup(SetupCommand::Telegram) => wait(setup::telegram(&place)),
+        Command::Pair { code } => wait(setup::pair(&place, &code)),
     }
 }
 

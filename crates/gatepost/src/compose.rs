@@ -12,6 +12,7 @@ use gatepost_console::ConsoleKey;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
 use gatepost_domain::dispatch::Report;
+use gatepost_domain::principal::Platform;
 use gatepost_hub::HubConfig;
 use gatepost_hub::HubHandle;
 use gatepost_hub::ReportError;
@@ -45,6 +46,7 @@ pub(crate) struct Running {
     address: SocketAddr,
     key: ConsoleKey,
     hub: HubHandle,
+    port: Arc<dyn Hub>,
     parts: Parts,
     /// What the start found that a person should know, one sentence each.
     notes: Vec<String>,
@@ -52,6 +54,7 @@ pub(crate) struct Running {
 
 /// What ends in this order: first nobody asks any more, then nothing runs, then nothing is recorded.
 struct Parts {
+    telegram: Part,
     console: Part,
     worker: Part,
     hub: Part,
@@ -94,7 +97,12 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         settings.default_project = Some("scratch".into());
     }
 
-    let parts = Parts { console: Part::default(), worker: Part::default(), hub: Part::default() };
+    let parts = Parts {
+        telegram: Part::default(),
+        console: Part::default(),
+        worker: Part::default(),
+        hub: Part::default(),
+    };
     let (to_worker, from_hub) = mpsc::channel(WORDS);
     let hub = gatepost_hub::start(
         hub_config(&settings),
@@ -118,7 +126,12 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     );
     parts.worker.tracker.spawn(worker.serve(from_hub));
     let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs));
-    let console = gatepost_console::serve(listener, port, key.clone(), parts.console.stop.clone());
+    let console = gatepost_console::serve(
+        listener,
+        Arc::clone(&port),
+        key.clone(),
+        parts.console.stop.clone(),
+    );
     let stop = parts.console.stop.clone();
     parts.console.tracker.spawn(async move {
         if let Err(error) = console.await {
@@ -128,7 +141,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         stop.cancel();
     });
     data.announce(&Serving { address, pid: std::process::id(), projects: settings.projects })?;
-    Ok(Running { data, address, key, hub, parts, notes })
+    Ok(Running { data, address, key, hub, port, parts, notes })
 }
 
 impl Running {
@@ -147,6 +160,23 @@ impl Running {
         &self.notes
     }
 
+    /// Serves the Telegram bot too.
+    pub(crate) async fn telegram(
+        &self,
+        settings: gatepost_telegram::Settings,
+    ) -> Result<gatepost_telegram::Service> {
+        let known = self.hub.notes(Platform::Telegram).await?;
+        let service = gatepost_telegram::start(
+            settings,
+            &known,
+            Arc::clone(&self.port),
+            crate::telegram::sources(),
+            &self.parts.telegram.tracker,
+            self.parts.telegram.stop.clone(),
+        )?;
+        Ok(service)
+    }
+
     /// Returns when the console has ended by itself.
     pub(crate) async fn console_ended(&self) {
         self.parts.console.stop.cancelled().await;
@@ -154,6 +184,7 @@ impl Running {
 
     /// Ends everything. Runs are left as they are; the next start takes them up.
     pub(crate) async fn end(self) {
+        self.parts.telegram.end().await;
         self.parts.console.end().await;
         // Nothing new begins, and no report waits for a full disk any more.
         self.parts.hub.stop.cancel();
@@ -201,7 +232,8 @@ fn hub_config(settings: &Settings) -> HubConfig {
 
 /// What no action may touch: the journal with everything beside it, and what decides.
 fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
-    let deciding = [loaded.origin.clone(), loaded.rules()].into_iter().flatten();
+    let deciding = [loaded.origin.clone(), loaded.rules(), crate::telegram::token_file(loaded)];
+    let deciding = deciding.into_iter().flatten();
     data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()
 }
 

@@ -186,7 +186,8 @@ impl Loaded {
         Ok(())
     }
 
-    fn resolve(&self, path: &Path) -> PathBuf {
+    /// A path of the file: its `~/` is the home, and relative ones start where the file lies.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         if let Ok(below_home) = path.strip_prefix("~")
             && let Some(home) = directories::BaseDirs::new()
         {

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use gatepost_console::ConsoleKey;
+use gatepost_telegram::Token;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -29,10 +30,13 @@ pub(crate) const SCRATCH: &str = "scratch";
 const RUNS: &str = "runs";
 
 /// What lies in the directory and is no task's business: all but the scratch project.
-const OWN: [&str; 6] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE];
+const OWN: [&str; 7] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE, TELEGRAM];
 
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";
+
+/// The Telegram bot's token, below the data directory.
+pub(crate) const TELEGRAM: &str = "telegram.token";
 
 /// A data directory that is this user's own and can be written.
 #[derive(Debug, Clone)]
@@ -134,6 +138,23 @@ impl DataDir {
                 .hint("check the disk and the data directory")
         })?;
         Ok(key)
+    }
+
+    /// Keeps the Telegram bot's token, for this user alone.
+    pub(crate) fn keep_telegram_token(&self, token: &Token) -> Result<PathBuf, Failure> {
+        let path = self.path.join(TELEGRAM);
+        let new = self.path.join(format!("{TELEGRAM}.new"));
+        let written = private(&new)
+            .and_then(|mut file| {
+                file.write_all(token.reveal().as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&new, &path));
+        written.map_err(|error| {
+            Failure::new(format!("cannot keep the token in `{}`: {error}", path.display()))
+                .hint("check the disk and the data directory")
+        })?;
+        Ok(path)
     }
 
     /// The scratch project, made if it is missing.

@@ -16,6 +16,7 @@ mod out;
 mod port;
 mod progress;
 mod sources;
+mod telegram;
 
 /// Usage or set-up: nothing was done.
 const USAGE: u8 = 2;

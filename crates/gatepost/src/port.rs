@@ -7,13 +7,16 @@ use std::sync::Arc;
 use futures::Stream;
 use gatepost_chat::port::Hub;
 use gatepost_chat::port::Reply;
+use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::Record;
 use gatepost_domain::TaskId;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
 use gatepost_domain::request::NewTask;
@@ -49,6 +52,21 @@ impl Hub for Port {
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
         let hub = self.hub.clone();
         Box::pin(async move { hub.message(by, task, text).await })
+    }
+
+    fn message_from(&self, by: Principal, task: TaskId, text: String, origin: Origin) -> Reply<()> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.message_from(by, task, text, origin).await })
+    }
+
+    fn note(&self, platform: Platform, task: Option<TaskId>, note: ChatNote) -> Reply<()> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.note(platform, task, note).await })
+    }
+
+    fn notes(&self, platform: Platform) -> Reply<Vec<ChatNote>> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.notes(platform).await })
     }
 
     fn cancel(&self, by: Principal, task: TaskId) -> Reply<()> {

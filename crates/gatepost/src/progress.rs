@@ -60,7 +60,7 @@ impl Progress {
                 }
                 Settlement::Withdrawn => String::new(),
             },
-            Event::MessageReceived { text, by } => format!("{by}: {}\n", prose(text)),
+            Event::MessageReceived { text, by, .. } => format!("{by}: {}\n", prose(text)),
             Event::CancelRequested { by } => format!("stopped by {by}\n"),
             Event::RunSuspended { .. } => "the run was cut off; the task goes on later\n".into(),
             // The question itself is shown in full, and the summary says the rest.
@@ -72,7 +72,8 @@ impl Progress {
             | Event::ChangesCollected { .. }
             | Event::TaskFinished { .. }
             | Event::DeliveryRequested { .. }
-            | Event::DeliveryFinished { .. } => String::new(),
+            | Event::DeliveryFinished { .. }
+            | Event::ChatNoted { .. } => String::new(),
         }
     }
 

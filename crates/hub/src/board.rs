@@ -8,11 +8,13 @@
 //! the few that are asked about again. One that is asked about is lent to the board for a batch.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::io;
 
 use gatepost_domain::ApprovalId;
 use gatepost_domain::Event;
+use gatepost_domain::Origin;
 use gatepost_domain::TaskId;
 use gatepost_domain::TaskSpec;
 use gatepost_domain::dispatch::ToWorker;
@@ -35,6 +37,10 @@ pub(crate) struct Board {
     seats: BTreeMap<TaskId, Seat>,
     /// Every id there is, so that a fresh one does not clash and an unknown one costs no look-up.
     known: HashSet<TaskId>,
+    /// Which task each chat message belongs to, so that one delivered twice counts once.
+    origins: HashMap<Origin, TaskId>,
+    /// Those of them that the batch brought.
+    new_origins: Vec<Origin>,
     places: u64,
     /// What was before the batch, of every seat it touched.
     before: BTreeMap<TaskId, Option<Seat>>,
@@ -93,9 +99,23 @@ impl Board {
         self.seats.insert(task.id().clone(), Seat { task, place, delivery });
     }
 
-    /// Notes that an id is taken.
-    pub(crate) fn note_known(&mut self, id: TaskId) {
-        self.known.insert(id);
+    /// Notes that a task's id and the messages it came in are taken.
+    pub(crate) fn note_known(&mut self, task: &Task) {
+        self.known.insert(task.id().clone());
+        for origin in task.origins() {
+            self.origins.insert(origin.clone(), task.id().clone());
+        }
+    }
+
+    /// The task that came in this message, or was sent it.
+    pub(crate) fn of_origin(&self, origin: &Origin) -> Option<&TaskId> {
+        self.origins.get(origin)
+    }
+
+    /// Notes which task a message belongs to; taken back when the batch is not written.
+    pub(crate) fn note_origin(&mut self, origin: Origin, id: TaskId) {
+        self.new_origins.push(origin.clone());
+        self.origins.insert(origin, id);
     }
 
     /// Takes a task that is over, from the views, until the end of the batch.
@@ -151,9 +171,9 @@ impl Board {
         open
     }
 
-    /// Stages an event of Gatepost itself.
-    pub(crate) fn note(&mut self, event: Event, at: Timestamp) {
-        self.staged.push(Staged { at, task: None, event });
+    /// Stages an event that changes no task's state: of Gatepost itself, or a chat's note.
+    pub(crate) fn note(&mut self, task: Option<TaskId>, event: Event, at: Timestamp) {
+        self.staged.push(Staged { at, task, event });
     }
 
     /// Stages a new task.
@@ -230,6 +250,7 @@ impl Board {
     /// What was staged is on the disk. Gives what the worker must be told, in order.
     pub(crate) fn commit(&mut self) -> Vec<ToWorker> {
         self.before.clear();
+        self.new_origins.clear();
         self.seats.retain(|_, seat| {
             !seat.task.is_finished() || matches!(seat.task.delivery(), Delivery::Underway { .. })
         });
@@ -248,6 +269,9 @@ impl Board {
                     self.known.remove(&id);
                 }
             }
+        }
+        for origin in std::mem::take(&mut self.new_origins) {
+            self.origins.remove(&origin);
         }
         self.staged.clear();
         self.told.clear();

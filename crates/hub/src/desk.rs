@@ -6,7 +6,10 @@
 use std::sync::Arc;
 
 use gatepost_domain::ApprovalId;
+use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Event;
+use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -15,6 +18,7 @@ use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::lifecycle::Command;
 use gatepost_domain::lifecycle::Refusal;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
 use gatepost_domain::request::DeliveryReceipt;
@@ -108,6 +112,8 @@ impl Desk {
                 | HubEvent::Tasks { .. }
                 | HubEvent::Task { .. }
                 | HubEvent::Approvals { .. }
+                | HubEvent::Note { .. }
+                | HubEvent::Notes { .. }
                 | HubEvent::Due
                 | HubEvent::Close { .. } => {}
             }
@@ -123,8 +129,8 @@ impl Desk {
                 let receipt = self.retry(by, &task, around);
                 batch.owed.push(owe(reply, receipt));
             }
-            HubEvent::Message { by, task, text, reply } => {
-                let sent = self.message(by, &task, text, around);
+            HubEvent::Message { by, task, text, origin, reply } => {
+                let sent = self.message(by, &task, text, origin, around);
                 batch.owed.push(owe(reply, sent));
             }
             HubEvent::Cancel { by, task, reply } => {
@@ -146,6 +152,13 @@ impl Desk {
             HubEvent::Tasks { reply } => batch.reads.push(Read::Tasks { reply }),
             HubEvent::Task { task, reply } => batch.reads.push(Read::Task { task, reply }),
             HubEvent::Approvals { reply } => batch.approvals.push(reply),
+            HubEvent::Note { platform, task, note, reply } => {
+                let noted = self.note(platform, task, note);
+                batch.owed.push(owe(reply, noted));
+            }
+            HubEvent::Notes { platform, reply } => {
+                batch.reads.push(Read::Notes { platform, reply });
+            }
             HubEvent::Report { task, run, report, reply } => {
                 let reported = self.report(task, run, *report, around);
                 batch.owed.push(Box::new(move |written| {
@@ -189,6 +202,12 @@ impl Desk {
     }
 
     fn submit(&mut self, spec: TaskSpec) -> Result<Receipt, RequestError> {
+        // A platform delivers a message again when its receipt was lost; it is one task.
+        if let Some(id) = spec.origin.as_ref().and_then(|origin| self.board.of_origin(origin)) {
+            let id = id.clone();
+            let ahead = queue::ahead(&self.board, &id);
+            return Ok(Receipt { id, ahead });
+        }
         let waiting = queue::waiting(&self.board);
         let free = queue::is_free(&self.board, &spec.project_path, self.config.max_running);
         if waiting >= self.config.max_queued && !free {
@@ -200,11 +219,31 @@ impl Desk {
         }
         let now = self.now();
         let id = self.fresh_id()?;
+        let origin = spec.origin.clone();
         self.board
             .receive(id.clone(), spec, now)
             .map_err(|refused| refusal(&id, refused, "hand over less at once"))?;
+        if let Some(origin) = origin {
+            self.board.note_origin(origin, id.clone());
+        }
         let ahead = queue::ahead(&self.board, &id);
         Ok(Receipt { id, ahead })
+    }
+
+    fn note(
+        &mut self,
+        platform: Platform,
+        task: Option<TaskId>,
+        note: ChatNote,
+    ) -> Result<(), RequestError> {
+        if let Some(task) = &task
+            && !self.board.is_known(task)
+        {
+            return Err(no_task(task));
+        }
+        let now = self.now();
+        self.board.note(task, Event::ChatNoted { platform, note }, now);
+        Ok(())
     }
 
     fn retry(
@@ -230,8 +269,12 @@ impl Desk {
         by: Principal,
         task: &TaskId,
         text: String,
+        origin: Option<Origin>,
         around: &Circumstances,
     ) -> Result<(), RequestError> {
+        if origin.as_ref().is_some_and(|origin| self.board.of_origin(origin).is_some()) {
+            return Ok(());
+        }
         if around.crowded {
             return Err(RequestError::new(
                 RequestErrorKind::Full,
@@ -240,7 +283,12 @@ impl Desk {
             ));
         }
         let hint = "hand over a new task, or run this one again";
-        self.give(task, Command::Message { text, by }, hint, around)
+        let command = Command::Message { text, by, origin: origin.clone() };
+        self.give(task, command, hint, around)?;
+        if let Some(origin) = origin {
+            self.board.note_origin(origin, task.clone());
+        }
+        Ok(())
     }
 
     fn answer(

@@ -1,7 +1,9 @@
 //! The closed list of what can happen to the hub.
 
 use gatepost_domain::ApprovalId;
+use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -9,6 +11,7 @@ use gatepost_domain::TaskSpec;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
 use gatepost_domain::request::OpenApproval;
@@ -30,7 +33,7 @@ pub(crate) enum HubEvent {
     /// A person wants a finished task run again.
     Retry { by: Principal, task: TaskId, reply: Reply<Receipt> },
     /// A person sends a task another message.
-    Message { by: Principal, task: TaskId, text: String, reply: Reply<()> },
+    Message { by: Principal, task: TaskId, text: String, origin: Option<Origin>, reply: Reply<()> },
     /// A person stops a task.
     Cancel { by: Principal, task: TaskId, reply: Reply<()> },
     /// A person answers a question.
@@ -49,6 +52,10 @@ pub(crate) enum HubEvent {
     Task { task: TaskId, reply: Reply<TaskDetail> },
     /// Somebody wants the open questions.
     Approvals { reply: Reply<Vec<OpenApproval>> },
+    /// A chat adapter has something to remember.
+    Note { platform: Platform, task: Option<TaskId>, note: ChatNote, reply: Reply<()> },
+    /// A chat adapter wants what it noted about no task.
+    Notes { platform: Platform, reply: Reply<Vec<ChatNote>> },
     /// A worker reports.
     Report { task: TaskId, run: RunNumber, report: Box<Report>, reply: oneshot::Sender<Reported> },
     /// A time has come: a question ran out, or a failed write is to be tried again.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_domain::ApprovalId;
+use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::Record;
 use gatepost_domain::RunNumber;
@@ -12,6 +14,7 @@ use gatepost_domain::TaskId;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
 use gatepost_domain::request::NewTask;
@@ -109,8 +112,55 @@ impl HubHandle {
         let this = self.clone();
         async move {
             intake::check_text("message", &text)?;
-            this.ask(|reply| HubEvent::Message { by, task, text, reply }).await
+            let origin = None;
+            this.ask(|reply| HubEvent::Message { by, task, text, origin, reply }).await
         }
+    }
+
+    /// As [`HubHandle::message`], for a chat that may deliver a message twice: a second one with
+    /// the same origin is the first one again.
+    ///
+    /// # Errors
+    /// As [`HubHandle::message`].
+    pub fn message_from(
+        &self,
+        by: Principal,
+        task: TaskId,
+        text: String,
+        origin: Origin,
+    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
+        let this = self.clone();
+        async move {
+            intake::check_text("message", &text)?;
+            let origin = Some(origin);
+            this.ask(|reply| HubEvent::Message { by, task, text, origin, reply }).await
+        }
+    }
+
+    /// Records what a chat adapter must still know after a crash; it is durable when this returns.
+    ///
+    /// # Errors
+    /// `NotFound` for a task that never was; `Unavailable` when it cannot be recorded.
+    pub fn note(
+        &self,
+        platform: Platform,
+        task: Option<TaskId>,
+        note: ChatNote,
+    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
+        let this = self.clone();
+        async move { this.ask(|reply| HubEvent::Note { platform, task, note, reply }).await }
+    }
+
+    /// Every note of a platform that belongs to no task, oldest first.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot be read.
+    pub fn notes(
+        &self,
+        platform: Platform,
+    ) -> impl Future<Output = Result<Vec<ChatNote>, RequestError>> + Send + use<> {
+        let this = self.clone();
+        async move { this.ask(|reply| HubEvent::Notes { platform, reply }).await }
     }
 
     /// Stops a task, wherever it is. When this returns the stop is recorded; the run is still being

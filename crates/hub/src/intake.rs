@@ -22,7 +22,7 @@ pub(crate) fn spec(
     requester: Principal,
     task: NewTask,
 ) -> Result<TaskSpec, RequestError> {
-    let NewTask { text, project, agent, mode } = task;
+    let NewTask { text, project, agent, mode, origin } = task;
     check_text("task", &text)?;
     let (project, project_path) = self::project(config, project.as_deref())?;
     Ok(TaskSpec {
@@ -33,6 +33,7 @@ pub(crate) fn spec(
         mode: mode.unwrap_or(config.default_mode),
         requester,
         retry_of: None,
+        origin,
     })
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn again(
         project: Some(before.project.clone()),
         agent: Some(before.agent.clone()),
         mode: Some(before.mode),
+        origin: None,
     };
     Ok(TaskSpec { retry_of: Some(retry_of), ..spec(config, requester, task)? })
 }

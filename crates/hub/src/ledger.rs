@@ -6,9 +6,12 @@
 use std::collections::BTreeSet;
 
 use gatepost_domain::ApprovalId;
+use gatepost_domain::ChatNote;
+use gatepost_domain::Event;
 use gatepost_domain::Record;
 use gatepost_domain::TaskId;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::TaskDetail;
 use gatepost_journal::Journal;
@@ -41,6 +44,7 @@ pub(crate) struct Needs {
 pub(crate) enum Read {
     Tasks { reply: Reply<Vec<Task>> },
     Task { task: TaskId, reply: Reply<TaskDetail> },
+    Notes { platform: Platform, reply: Reply<Vec<ChatNote>> },
 }
 
 impl Needs {
@@ -85,6 +89,9 @@ impl Ledger {
             }
             Read::Task { task, reply } => {
                 let _gone = reply.send(self.detail(&task));
+            }
+            Read::Notes { platform, reply } => {
+                let _gone = reply.send(self.notes(platform));
             }
         }
     }
@@ -140,6 +147,16 @@ impl Ledger {
             newest.then_with(|| one.id().cmp(other.id()))
         });
         Ok(tasks)
+    }
+
+    fn notes(&mut self, of: Platform) -> Result<Vec<ChatNote>, RequestError> {
+        let read = self.catch_up().and_then(|()| self.views.notes());
+        let records = read.map_err(|error| not_readable(&error))?;
+        let notes = records.into_iter().filter_map(|record| match record.event {
+            Event::ChatNoted { platform, note } if platform == of => Some(note),
+            _ => None,
+        });
+        Ok(notes.collect())
     }
 
     fn detail(&mut self, id: &TaskId) -> Result<TaskDetail, RequestError> {

@@ -35,7 +35,7 @@ pub(crate) fn recover(
 ) -> Result<Ledger, HubError> {
     let mut alive = Vec::new();
     for task in ledger.tasks()? {
-        desk.board.note_known(task.id().clone());
+        desk.board.note_known(&task);
         let underway = matches!(task.delivery(), Delivery::Underway { .. });
         if !task.is_finished() || underway {
             alive.push(placed(task, &ledger)?);
@@ -44,7 +44,7 @@ pub(crate) fn recover(
     // Places are the numbers of records: they are unique, and later ones are higher.
     alive.sort_by_key(|alive| alive.received);
     let now = desk.now();
-    desk.board.note(Event::HubStarted { version: config.version.clone() }, now);
+    desk.board.note(None, Event::HubStarted { version: config.version.clone() }, now);
     for Alive { task, received, asked } in alive {
         let id = task.id().clone();
         desk.board.restore(task, received, asked);

@@ -99,6 +99,7 @@ fn event() -> Event {
         mode: Mode::Auto,
         requester: Principal::console(),
         retry_of: None,
+        origin: None,
     };
     Event::TaskReceived { spec }
 }

@@ -163,7 +163,17 @@ impl Views {
     pub fn records_of(&self, id: &TaskId) -> Result<Vec<Record>, JournalError> {
         let (store, _) = self.store()?;
         let index = store.records(id).map_err(|trouble| self.trouble(trouble))?;
-        index.into_iter().map(|(seq, index)| self.record(id, seq, index)).collect()
+        index.into_iter().map(|(seq, index)| self.record(Some(id), seq, index)).collect()
+    }
+
+    /// Every record of a chat adapter's notes that belongs to no task, in order.
+    ///
+    /// # Errors
+    /// The views or the journal cannot be read, or do not agree.
+    pub fn notes(&self) -> Result<Vec<Record>, JournalError> {
+        let (store, _) = self.store()?;
+        let index = store.notes().map_err(|trouble| self.trouble(trouble))?;
+        index.into_iter().map(|(seq, index)| self.record(None, seq, index)).collect()
     }
 
     /// The number of the last record the views hold.
@@ -322,10 +332,10 @@ impl Views {
         }
     }
 
-    fn record(&self, id: &TaskId, seq: u64, index: Index) -> Result<Record, JournalError> {
+    fn record(&self, id: Option<&TaskId>, seq: u64, index: Index) -> Result<Record, JournalError> {
         let line = self.line(index)?.unwrap_or_default();
         match line::decode(&line) {
-            Ok(record) if record.seq == seq && record.task.as_ref() == Some(id) => Ok(record),
+            Ok(record) if record.seq == seq && record.task.as_ref() == id => Ok(record),
             Ok(_) | Err(_) => Err(JournalError::ViewsDamaged {
                 path: self.dir.clone(),
                 detail: format!("record {seq} is not where they say"),

@@ -108,6 +108,7 @@ impl Played {
             mode: Mode::Auto,
             requester: Principal::console(),
             retry_of: None,
+            origin: None,
         };
         let task = Task::received(task_id(), spec.clone(), at(0));
         let mut played = Self { task, records: Vec::new() };

@@ -191,7 +191,9 @@ impl Timeline {
             Event::RunEnded { .. } => self.lose_running(),
             // The result says these, with everything else that the task came to.
             Event::ChangesCollected { .. } | Event::TaskFinished { .. } => {}
-            Event::DeliveryRequested { .. } | Event::HubStarted { .. } => {}
+            Event::DeliveryRequested { .. }
+            | Event::HubStarted { .. }
+            | Event::ChatNoted { .. } => {}
             Event::DeliveryFinished { result } => {
                 let (text, tone) = delivery_words(result);
                 self.gatepost(record, tone, text);

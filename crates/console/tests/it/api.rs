@@ -255,6 +255,17 @@ async fn no_room_and_no_hub_say_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn only_what_is_shaped_like_a_pairing_code_is_passed_on() {
+    let world = World::new().await;
+    for code in ["", "  ", "two words", "x!", &"x".repeat(33)] {
+        let got = world.post("/api/pairing", json!({ "code": code })).await;
+        assert!(got.status.is_client_error(), "{code:?}");
+    }
+    let got = world.post("/api/pairing", json!({ "code": "7KQ2MX0D" })).await;
+    assert_eq!((got.status, got.json()["vouched"].as_bool()), (StatusCode::OK, Some(true)));
+}
+
+#[tokio::test]
 async fn the_description_has_every_route_and_every_route_is_there() {
     let world = World::new().await;
     let api = world.get("/api/openapi.json").await;
@@ -279,6 +290,7 @@ async fn the_description_has_every_route_and_every_route_is_there() {
             "GET /api/tasks/{id}",
             "GET /api/tasks/{id}/card",
             "POST /api/approvals/{id}",
+            "POST /api/pairing",
             "POST /api/tasks",
             "POST /api/tasks/{id}/cancel",
             "POST /api/tasks/{id}/deliver",

@@ -22,6 +22,8 @@ use gatepost_domain::approval::Decision;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::Origin;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::event::Event;
 use gatepost_domain::event::Record;
@@ -33,6 +35,7 @@ use gatepost_domain::lifecycle;
 use gatepost_domain::lifecycle::Command;
 use gatepost_domain::lifecycle::Refusal;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
@@ -321,13 +324,25 @@ impl Hub for FakeHub {
     fn retry(&self, _: Principal, task: TaskId) -> Reply<Receipt> {
         let text = self.check(&task).map(|()| self.inner().tasks[&task].spec().text.clone());
         ready(text.and_then(|text| {
-            let new = NewTask { text, project: None, agent: None, mode: None };
+            let new = NewTask { text, project: None, agent: None, mode: None, origin: None };
             self.submit_now(new, Some(task))
         }))
     }
 
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
-        ready(self.try_play(&task, Command::Message { text, by }))
+        ready(self.try_play(&task, Command::Message { text, by, origin: None }))
+    }
+
+    fn message_from(&self, by: Principal, task: TaskId, text: String, _: Origin) -> Reply<()> {
+        self.message(by, task, text)
+    }
+
+    fn note(&self, _: Platform, _: Option<TaskId>, _: ChatNote) -> Reply<()> {
+        ready(Ok(()))
+    }
+
+    fn notes(&self, _: Platform) -> Reply<Vec<ChatNote>> {
+        ready(Ok(Vec::new()))
     }
 
     fn cancel(&self, by: Principal, task: TaskId) -> Reply<()> {
@@ -412,6 +427,7 @@ fn spec(text: &str, retry_of: Option<TaskId>) -> TaskSpec {
         mode: gatepost_domain::mode::Mode::Auto,
         requester: Principal::console(),
         retry_of,
+        origin: None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::approval::Settlement;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
+use crate::chat::Origin;
 use crate::dispatch::Answer;
 use crate::event::Event;
 use crate::id::ActionId;
@@ -50,6 +51,9 @@ pub struct Task {
     unacted: Vec<Answer>,
     grants: Vec<ActionDigest>,
     messages: Vec<String>,
+    /// The chat messages that those came in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    message_origins: Vec<Origin>,
     resume: Option<String>,
     changes: Option<ChangeSet>,
     delivery: Delivery,
@@ -186,6 +190,7 @@ impl Task {
             unacted: Vec::new(),
             grants: Vec::new(),
             messages: Vec::new(),
+            message_origins: Vec::new(),
             resume: None,
             changes: None,
             delivery: Delivery::NotAsked,
@@ -224,11 +229,14 @@ impl Task {
                     return Err(illegal());
                 }
             }
-            Event::MessageReceived { text, .. } => match self.phase {
+            Event::MessageReceived { text, origin, .. } => match self.phase {
                 Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
                     return Err(illegal());
                 }
-                _ => self.messages.push(text.clone()),
+                _ => {
+                    self.messages.push(text.clone());
+                    self.message_origins.extend(origin.clone());
+                }
             },
             Event::Verdict { run, action_id, action, digest, judgement } => {
                 if self.live_run() != Some(*run) || *action_id < self.next_action {
@@ -349,6 +357,8 @@ impl Task {
                 }
                 Delivery::NotAsked | Delivery::Done { .. } => return Err(illegal()),
             },
+            // What a chat told people changes nothing about the task.
+            Event::ChatNoted { .. } => {}
         }
         Ok(())
     }
@@ -470,6 +480,11 @@ impl Task {
     #[must_use]
     pub fn messages(&self) -> &[String] {
         &self.messages
+    }
+
+    /// The chat messages that the task and every further message came in.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.spec.origin.iter().chain(&self.message_origins)
     }
 
     /// Where the agent takes up its work after a cut.

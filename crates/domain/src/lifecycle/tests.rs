@@ -40,6 +40,7 @@ fn spec() -> TaskSpec {
         mode: Mode::Auto,
         requester: Principal::console(),
         retry_of: None,
+        origin: None,
     }
 }
 
@@ -448,7 +449,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
         Step::Expire => life.settle_first(Settlement::Expired),
         Step::Cancel => life.give(Command::Cancel { by }),
         Step::Recover => life.give(Command::Recover),
-        Step::Message => life.give(Command::Message { text: "more".into(), by }),
+        Step::Message => life.give(Command::Message { text: "more".into(), by, origin: None }),
         Step::Deliver(how) => life.give(Command::Deliver { how, by }),
         Step::Delivered(well) => life.report(Report::Delivered {
             result: if well {

@@ -73,5 +73,9 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
         hub: loaded.file.hub.clone(),
         sandbox: schema::Sandbox { read_only: settings.read_only.clone() },
         policy: schema::Policy { rules: settings.rules.clone() },
+        telegram: schema::Telegram {
+            api_url: crate::telegram::address(loaded),
+            ..loaded.file.telegram.clone()
+        },
     }
 }

@@ -9,12 +9,18 @@ use gatepost_sandbox::doctor::Level;
 use crate::cli::DoctorArgs;
 use crate::cli::Place;
 use crate::out;
+use crate::telegram;
 
 /// Runs the command; the exit status is 1 where no task could run.
-pub(crate) async fn doctor(_: &Place, args: DoctorArgs) -> Result<ExitCode> {
+pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> {
     let report = doctor::run().await;
+    let telegram = telegram::check(place).await;
     if args.json {
-        out::line(&serde_json::to_string_pretty(&report)?);
+        let mut json = serde_json::to_value(&report)?;
+        if let (Some(json), Some(found)) = (json.as_object_mut(), &telegram) {
+            json.insert("telegram".into(), serde_json::to_value(found)?);
+        }
+        out::line(&serde_json::to_string_pretty(&json)?);
     } else {
         out::line(&format!("sandbox: {}", report.tier.as_str()));
         for probe in &report.probes {
@@ -26,6 +32,12 @@ pub(crate) async fn doctor(_: &Place, args: DoctorArgs) -> Result<ExitCode> {
             out::line(&format!("{level:8} {}: {}", probe.name, probe.detail));
             if let Some(mend) = &probe.mend {
                 out::line(&format!("         to mend it: {mend}"));
+            }
+        }
+        if let Some(found) = &telegram {
+            out::line(&format!("telegram: {}", found.says));
+            for note in &found.notes {
+                out::line(&format!("         {note}"));
             }
         }
     }

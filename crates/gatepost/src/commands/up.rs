@@ -12,6 +12,7 @@ use crate::compose;
 use crate::config;
 use crate::failure::Failure;
 use crate::out;
+use crate::telegram;
 
 /// Runs the command.
 pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
@@ -24,6 +25,16 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
     let running = compose::start(&loaded, &settings).await?;
     for note in running.notes() {
         out::note(&format!("note: {note}\n"));
+    }
+    if let Some(telegram) = telegram::settings(&loaded, &settings)? {
+        let service = running.telegram(telegram).await?;
+        match &service.code {
+            Some(code) => out::line(&format!(
+                "telegram: served; nobody may use it yet. Send it the code {} to become its admin",
+                code.reveal()
+            )),
+            None => out::line("telegram: served"),
+        }
     }
     out::line(&format!("console: {}", running.key().link(running.address())));
     let failed = tokio::select! {

@@ -39,6 +39,10 @@ pub(crate) struct File {
     pub(crate) sandbox: Sandbox,
     /// Your own rules, on top of the built-in ones.
     pub(crate) policy: Policy,
+    /// The Telegram bot. It is served where a token is there: in the file that
+    /// `gatepost setup telegram` writes, in `token_file`, or in `TELEGRAM_BOT_TOKEN`. People and
+    /// groups are Telegram's numbers, never names, which anybody can take.
+    pub(crate) telegram: Telegram,
 }
 
 /// One project.
@@ -108,6 +112,33 @@ pub(crate) struct Policy {
     pub(crate) rules: Option<PathBuf>,
 }
 
+/// The Telegram bot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Telegram {
+    /// Who may hand over tasks.
+    #[schemars(example = example_people())]
+    pub(crate) requesters: Vec<u64>,
+    /// Who may answer questions and apply changes.
+    #[schemars(example = example_people())]
+    pub(crate) approvers: Vec<u64>,
+    /// Who counts as an admin. An admin who hands over tasks or answers questions is named above
+    /// as well.
+    #[schemars(example = example_people())]
+    pub(crate) admins: Vec<u64>,
+    /// The groups that are listened to, one by one.
+    #[schemars(example = example_groups())]
+    pub(crate) groups: Vec<i64>,
+    /// A file that holds the token and nothing else, readable by you alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"~/telegram.token")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The Bot API server, where it is not Telegram's own. Also `TELEGRAM_API_URL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"http://127.0.0.1:8081")]
+    pub(crate) api_url: Option<String>,
+}
+
 /// A length of time, written like `90s`, `30m` or `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -124,6 +155,7 @@ impl Default for File {
             hub: Hub::default(),
             sandbox: Sandbox::default(),
             policy: Policy::default(),
+            telegram: Telegram::default(),
         }
     }
 }
@@ -184,6 +216,14 @@ impl JsonSchema for Period {
     fn inline_schema() -> bool {
         true
     }
+}
+
+fn example_people() -> Vec<u64> {
+    vec![1001]
+}
+
+fn example_groups() -> Vec<i64> {
+    vec![-1_001_234_567_890]
 }
 
 fn example_read_only() -> Vec<&'static str> {

@@ -44,9 +44,18 @@ fn an_unknown_key_is_named_with_its_line_and_the_one_that_was_meant() {
 
 #[test]
 fn sections_of_later_versions_are_refused_as_such() {
-    for section in ["telegram", "discord", "models.fast", "agents.claude", "egress"] {
+    for section in ["discord", "models.fast", "agents.claude", "egress"] {
         refused(&format!("[{section}]\nx = 1\n"), "unknown key", "this version of gatepost has no");
     }
+}
+
+#[test]
+fn people_and_groups_of_telegram_are_numbers() {
+    let text = "[telegram]\nrequesters = [1001]\napprovers = [1001]\ngroups = [-100123]\n";
+    let telegram = parse(text, "x").unwrap().telegram;
+    assert_eq!((telegram.requesters, telegram.groups), (vec![1001], vec![-100_123]));
+    refused("[telegram]\napprovers = [\"@ann\"]\n", "here.toml:2: invalid type", "config default");
+    refused("[telegram]\naprovers = [1]\n", "unknown key `telegram.aprovers`", "`approvers`");
 }
 
 #[test]

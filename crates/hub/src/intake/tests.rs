@@ -26,7 +26,8 @@ fn config(projects: &[&str], default_project: Option<&str>) -> HubConfig {
 }
 
 fn asked(project: Option<&str>) -> NewTask {
-    NewTask { text: "$ x".into(), project: project.map(str::to_owned), agent: None, mode: None }
+    let project = project.map(str::to_owned);
+    NewTask { text: "$ x".into(), project, agent: None, mode: None, origin: None }
 }
 
 #[test]

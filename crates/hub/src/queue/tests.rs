@@ -31,6 +31,7 @@ fn task(number: u128, project: &str, life: Life) -> Task {
         mode: Mode::Auto,
         requester: Principal::console(),
         retry_of: None,
+        origin: None,
     };
     let run = RunNumber(1);
     let mut events = vec![Event::TaskQueued {}];

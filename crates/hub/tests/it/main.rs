@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod chats;
+#[cfg(test)]
 mod deliveries;
 #[cfg(test)]
 mod disk;

@@ -332,7 +332,7 @@ impl Entropy for Draws {
 }
 
 pub(crate) fn new_task(text: &str) -> NewTask {
-    NewTask { text: text.into(), project: None, agent: None, mode: None }
+    NewTask { text: text.into(), project: None, agent: None, mode: None, origin: None }
 }
 
 pub(crate) fn exec(command: &str) -> Action {

@@ -43,7 +43,7 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "run {run}: ")?;
             reported(out, event)
         }
-        Event::MessageReceived { text, by } => {
+        Event::MessageReceived { text, by, origin: _ } => {
             write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))
         }
         Event::Verdict { run, action_id, action, digest, judgement } => write!(
@@ -104,6 +104,9 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "{how}, by {}", plain(&by.to_string()))
         }
         Event::DeliveryFinished { result } => delivered(out, result),
+        Event::ChatNoted { platform, note } => {
+            write!(out, "{platform}: {}", plain(&note.words()))
+        }
     }
 }
 

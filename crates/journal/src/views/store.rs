@@ -7,6 +7,7 @@
 //! | `m` | form, place reached and where its last line is (json) |
 //! | `t` task | the task and how many records it has (json) |
 //! | `r` task seq | offset and length of the record's line in the journal |
+//! | `n` seq | the same for a chat adapter's note that belongs to no task |
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_domain::Event;
 use gatepost_domain::Record;
 use gatepost_domain::TaskId;
 use gatepost_domain::lifecycle::Task;
@@ -26,7 +28,7 @@ use serde::Serialize;
 use crate::chain::Place;
 
 /// Raised when a row or the index changes its form; older views are then made anew.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Everything of a small installation fits; sled's own default is a gigabyte.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -42,6 +44,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const META: &[u8] = b"m";
 const TASK: u8 = b't';
 const RECORD: u8 = b'r';
+const NOTE: u8 = b'n';
 
 /// Open views.
 #[derive(Debug)]
@@ -204,6 +207,18 @@ impl Store {
             .collect()
     }
 
+    pub(super) fn notes(&self) -> Result<Vec<(u64, Index)>, Trouble> {
+        let entries: Vec<_> = guarded(|| self.db.scan_prefix([NOTE]).collect())?;
+        entries
+            .iter()
+            .map(|(key, value): &(sled::IVec, sled::IVec)| {
+                let (_, seq) = key.split_last_chunk::<8>()?;
+                Some((u64::from_be_bytes(*seq), Index::from_bytes(value)?))
+            })
+            .map(|entry| entry.ok_or_else(|| damaged("the index of notes cannot be read")))
+            .collect()
+    }
+
     /// Everything in one batch: after a crash all of it is there, or none.
     pub(super) fn write(
         &self,
@@ -217,10 +232,16 @@ impl Store {
             batch.insert(task_key(id), encode(row)?);
         }
         for (record, at) in index {
-            if let Some(id) = &record.task {
-                let mut key = record_prefix(id);
-                key.extend_from_slice(&record.seq.to_be_bytes());
-                batch.insert(key, &at.to_bytes());
+            let seq = record.seq.to_be_bytes();
+            match (&record.task, &record.event) {
+                (Some(id), _) => {
+                    let key = [record_prefix(id).as_slice(), &seq].concat();
+                    batch.insert(key, &at.to_bytes());
+                }
+                (None, Event::ChatNoted { .. }) => {
+                    batch.insert([&[NOTE], seq.as_slice()].concat(), &at.to_bytes());
+                }
+                (None, _) => {}
             }
         }
         let meta = Meta { form: FORM, place: Some(place), last: Some(last) };

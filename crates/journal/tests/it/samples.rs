@@ -86,6 +86,8 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::TaskFinished { .. } => 17,
         Event::DeliveryRequested { .. } => 18,
         Event::DeliveryFinished { .. } => 19,
+        // Added after version 1, so the kept journal has none.
+        Event::ChatNoted { .. } => return event.kind() == "chat-noted",
     };
     KINDS[listed] == event.kind()
 }
@@ -107,6 +109,7 @@ pub(crate) fn spec(text: &str) -> TaskSpec {
         mode: Mode::Auto,
         requester: Principal::console(),
         retry_of: None,
+        origin: None,
     }
 }
 
@@ -248,7 +251,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
         said(AgentEvent::Progress { done: 1, total: 3 }),
         said(AgentEvent::Usage { input_tokens: u64::MAX, output_tokens: 0 }),
         said(AgentEvent::Other { raw: "{\"v\":1}".into() }),
-        Event::MessageReceived { text: "be quick".into(), by: Principal::console() },
+        Event::MessageReceived { text: "be quick".into(), by: Principal::console(), origin: None },
         reviewed(1, 1, ls.clone(), Verdict::Allow, Stage::ReadOnly),
         started(1, 1, &ls.digest(&[])),
         finished(1, 1, &ls.digest(&[]), Ending::Exited { code: -1 }),

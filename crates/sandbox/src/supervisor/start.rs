@@ -40,7 +40,8 @@ pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, Sandb
     // One copy for the launcher, one for init: each reads its own from the queue.
     for _ in 0..2 {
         match packet.send(socket.get_ref().as_fd(), &[]) {
-            Err(Errno::PIPE | Errno::CONNRESET) => return Err(no_word()),
+            // It ended early; what it said before that is still to be heard.
+            Err(Errno::PIPE | Errno::CONNRESET) => break,
             other => other?,
         }
     }
@@ -61,8 +62,15 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32)
     let mut link = Link { socket, init: null, waiting: Mutex::default() };
     // The launcher and init speak over the same socket, and on a busy machine init may be first.
     let (mut pid, mut landlock) = (None, None);
+    let mut reset = false;
     loop {
         let next = match link.next().await {
+            // A launcher that refuses leaves the second copy unread, and the kernel tells of that
+            // once before it hands over the refusal.
+            Err(Errno::PIPE | Errno::CONNRESET) if !reset => {
+                reset = true;
+                continue;
+            }
             Err(Errno::PIPE | Errno::CONNRESET) => None,
             other => other?,
         };

@@ -1,0 +1,151 @@
+//! Who may do what: by the platform's numeric id, never by a name that people choose themselves.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::principal::Role;
+
+/// How often a stranger gets an answer; after that there is silence, so that nobody can use the
+/// bot to make noise or to find out more.
+const POLITE: u8 = 2;
+
+/// How many strangers get an answer at all in one life of the process: every answer is a line in
+/// the journal, and strangers must not fill a disk.
+const STRANGERS: usize = 100;
+
+/// Everybody a platform's chats know, with what they may do.
+#[derive(Debug, Clone)]
+pub struct People {
+    platform: Platform,
+    roles: BTreeMap<Principal, BTreeSet<Role>>,
+    told: BTreeMap<Principal, u8>,
+    answered: usize,
+}
+
+/// What a stranger gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Politeness {
+    /// One sentence.
+    Answer,
+    /// Nothing.
+    Silence,
+}
+
+impl People {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new(platform: Platform) -> Self {
+        Self { platform, roles: BTreeMap::new(), told: BTreeMap::new(), answered: 0 }
+    }
+
+    /// Gives people a role, by the platform's own ids.
+    pub fn grant(&mut self, role: Role, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            let who = Principal { platform: self.platform, id };
+            self.roles.entry(who).or_default().insert(role);
+        }
+    }
+
+    /// Takes over what an earlier life noted.
+    pub fn recall(&mut self, note: &ChatNote) {
+        match note {
+            ChatNote::Joined { who, roles, by: _ } => {
+                self.roles.entry(who.clone()).or_default().extend(roles.iter().copied());
+            }
+            ChatNote::StrangerTold { who } => {
+                let told = self.told.entry(who.clone()).or_default();
+                *told = told.saturating_add(1);
+            }
+            ChatNote::Sending { .. }
+            | ChatNote::Sent { .. }
+            | ChatNote::NotSent { .. }
+            | ChatNote::CodeVouched { .. }
+            | ChatNote::Preferred { .. }
+            | ChatNote::ChatMoved { .. } => {}
+        }
+    }
+
+    /// Whether somebody has a role.
+    #[must_use]
+    pub fn is(&self, who: &Principal, role: Role) -> bool {
+        self.roles.get(who).is_some_and(|roles| roles.contains(&role))
+    }
+
+    /// Whether somebody has any role at all.
+    #[must_use]
+    pub fn knows(&self, who: &Principal) -> bool {
+        self.roles.get(who).is_some_and(|roles| !roles.is_empty())
+    }
+
+    /// Whether anybody may let others in.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.roles.values().any(|roles| roles.contains(&Role::Admin))
+    }
+
+    /// The roles of somebody, in words; empty for a stranger.
+    #[must_use]
+    pub fn roles(&self, who: &Principal) -> Vec<Role> {
+        self.roles.get(who).into_iter().flatten().copied().collect()
+    }
+
+    /// Everybody with a role.
+    pub fn with(&self, role: Role) -> impl Iterator<Item = &Principal> {
+        self.roles.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(who, _)| who)
+    }
+
+    /// What a stranger gets now. Note [`ChatNote::StrangerTold`] before answering.
+    #[must_use]
+    pub fn politeness(&self, who: &Principal) -> Politeness {
+        let told = self.told.get(who).copied().unwrap_or(0);
+        if told < POLITE && self.answered < STRANGERS {
+            Politeness::Answer
+        } else {
+            Politeness::Silence
+        }
+    }
+
+    /// A stranger was answered.
+    pub fn told(&mut self, who: &Principal) {
+        self.answered += 1;
+        let told = self.told.entry(who.clone()).or_default();
+        *told = told.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(id: &str) -> Principal {
+        Principal { platform: Platform::Telegram, id: id.into() }
+    }
+
+    #[test]
+    fn a_role_is_for_one_id_and_nothing_else() {
+        let mut people = People::new(Platform::Telegram);
+        people.grant(Role::Requester, ["1001".into()]);
+        assert!(people.is(&who("1001"), Role::Requester));
+        assert!(!people.is(&who("1001"), Role::Approver), "asking is not approving");
+        assert!(!people.is(&who("100"), Role::Requester));
+        let elsewhere = Principal { platform: Platform::Discord, id: "1001".into() };
+        assert!(!people.knows(&elsewhere), "an id holds on its own platform only");
+        assert!(!people.has_admin());
+    }
+
+    #[test]
+    fn strangers_get_two_answers_over_restarts_and_then_none() {
+        let mut people = People::new(Platform::Telegram);
+        people.recall(&ChatNote::StrangerTold { who: who("7") });
+        assert_eq!(people.politeness(&who("7")), Politeness::Answer);
+        people.told(&who("7"));
+        assert_eq!(people.politeness(&who("7")), Politeness::Silence);
+        for id in 0..STRANGERS {
+            people.told(&who(&format!("9{id}")));
+        }
+        assert_eq!(people.politeness(&who("8")), Politeness::Silence, "a crowd gets no answers");
+    }
+}

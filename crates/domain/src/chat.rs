@@ -1,0 +1,122 @@
+//! What a chat adapter must remember: where a word came from, and what it told people.
+//!
+//! These facts are in the journal like everything else, so that a crash between a message and its
+//! answer neither repeats nor loses either.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::mode::Mode;
+use crate::principal::Platform;
+use crate::principal::Principal;
+use crate::principal::Role;
+
+/// The message that a task, or a word to one, came in. Two requests with one origin are one
+/// request: platforms deliver a message again when its receipt was lost.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Which platform.
+    pub platform: Platform,
+    /// Its id of the chat.
+    pub chat: String,
+    /// Its id of the message, which holds within the chat.
+    pub message: String,
+}
+
+/// Something an adapter must still know after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum ChatNote {
+    /// A message is about to be sent. Without the [`ChatNote::Sent`] that follows nobody knows
+    /// whether it arrived, and it is not sent a second time as if it had not.
+    Sending {
+        /// What the message is, among those of its task.
+        key: String,
+        /// The chat.
+        chat: String,
+    },
+    /// It arrived.
+    Sent {
+        /// What the message is.
+        key: String,
+        /// The chat.
+        chat: String,
+        /// The platform's id of it.
+        message: String,
+    },
+    /// It was refused for good, so it did not arrive.
+    NotSent {
+        /// What the message is.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody who may do nothing here was told so.
+    StrangerTold {
+        /// Who.
+        who: Principal,
+    },
+    /// Somebody may act from now on, beside those whom the configuration names.
+    Joined {
+        /// Who.
+        who: Principal,
+        /// What they may do.
+        roles: Vec<Role>,
+        /// Who let them in, in words.
+        by: String,
+    },
+    /// Whoever runs Gatepost vouches for the person who was given this code.
+    CodeVouched {
+        /// The code.
+        code: String,
+    },
+    /// What tasks of a chat get that name nothing else. What is none is as configured.
+    Preferred {
+        /// The chat.
+        chat: String,
+        /// The project.
+        project: Option<String>,
+        /// The agent.
+        agent: Option<String>,
+        /// The mode.
+        mode: Option<Mode>,
+    },
+    /// A chat goes on under another id.
+    ChatMoved {
+        /// Its old id.
+        from: String,
+        /// Its new one.
+        to: String,
+    },
+}
+
+impl ChatNote {
+    /// In a few words, for whoever reads the journal.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Sending { key, chat } => format!("sending {key} to {chat}"),
+            Self::Sent { key, chat, message } => format!("sent {key} to {chat} as {message}"),
+            Self::NotSent { key, why } => format!("{key} was not sent: {why}"),
+            Self::StrangerTold { who } => format!("told {who} that they may do nothing here"),
+            Self::Joined { who, roles, by } => {
+                let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
+                format!("{who} joined as {}, let in by {by}", roles.join(", "))
+            }
+            // The code itself is a secret for an hour, and worth nothing afterwards.
+            Self::CodeVouched { code: _ } => "a pairing code was vouched for".into(),
+            Self::Preferred { chat, project, agent, mode } => {
+                let or = |given: &Option<String>| given.clone().unwrap_or("as configured".into());
+                let mode = mode.map(|mode| mode.to_string());
+                format!(
+                    "chat {chat} uses project {}, agent {}, mode {}",
+                    or(project),
+                    or(agent),
+                    or(&mode)
+                )
+            }
+            Self::ChatMoved { from, to } => format!("chat {from} is now {to}"),
+        }
+    }
+}

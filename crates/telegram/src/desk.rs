@@ -1,0 +1,458 @@
+//! The desk: the one owner of what the adapter knows. Everything reaches it as a message.
+//!
+//! It decides nothing about tasks. It checks who somebody is, passes their wish to the hub, and
+//! tells people what the hub's records say. What it shows is made at the moment it is sent, from
+//! the task as it is then, so a card cannot say what is no longer true.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use gatepost_chat::command::Target;
+use gatepost_chat::outbox::Outbox;
+use gatepost_chat::outbox::Pace;
+use gatepost_chat::outbox::Parcel;
+use gatepost_chat::outbox::Step;
+use gatepost_chat::outbox::Urgency;
+use gatepost_chat::pairing::Pairing;
+use gatepost_chat::people::People;
+use gatepost_chat::port::Hub;
+use gatepost_chat::report::Reader;
+use gatepost_chat::rich::Rich;
+use gatepost_chat::token::Mint;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::event::Event;
+use gatepost_domain::event::Record;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::mode::Mode;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::request::RequestError;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::Api;
+use crate::api::Done;
+use crate::entities::LIMIT;
+use crate::inbound::Inbound;
+use crate::inbound::Place;
+use crate::poll::Delivered;
+use crate::settings::Sources;
+
+mod commands;
+mod keys;
+mod recall;
+mod said;
+mod tap;
+mod tell;
+
+/// Telegram's limits for one bot: about one message a second in a chat, 20 a minute in a group,
+/// 30 a second over all (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>).
+/// A little slower, because clocks differ.
+const PACE: Pace = Pace {
+    person: Duration::from_millis(1050),
+    group: Duration::from_millis(3050),
+    all: Duration::from_millis(40),
+};
+
+/// How long what is being sent may still take when Gatepost ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// After this the tasks are read again, when that failed.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How many results of sending may wait for the desk; one a chat is under way at a time.
+const TOLD: usize = 64;
+
+/// What a message is about; rendered when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Op {
+    /// A task's live card.
+    Card(TaskId),
+    /// A question, open or settled.
+    Question(TaskId, ApprovalId),
+    /// What a finished task came to.
+    Result(TaskId),
+    /// A message of a task may not have arrived; a button brings it.
+    Nudge(TaskId, String),
+    /// The prompt for the reason of a denial.
+    Prompt(TaskId, ApprovalId),
+    /// Words, once.
+    Say {
+        /// The words.
+        text: Rich,
+        /// What they answer.
+        reply: Option<i32>,
+        /// The topic, where the chat has topics.
+        thread: Option<i32>,
+        /// Whether they ring.
+        silent: bool,
+    },
+    /// A text file, once.
+    File {
+        /// Its name.
+        name: &'static str,
+        /// Its text.
+        text: String,
+        /// What it is.
+        about: String,
+        /// What it answers.
+        reply: Option<i32>,
+        /// The topic, where the chat has topics.
+        thread: Option<i32>,
+    },
+}
+
+/// Where a task's messages are.
+#[derive(Debug, Clone)]
+struct Home {
+    place: Place,
+    /// The message that asked for the task.
+    asked: Option<i32>,
+    /// Its messages by what they are.
+    shown: BTreeMap<String, Shown>,
+    /// How many tasks went before it when it was taken.
+    ahead: usize,
+}
+
+/// What is known of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shown {
+    /// It is being sent.
+    Sending,
+    /// It is there, with this number; and a print of what it says, to leave out empty edits.
+    There { message: i32, print: Option<u64> },
+    /// Nobody knows whether it arrived.
+    Unsure,
+    /// It was refused for good.
+    Refused,
+}
+
+/// What tasks of a chat get that name nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Preference {
+    project: Option<String>,
+    agent: Option<String>,
+    mode: Option<Mode>,
+}
+
+/// What came of sending a parcel.
+struct Told {
+    chat: String,
+    /// The message of a task that it was, if it was one.
+    key: Option<(TaskId, String)>,
+    /// A print of what was said.
+    print: u64,
+    /// The parcel, for when it must be tried again in another form.
+    op: Op,
+    edited: bool,
+    done: Done<Option<i32>>,
+}
+
+/// The desk.
+pub(crate) struct Desk {
+    hub: Arc<dyn Hub>,
+    api: Api,
+    bot: String,
+    bot_id: u64,
+    groups: BTreeSet<i64>,
+    people: People,
+    pairing: Pairing,
+    mint: Mint,
+    outbox: Outbox<Op>,
+    homes: BTreeMap<TaskId, Home>,
+    /// Which message belongs to what, for replies.
+    messages: BTreeMap<(i64, i32), Target>,
+    preferences: BTreeMap<i64, Preference>,
+    /// Messages sent while nobody listened, by chat: how many and the first of them.
+    away: BTreeMap<i64, (usize, Timestamp)>,
+    /// Groups that moved, by their old id.
+    moves: BTreeMap<i64, i64>,
+    sources: Sources,
+    begun: Instant,
+    begun_at: Timestamp,
+    said: u64,
+    told: mpsc::Sender<Told>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What the desk is made of.
+pub(crate) struct Parts {
+    pub(crate) hub: Arc<dyn Hub>,
+    pub(crate) api: Api,
+    pub(crate) bot: String,
+    pub(crate) bot_id: u64,
+    pub(crate) groups: BTreeSet<i64>,
+    pub(crate) people: People,
+    pub(crate) pairing: Pairing,
+    pub(crate) mint: Mint,
+    pub(crate) sources: Sources,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
+    let (told, mut results) = mpsc::channel(TOLD);
+    let Parts { hub, api, bot, bot_id, groups, people, pairing, mint, sources, tracker, stop } =
+        parts;
+    let begun_at = (sources.now)();
+    let mut desk = Desk {
+        hub,
+        api,
+        bot,
+        bot_id,
+        groups,
+        people,
+        pairing,
+        mint,
+        outbox: Outbox::resumed(PACE),
+        homes: BTreeMap::new(),
+        messages: BTreeMap::new(),
+        preferences: BTreeMap::new(),
+        away: BTreeMap::new(),
+        moves: BTreeMap::new(),
+        sources,
+        begun: Instant::now(),
+        begun_at,
+        said: 0,
+        told,
+        tracker,
+        stop: stop.clone(),
+    };
+    desk.work(&mut inbox, &mut results, &stop).await;
+    desk.wind_down(&mut results).await;
+}
+
+impl Desk {
+    /// Serves until told to stop.
+    async fn work(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Delivered>,
+        results: &mut mpsc::Receiver<Told>,
+        stop: &CancellationToken,
+    ) {
+        let mut first = true;
+        while !stop.is_cancelled() {
+            // Watching begins before reading, so that nothing falls between the two.
+            let mut news = self.hub.watch();
+            if let Err(error) = self.recall(first).await {
+                tracing::error!(%error, "the tasks cannot be read; telegram tries again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(AGAIN) => continue,
+                }
+            }
+            first = false;
+            loop {
+                let wait = self.send_what_is_due().await;
+                tokio::select! {
+                    // In this order: what was sent frees its chat, news come before new wishes.
+                    biased;
+                    () = stop.cancelled() => return,
+                    Some(result) = results.recv() => self.settle(result).await,
+                    record = news.next() => match record {
+                        Some(record) => self.hear(&record).await,
+                        None => break,
+                    },
+                    Some(delivered) = inbox.recv() => self.take(delivered).await,
+                    () = tokio::time::sleep_until(wait) => {}
+                }
+            }
+            // A watcher that fell behind reads everything again.
+        }
+    }
+
+    /// Waits a moment for what is being sent, so that the next start knows where it is.
+    async fn wind_down(&mut self, results: &mut mpsc::Receiver<Told>) {
+        let end = Instant::now() + GRACE;
+        while self.outbox.is_sending() {
+            match tokio::time::timeout_at(end, results.recv()).await {
+                Ok(Some(result)) => self.settle(result).await,
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Deals with an update. Where the hub could not record it, the word is dropped and the update
+    /// comes again.
+    async fn take(&mut self, delivered: Delivered) {
+        let Delivered { inbound, taken } = delivered;
+        let dealt_with = match inbound {
+            Inbound::Said(said) => self.said(said).await,
+            Inbound::Edited { place, message, from } => {
+                self.edited(place, message, from);
+                Ok(())
+            }
+            Inbound::Tap(tap) => {
+                self.tap(tap, taken).await;
+                return;
+            }
+            Inbound::Moved { from, to } => self.moved(from, to).await,
+            Inbound::Other => Ok(()),
+        };
+        match dealt_with {
+            Ok(()) => {
+                let _the_poll_has_ended = taken.send(());
+            }
+            Err(error) => tracing::error!(%error, "an update waits: it could not be recorded"),
+        }
+    }
+
+    /// Takes news of the hub.
+    async fn hear(&mut self, record: &Record) {
+        if let Event::ChatNoted { platform: Platform::Telegram, note } = &record.event {
+            self.vouched(note).await;
+            return;
+        }
+        let Some(task) = &record.task else { return };
+        if let Event::TaskReceived { spec } = &record.event {
+            self.adopt(task, spec);
+        }
+        if !self.homes.contains_key(task) {
+            return;
+        }
+        self.push(task, "card", Urgency::Progress, Op::Card(task.clone()));
+        match &record.event {
+            Event::ApprovalRequested { approval, .. } => self.ask(task, &approval.id),
+            Event::ApprovalDecided { approval, .. } => self.ask(task, approval),
+            Event::TaskFinished { .. }
+            | Event::DeliveryRequested { .. }
+            | Event::DeliveryFinished { .. } => {
+                self.push(task, "result", Urgency::Loud, Op::Result(task.clone()));
+            }
+            Event::HubStarted { .. }
+            | Event::TaskReceived { .. }
+            | Event::TaskQueued {}
+            | Event::RunStarted { .. }
+            | Event::RunReady { .. }
+            | Event::AgentReported { .. }
+            | Event::MessageReceived { .. }
+            | Event::Verdict { .. }
+            | Event::ActionStarted { .. }
+            | Event::ActionFinished { .. }
+            | Event::ActionRefused { .. }
+            | Event::CancelRequested { .. }
+            | Event::RunSuspended { .. }
+            | Event::RunEnded { .. }
+            | Event::ChangesCollected { .. }
+            | Event::ChatNoted { .. } => {}
+        }
+    }
+
+    /// Shows a question as it is now.
+    fn ask(&mut self, task: &TaskId, approval: &ApprovalId) {
+        let op = Op::Question(task.clone(), approval.clone());
+        self.push(task, &question_key(approval), Urgency::Loud, op);
+    }
+
+    /// Queues a message of a task in the task's chat.
+    fn push(&mut self, task: &TaskId, key: &str, urgency: Urgency, content: Op) {
+        let Some(home) = self.homes.get(task) else { return };
+        let (chat, group) = (home.place.chat.to_string(), !home.place.private);
+        let slot = format!("{task}/{key}");
+        self.outbox.push(Parcel { chat, group, slot, urgency, content });
+    }
+
+    /// Queues words for a chat.
+    fn say(&mut self, place: Place, reply: Option<i32>, text: Rich) {
+        self.say_in_pieces(place, reply, &text, false);
+    }
+
+    fn say_quietly(&mut self, place: Place, reply: Option<i32>, text: Rich) {
+        self.say_in_pieces(place, reply, &text, true);
+    }
+
+    fn say_in_pieces(&mut self, place: Place, reply: Option<i32>, text: &Rich, silent: bool) {
+        for text in text.split(LIMIT) {
+            self.speak(place, None, Op::Say { text, reply, thread: place.thread, silent });
+        }
+    }
+
+    /// Queues something for a chat, in a slot of its own or in a named one.
+    fn speak(&mut self, place: Place, slot: Option<&str>, content: Op) {
+        self.said += 1;
+        let slot = slot.map_or_else(|| format!("said/{}", self.said), str::to_owned);
+        self.outbox.push(Parcel {
+            chat: place.chat.to_string(),
+            group: !place.private,
+            slot,
+            urgency: Urgency::Loud,
+            content,
+        });
+    }
+
+    /// Sends everything that is due, and says when to look again.
+    async fn send_what_is_due(&mut self) -> Instant {
+        loop {
+            match self.outbox.next(self.now()) {
+                Step::Send(parcel) => self.tell(parcel).await,
+                Step::Wait(at) => return self.begun + at,
+                // Anything that changes this wakes the loop by itself.
+                Step::Idle => return Instant::now() + Duration::from_secs(3600),
+            }
+        }
+    }
+
+    /// A group that moved is still the group that was named.
+    async fn moved(&mut self, from: i64, to: i64) -> Result<(), RequestError> {
+        if from == to || !self.groups.remove(&from) {
+            return Ok(());
+        }
+        let note = ChatNote::ChatMoved { from: from.to_string(), to: to.to_string() };
+        self.hub.note(Platform::Telegram, None, note).await?;
+        self.follow(from, to);
+        Ok(())
+    }
+
+    fn follow(&mut self, from: i64, to: i64) {
+        self.groups.remove(&from);
+        self.groups.insert(to);
+        self.moves.insert(from, to);
+        for home in self.homes.values_mut().filter(|home| home.place.chat == from) {
+            home.place.chat = to;
+            // The messages stayed behind in the old group and cannot be edited from the new one.
+            home.shown.clear();
+        }
+        if let Some(preference) = self.preferences.remove(&from) {
+            self.preferences.insert(to, preference);
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn reader(&self) -> Reader {
+        let now = (self.sources.now)();
+        Reader { now, offset: (self.sources.offset)(now) }
+    }
+}
+
+fn question_key(approval: &ApprovalId) -> String {
+    format!("question:{approval}")
+}
+
+fn person(id: u64) -> Principal {
+    Principal { platform: Platform::Telegram, id: id.to_string() }
+}
+
+/// Runs work of the side until it is done, or a moment after Gatepost was told to stop: what hangs
+/// on a dead connection must not hold up its end.
+async fn until_given_up(stop: CancellationToken, work: impl Future<Output = ()>) {
+    let given_up = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = given_up => {}
+    }
+}

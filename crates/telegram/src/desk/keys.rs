@@ -1,0 +1,127 @@
+//! The buttons under a task's messages, as the task is now.
+
+use gatepost_chat::card::Press;
+use gatepost_chat::card::TaskCard;
+use gatepost_chat::token::Meaning;
+use gatepost_chat::token::Mint;
+use gatepost_domain::event::Event;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::State;
+use gatepost_domain::request::TaskDetail;
+
+use crate::api::Key;
+use crate::api::Under;
+
+/// The number of the record that brought about what can be done with a task now. A button made for
+/// another state no longer means anything.
+pub(super) fn state(detail: &TaskDetail) -> u64 {
+    let changes = |event: &Event| {
+        matches!(
+            event,
+            Event::TaskReceived { .. }
+                | Event::TaskFinished { .. }
+                | Event::DeliveryRequested { .. }
+                | Event::DeliveryFinished { .. }
+        )
+    };
+    let last = detail.records.iter().rev().find(|record| changes(&record.event));
+    last.map_or(0, |record| record.seq)
+}
+
+/// Under the live card: Stop, while there is something to stop.
+pub(super) fn card(mint: &mut Mint, detail: &TaskDetail) -> Under {
+    let live = match detail.task.state() {
+        State::Received
+        | State::Queued
+        | State::Preparing
+        | State::Running
+        | State::AwaitingApproval => true,
+        State::Cancelling | State::Finishing | State::Finished => false,
+    };
+    if live { Under::Keys(vec![vec![task(mint, detail, Press::Stop)]]) } else { Under::Nothing }
+}
+
+/// Under an open question: every answer, or only the refusals where the action cannot be read.
+pub(super) fn question(
+    mint: &mut Mint,
+    detail: &TaskDetail,
+    id: &ApprovalId,
+    readable: bool,
+) -> Under {
+    if !detail.task.open().contains_key(id) {
+        return Under::Nothing;
+    }
+    let name = detail.task.id();
+    let mut rows = Vec::new();
+    if readable {
+        rows.push(vec![answer(mint, name, id, Press::ApproveOnce)]);
+        rows.push(vec![answer(mint, name, id, Press::ApproveForTask)]);
+    }
+    rows.push(vec![
+        answer(mint, name, id, Press::Deny),
+        answer(mint, name, id, Press::DenyWithReason),
+    ]);
+    rows.push(vec![task(mint, detail, Press::Stop)]);
+    Under::Keys(rows)
+}
+
+/// Under a result: what can still be done with the changes, and going on.
+pub(super) fn result(mint: &mut Mint, detail: &TaskDetail) -> Under {
+    if !detail.task.is_finished() {
+        return Under::Nothing;
+    }
+    let card = TaskCard::of(detail);
+    let (first, second): (Vec<Press>, Vec<Press>) = card
+        .buttons
+        .iter()
+        .map(|button| button.press)
+        .partition(|press| matches!(press, Press::Apply | Press::Branch | Press::Discard));
+    let mut rows = Vec::new();
+    if !first.is_empty() {
+        rows.push(first.into_iter().map(|press| task(mint, detail, press)).collect());
+    }
+    let mut last = vec![task(mint, detail, Press::Continue)];
+    last.extend(second.into_iter().map(|press| task(mint, detail, press)));
+    rows.push(last);
+    Under::Keys(rows)
+}
+
+/// Under a nudge: the message that may not have arrived.
+pub(super) fn show(mint: &mut Mint, id: &TaskId, key: &str) -> Under {
+    let meaning = Meaning::Show { task: id.clone(), key: key.to_owned() };
+    let data = mint.token(meaning).as_str().to_owned();
+    Under::Keys(vec![vec![Key { label: "Show it", data }]])
+}
+
+/// Makes every token a task's messages may carry now, so that a button from before a restart is
+/// known before its message is drawn again.
+pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
+    let _made = card(mint, detail);
+    let _made = result(mint, detail);
+    for id in detail.task.open().keys() {
+        let _made = question(mint, detail, id, true);
+    }
+    // Settled questions still say how they were settled when somebody presses an old button.
+    for record in &detail.records {
+        if let Event::ApprovalRequested { approval, .. } = &record.event {
+            for press in
+                [Press::ApproveOnce, Press::ApproveForTask, Press::Deny, Press::DenyWithReason]
+            {
+                let _made = answer(mint, detail.task.id(), &approval.id, press);
+            }
+        }
+    }
+}
+
+fn answer(mint: &mut Mint, task: &TaskId, approval: &ApprovalId, press: Press) -> Key {
+    let meaning = Meaning::Answer { task: task.clone(), approval: approval.clone(), press };
+    Key { label: press.label(), data: mint.token(meaning).as_str().to_owned() }
+}
+
+fn task(mint: &mut Mint, detail: &TaskDetail, press: Press) -> Key {
+    // A stop means the same however far the task is.
+    let state = if press == Press::Stop { 0 } else { state(detail) };
+    let meaning = Meaning::Task { task: detail.task.id().clone(), press, state };
+    Key { label: press.label(), data: mint.token(meaning).as_str().to_owned() }
+}

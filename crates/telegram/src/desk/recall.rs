@@ -1,0 +1,254 @@
+//! Taking up what an earlier life left: everything is in the hub's records.
+
+use gatepost_chat::command::Target;
+use gatepost_chat::outbox::Urgency;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::Origin;
+use gatepost_domain::event::Event;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::request::RequestError;
+use gatepost_domain::request::TaskDetail;
+use gatepost_domain::task::TaskSpec;
+
+use super::Desk;
+use super::Home;
+use super::Op;
+use super::Preference;
+use super::Shown;
+use super::keys;
+use super::question_key;
+use crate::inbound::Place;
+
+/// How many finished tasks keep their buttons over a restart; the newest ones. Those before answer
+/// a press with how to reach the task.
+const KEPT: usize = 100;
+
+/// How many of those are looked over at a start although their result was told: what was to be
+/// changed in them last may have been cut off. More would fill the chats' pace with empty edits.
+const FRESH: usize = 5;
+
+impl Desk {
+    /// Reads notes and tasks, and brings every message of a live task up to date.
+    pub(super) async fn recall(&mut self, first: bool) -> Result<(), RequestError> {
+        if first {
+            for note in self.hub.notes(Platform::Telegram).await? {
+                self.people.recall(&note);
+                self.recall_note(&note);
+            }
+        }
+        let mut finished = 0;
+        let tasks = self.hub.tasks().await?;
+        // Oldest first, so that the home of a task that runs another again is known before it.
+        for task in tasks.iter().rev() {
+            self.adopt(task.id(), task.spec());
+        }
+        for task in &tasks {
+            if !self.homes.contains_key(task.id()) {
+                continue;
+            }
+            if task.is_finished() {
+                finished += 1;
+                if finished > KEPT {
+                    self.homes.remove(task.id());
+                    continue;
+                }
+            }
+            let detail = self.hub.task(task.id().clone()).await?;
+            if first {
+                self.recall_task(&detail);
+            }
+            keys::remember(&mut self.mint, &detail);
+            let told = matches!(self.shown(task.id(), "result"), Some(Shown::There { .. }));
+            if !task.is_finished() || !told || finished <= FRESH {
+                self.refresh(task, &detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a task a home, if it was asked for here.
+    pub(super) fn adopt(&mut self, id: &TaskId, spec: &TaskSpec) {
+        if self.homes.contains_key(id) {
+            return;
+        }
+        let here = spec.origin.as_ref().filter(|origin| origin.platform == Platform::Telegram);
+        let home = match here {
+            Some(origin) => home_of(origin),
+            // A task that runs another again lives where that one did.
+            None => spec
+                .retry_of
+                .as_ref()
+                .filter(|_| spec.requester.platform == Platform::Telegram)
+                .and_then(|before| self.homes.get(before))
+                .map(|before| Home { shown: Default::default(), ahead: 0, ..before.clone() }),
+        };
+        if let Some(mut home) = home {
+            if let Some(to) = self.moved_to(home.place.chat) {
+                home.place.chat = to;
+            }
+            if let Some(asked) = home.asked {
+                self.messages.insert((home.place.chat, asked), Target::Task(id.clone()));
+            }
+            self.homes.insert(id.clone(), home);
+        }
+    }
+
+    fn moved_to(&self, chat: i64) -> Option<i64> {
+        self.moves.get(&chat).copied()
+    }
+
+    fn recall_note(&mut self, note: &ChatNote) {
+        match note {
+            ChatNote::Preferred { chat, project, agent, mode } => {
+                if let Ok(chat) = chat.parse() {
+                    let (project, agent, mode) = (project.clone(), agent.clone(), *mode);
+                    self.preferences.insert(chat, Preference { project, agent, mode });
+                }
+            }
+            ChatNote::ChatMoved { from, to } => {
+                if let (Ok(from), Ok(to)) = (from.parse(), to.parse())
+                    && self.groups.contains(&from)
+                {
+                    self.follow(from, to);
+                }
+            }
+            ChatNote::Sending { .. }
+            | ChatNote::Sent { .. }
+            | ChatNote::NotSent { .. }
+            | ChatNote::StrangerTold { .. }
+            | ChatNote::Joined { .. }
+            | ChatNote::CodeVouched { .. } => {}
+        }
+    }
+
+    /// Where the task's messages are, from its own records.
+    fn recall_task(&mut self, detail: &TaskDetail) {
+        let id = detail.task.id();
+        for record in &detail.records {
+            let Event::ChatNoted { platform: Platform::Telegram, note } = &record.event else {
+                continue;
+            };
+            match note {
+                ChatNote::Sending { key, .. } => self.set_shown(id, key, Shown::Sending),
+                ChatNote::Sent { key, chat, message } => {
+                    if let (Ok(chat), Ok(message)) = (chat.parse::<i64>(), message.parse::<i32>()) {
+                        self.set_there(id, key, chat, message, None);
+                    }
+                }
+                ChatNote::NotSent { key, .. } => self.set_shown(id, key, Shown::Refused),
+                ChatNote::StrangerTold { .. }
+                | ChatNote::Joined { .. }
+                | ChatNote::CodeVouched { .. }
+                | ChatNote::Preferred { .. }
+                | ChatNote::ChatMoved { .. } => {}
+            }
+        }
+        // What was being sent when Gatepost died may have arrived or not.
+        let mut unsure = Vec::new();
+        if let Some(home) = self.homes.get_mut(id) {
+            for (key, shown) in &mut home.shown {
+                if *shown == Shown::Sending {
+                    *shown = Shown::Unsure;
+                    unsure.push(key.clone());
+                }
+            }
+        }
+        for key in unsure {
+            self.doubt(detail, &key);
+        }
+    }
+
+    /// Brings a task's messages to what is true now.
+    fn refresh(&mut self, task: &Task, detail: &TaskDetail) {
+        let id = task.id();
+        let shown = |desk: &Self, key: &str| desk.shown(id, key).is_some();
+        if !task.is_finished() || shown(self, "card") {
+            self.push(id, "card", Urgency::Progress, Op::Card(id.clone()));
+        }
+        for open in task.open().keys() {
+            self.ask(id, open);
+        }
+        for record in &detail.records {
+            if let Event::ApprovalRequested { approval, .. } = &record.event
+                && shown(self, &question_key(&approval.id))
+            {
+                self.ask(id, &approval.id);
+            }
+        }
+        if task.is_finished() {
+            self.push(id, "result", Urgency::Loud, Op::Result(id.clone()));
+        }
+    }
+
+    /// A message of a task may not have arrived. What still matters gets a nudge; what does not,
+    /// nothing.
+    pub(super) fn doubt(&mut self, detail: &TaskDetail, key: &str) {
+        let matters = match key.strip_prefix("question:") {
+            Some(question) => detail.task.open().keys().any(|open| open.as_str() == question),
+            None => key == "card" && !detail.task.is_finished() || key == "result",
+        };
+        if matters {
+            let id = detail.task.id();
+            let op = Op::Nudge(id.clone(), key.to_owned());
+            self.push(id, &format!("nudge:{key}"), Urgency::Loud, op);
+        }
+    }
+
+    pub(super) fn shown(&self, id: &TaskId, key: &str) -> Option<&Shown> {
+        self.homes.get(id)?.shown.get(key)
+    }
+
+    pub(super) fn set_shown(&mut self, id: &TaskId, key: &str, shown: Shown) {
+        if let Some(home) = self.homes.get_mut(id) {
+            home.shown.insert(key.to_owned(), shown);
+        }
+    }
+
+    /// A message of a task is there: it can be edited, and replies to it speak to the task.
+    pub(super) fn set_there(
+        &mut self,
+        id: &TaskId,
+        key: &str,
+        chat: i64,
+        message: i32,
+        print: Option<u64>,
+    ) {
+        let here = self.homes.get(id).is_some_and(|home| home.place.chat == chat);
+        if !here {
+            // It stayed behind in a group that moved.
+            return;
+        }
+        let prompt = key.strip_prefix("prompt:").and_then(|approval| approval.parse().ok());
+        let target = match prompt {
+            Some(approval) => Target::Denial(id.clone(), approval),
+            None => Target::Task(id.clone()),
+        };
+        self.messages.insert((chat, message), target);
+        self.set_shown(id, key, Shown::There { message, print });
+    }
+}
+
+/// The chat of an origin, with the topic that its form may name: `chat` or `chat/topic`.
+fn home_of(origin: &Origin) -> Option<Home> {
+    let (chat, thread) = match origin.chat.split_once('/') {
+        Some((chat, thread)) => (chat, thread.parse().ok()),
+        None => (origin.chat.as_str(), None),
+    };
+    let chat: i64 = chat.parse().ok()?;
+    let asked = origin.message.parse().ok();
+    // Private chats have their person's number, groups a negative one
+    // (<https://core.telegram.org/bots/api#chat>).
+    let place = Place { chat, thread, private: chat > 0 };
+    Some(Home { place, asked, shown: Default::default(), ahead: 0 })
+}
+
+/// A message's origin.
+pub(super) fn origin_of(place: Place, message: i32) -> Origin {
+    let chat = match place.thread {
+        Some(thread) => format!("{}/{thread}", place.chat),
+        None => place.chat.to_string(),
+    };
+    Origin { platform: Platform::Telegram, chat, message: message.to_string() }
+}

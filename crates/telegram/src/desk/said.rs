@@ -1,0 +1,361 @@
+//! Messages: who says something, whether they may, and what becomes of it.
+
+use gatepost_chat::command;
+use gatepost_chat::command::Command;
+use gatepost_chat::command::Intent;
+use gatepost_chat::command::Target;
+use gatepost_chat::command::Words;
+use gatepost_chat::pairing::Claim;
+use gatepost_chat::pairing::Code;
+use gatepost_chat::people::Politeness;
+use gatepost_chat::render;
+use gatepost_chat::rich::Rich;
+use gatepost_chat::rich::Style;
+use gatepost_chat::time::clock;
+use gatepost_domain::approval::Decision;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::State;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::principal::Role;
+use gatepost_domain::request::NewTask;
+use gatepost_domain::request::RequestError;
+use gatepost_domain::request::RequestErrorKind;
+use jiff::SignedDuration;
+
+use super::Desk;
+use super::Home;
+use super::Preference;
+use super::person;
+use super::recall::origin_of;
+use crate::inbound::Place;
+use crate::inbound::Said;
+
+/// Messages sent this long before the start were sent while nobody listened. A little more than
+/// clocks differ.
+const AWAY: SignedDuration = SignedDuration::from_secs(5);
+
+impl Desk {
+    /// Deals with a message.
+    ///
+    /// # Errors
+    /// It could not be recorded, and must come again.
+    pub(super) async fn said(&mut self, said: Said) -> Result<(), RequestError> {
+        let who = person(said.from);
+        if !said.place.private && !self.is_for_us(&said) {
+            return Ok(());
+        }
+        if !self.people.knows(&who) {
+            // In a group a stranger is one of many, and answers would be noise.
+            return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
+        }
+        let text = said.text.trim();
+        if said.attached {
+            let sorry = "I cannot take photos, files or voice messages yet, so nothing was \
+                         started. Send the task as text.";
+            let op = super::Op::Say {
+                text: Rich::new().plain(sorry),
+                reply: Some(said.message),
+                thread: said.place.thread,
+                silent: false,
+            };
+            // The photos of an album come one by one; one answer is enough.
+            self.speak(said.place, Some("attached"), op);
+            return Ok(());
+        }
+        if said.forwarded {
+            let sorry = "A forwarded message is material and not a task. Reply to it with what \
+                         should be done, and it goes along as a quotation.";
+            self.say(said.place, Some(said.message), Rich::new().plain(sorry));
+            return Ok(());
+        }
+        let reply = said.reply.as_ref();
+        let target =
+            reply.and_then(|reply| self.messages.get(&(said.place.chat, reply.message)).cloned());
+        let projects = self.hub.projects();
+        match command::read(text, target.as_ref(), &self.bot, &projects) {
+            Intent::Task(words) | Intent::Command(Command::Run(words)) => {
+                let words = match reply.and_then(|reply| reply.quoted.as_deref()) {
+                    Some(quoted) => Words { text: with_quote(&words.text, quoted), ..words },
+                    None => words,
+                };
+                self.submit(&who, &said, words).await
+            }
+            Intent::Message { task, text } => self.message(&who, &said, task, text).await,
+            Intent::Deny { task, approval, reason } => {
+                self.deny(&who, &said, &task, approval, reason).await
+            }
+            Intent::Command(command) => self.command(&who, &said, command).await,
+            Intent::Wrong(why) => {
+                self.say(said.place, Some(said.message), Rich::new().plain(&why));
+                Ok(())
+            }
+            Intent::Nothing => Ok(()),
+        }
+    }
+
+    /// In a named group, what speaks to the bot or answers it; anywhere else in groups, nothing.
+    fn is_for_us(&self, said: &Said) -> bool {
+        if !self.groups.contains(&said.place.chat) {
+            tracing::debug!(chat = said.place.chat, "a group that is not named is not listened to");
+            return false;
+        }
+        let replies_to_us =
+            said.reply.as_ref().is_some_and(|reply| reply.author == Some(self.bot_id));
+        let is_command = said.text.starts_with('/') && !said.text.contains('@');
+        replies_to_us || is_command || command::addresses(&said.text, &self.bot)
+    }
+
+    /// Somebody without any role.
+    async fn stranger(&mut self, who: &Principal, said: &Said) -> Result<(), RequestError> {
+        let text = said.text.trim();
+        let code = match command::read(text, None, &self.bot, &[]) {
+            Intent::Command(Command::Start(code)) => code,
+            _ => Some(text.to_owned()).filter(|text| !text.contains(char::is_whitespace)),
+        };
+        if let Some(code) = code
+            && self.pairing.claim(&code) == Claim::Admin
+        {
+            let by = "the code in the terminal".to_owned();
+            self.join(who, Role::ALL.to_vec(), by).await?;
+            let welcome = Rich::new()
+                .styled(Style::Bold, "You are this Gatepost's admin now.")
+                .plain(" Send a task as a message; /help says more.");
+            self.say(said.place, Some(said.message), welcome);
+            return Ok(());
+        }
+        match self.people.politeness(who) {
+            Politeness::Silence => Ok(()),
+            Politeness::Answer => {
+                let note = ChatNote::StrangerTold { who: who.clone() };
+                self.hub.note(Platform::Telegram, None, note).await?;
+                self.people.told(who);
+                let mut answer =
+                    format!("This is a private bot, and you ({}) are not on its list.", said.from);
+                // Before there is an admin, only the code in the terminal opens anything.
+                if self.people.has_admin() {
+                    let code = Code::from_entropy((self.sources.draw)());
+                    if let Some(code) = self.pairing.wait(who, code, self.now()) {
+                        answer.push_str(&format!(
+                            " Whoever runs it can let you in with `gatepost pair {}` within the \
+                             hour.",
+                            code.reveal()
+                        ));
+                    }
+                }
+                self.say(said.place, None, Rich::new().plain(&answer));
+                Ok(())
+            }
+        }
+    }
+
+    async fn join(
+        &mut self,
+        who: &Principal,
+        roles: Vec<Role>,
+        by: String,
+    ) -> Result<(), RequestError> {
+        let note = ChatNote::Joined { who: who.clone(), roles, by };
+        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.people.recall(&note);
+        Ok(())
+    }
+
+    /// Whoever runs Gatepost vouched for a code.
+    pub(super) async fn vouched(&mut self, note: &ChatNote) {
+        let ChatNote::CodeVouched { code } = note else { return };
+        let Some(who) = self.pairing.vouch(code, self.now()) else { return };
+        let roles = vec![Role::Requester, Role::Approver];
+        let words = format!("You are in, as {}. /help says what I do.", render::roles(&roles));
+        if let Err(error) = self.join(&who, roles, "the terminal".into()).await {
+            tracing::error!(%error, "somebody was vouched for and that could not be recorded");
+            return;
+        }
+        if let Ok(chat) = who.id.parse() {
+            let place = Place { chat, thread: None, private: true };
+            self.say(place, None, Rich::new().plain(&words));
+        }
+    }
+
+    /// Takes a task. Its live card is the receipt.
+    pub(super) async fn submit(
+        &mut self,
+        who: &Principal,
+        said: &Said,
+        words: Words,
+    ) -> Result<(), RequestError> {
+        if !self.may(who, Role::Requester, said, "hand over tasks") {
+            return Ok(());
+        }
+        let preference =
+            self.preferences.get(&said.place.chat).cloned().unwrap_or(Preference::default());
+        let task = NewTask {
+            text: words.text,
+            project: words.project.or(preference.project),
+            agent: words.agent.or(preference.agent),
+            mode: preference.mode,
+            origin: Some(origin_of(said.place, said.message)),
+        };
+        match self.hub.submit(who.clone(), task).await {
+            Ok(receipt) => {
+                let id = receipt.id;
+                let home = self.homes.entry(id.clone()).or_insert_with(|| Home {
+                    place: said.place,
+                    asked: Some(said.message),
+                    shown: Default::default(),
+                    ahead: 0,
+                });
+                home.ahead = receipt.ahead;
+                self.messages.insert((said.place.chat, said.message), Target::Task(id.clone()));
+                // Loud in order, silent in fact: a receipt should not wait for the pace of progress.
+                let op = super::Op::Card(id.clone());
+                self.push(&id, "card", gatepost_chat::outbox::Urgency::Loud, op);
+                self.count_if_away(said);
+                Ok(())
+            }
+            Err(error) => self.refused(said, error),
+        }
+    }
+
+    async fn message(
+        &mut self,
+        who: &Principal,
+        said: &Said,
+        task: TaskId,
+        text: String,
+    ) -> Result<(), RequestError> {
+        if !self.may(who, Role::Requester, said, "speak to tasks") {
+            return Ok(());
+        }
+        let detail = match self.hub.task(task.clone()).await {
+            Ok(detail) => detail,
+            Err(error) => return self.refused(said, error),
+        };
+        let state = detail.task.state();
+        if matches!(state, State::Finished | State::Finishing | State::Cancelling) {
+            // What was asked of a finished task is a new one on the same project.
+            let spec = detail.task.spec();
+            let words = Words {
+                text,
+                project: Some(spec.project.clone()),
+                agent: Some(spec.agent.clone()),
+            };
+            let note = format!("Task {task} is over, so this is a new one on {}.", spec.project);
+            self.say_quietly(said.place, Some(said.message), Rich::new().plain(&note));
+            return self.submit(who, said, words).await;
+        }
+        let origin = origin_of(said.place, said.message);
+        match self.hub.message_from(who.clone(), task.clone(), text, origin).await {
+            Ok(()) => {
+                let receipt = match state {
+                    State::Received | State::Queued => "kept for when the task starts",
+                    State::Preparing => "kept for the agent, which is about to start",
+                    State::Running => "delivered to the running agent",
+                    State::AwaitingApproval => {
+                        "delivered to the agent; its question still waits for a button"
+                    }
+                    State::Cancelling | State::Finishing | State::Finished => "kept",
+                };
+                self.say_quietly(said.place, Some(said.message), Rich::new().plain(receipt));
+                self.count_if_away(said);
+                Ok(())
+            }
+            Err(error) => self.refused(said, error),
+        }
+    }
+
+    async fn deny(
+        &mut self,
+        who: &Principal,
+        said: &Said,
+        task: &TaskId,
+        approval: ApprovalId,
+        reason: String,
+    ) -> Result<(), RequestError> {
+        if !self.may(who, Role::Approver, said, "answer questions") {
+            return Ok(());
+        }
+        let answer = self.hub.answer(who.clone(), approval.clone(), Decision::Deny, Some(reason));
+        match answer.await {
+            Ok(answered) => {
+                let receipt = gatepost_chat::card::receipt(&answered);
+                self.say_quietly(said.place, Some(said.message), Rich::new().plain(&receipt));
+                self.ask(task, &approval);
+                Ok(())
+            }
+            Err(error) => self.refused(said, error),
+        }
+    }
+
+    /// Words are taken as they were first sent.
+    pub(super) fn edited(&mut self, place: Place, message: i32, from: u64) {
+        let known = self.people.knows(&person(from));
+        if known && self.messages.contains_key(&(place.chat, message)) {
+            let words = "I go by the words as you first sent them. Reply to the task with what \
+                         should be different.";
+            self.say_quietly(place, Some(message), Rich::new().plain(words));
+        }
+    }
+
+    /// Whether somebody has a role; who has not is told so.
+    pub(super) fn may(&mut self, who: &Principal, role: Role, said: &Said, what: &str) -> bool {
+        if self.people.is(who, role) {
+            return true;
+        }
+        let words = format!("You may not {what} here; that takes the role {}.", role.as_str());
+        self.say(said.place, Some(said.message), Rich::new().plain(&words));
+        false
+    }
+
+    /// A refusal is said aloud; what could not be recorded comes again instead.
+    pub(super) fn refused(&mut self, said: &Said, error: RequestError) -> Result<(), RequestError> {
+        match error.kind {
+            RequestErrorKind::Unavailable => Err(error),
+            RequestErrorKind::Invalid
+            | RequestErrorKind::NotFound
+            | RequestErrorKind::Conflict
+            | RequestErrorKind::Full => {
+                let mut words = format!("Refused: {}.", error.message);
+                if !error.hint.is_empty() {
+                    words.push_str(&format!(" {}.", error.hint));
+                }
+                self.say(said.place, Some(said.message), Rich::new().plain(&words));
+                Ok(())
+            }
+        }
+    }
+
+    /// Says once for each chat how much came while nobody listened.
+    fn count_if_away(&mut self, said: &Said) {
+        if self.begun_at.duration_since(said.at) < AWAY {
+            return;
+        }
+        let away = self.away.entry(said.place.chat).or_insert((0, said.at));
+        away.0 += 1;
+        away.1 = away.1.min(said.at);
+        let (count, since) = *away;
+        let reader = self.reader();
+        let since = clock(since, reader.now, reader.offset);
+        let words = match count {
+            1 => format!("I was not running when you wrote at {since}; it is taken now."),
+            n => format!(
+                "I was not running since {since}; the {n} messages are taken now, in order."
+            ),
+        };
+        let op = super::Op::Say {
+            text: Rich::new().plain(&words),
+            reply: None,
+            thread: said.place.thread,
+            silent: true,
+        };
+        self.speak(said.place, Some("away"), op);
+    }
+}
+
+/// The asker's words, and the quotation as what it is.
+fn with_quote(text: &str, quoted: &str) -> String {
+    let quoted: Vec<_> = quoted.lines().map(|line| format!("> {line}")).collect();
+    format!("{text}\n\nForwarded, not the asker's words:\n{}", quoted.join("\n"))
+}

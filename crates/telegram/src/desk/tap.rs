@@ -1,0 +1,344 @@
+//! Presses on buttons: a press is a claim, and its answer says what really came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_chat::card::Press;
+use gatepost_chat::card::delivery_words;
+use gatepost_chat::card::receipt;
+use gatepost_chat::outbox::Urgency;
+use gatepost_chat::port::Hub;
+use gatepost_chat::rich::Rich;
+use gatepost_chat::token::Meaning;
+use gatepost_domain::approval::Decision;
+use gatepost_domain::changes::DeliveryKind;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Delivery;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::principal::Role;
+use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::RequestError;
+use gatepost_domain::request::RequestErrorKind;
+use tokio::sync::oneshot;
+
+use super::Desk;
+use super::Op;
+use super::Shown;
+use super::keys;
+use super::person;
+use super::question_key;
+use super::until_given_up;
+use crate::api::Api;
+use crate::api::Trouble;
+use crate::inbound::Tap;
+
+/// An answer that takes longer than this is given without its end, so that the button does not
+/// seem dead: the reader's program waits only seconds
+/// (<https://core.telegram.org/bots/api#answercallbackquery>).
+const PROMPT: Duration = Duration::from_millis(700);
+
+/// What is said in a toast, or in a box that must be closed.
+struct Said {
+    text: String,
+    alert: bool,
+}
+
+impl Desk {
+    /// Deals with a press. `taken` is sent when what it wants is recorded.
+    pub(super) async fn tap(&mut self, tap: Tap, taken: oneshot::Sender<()>) {
+        let who = person(tap.from);
+        let meaning = self.mint.meaning(&tap.data).cloned();
+        match self.claim(&who, &tap, meaning).await {
+            Claim::Say(said) => {
+                self.toast(&tap.query, said);
+                let _the_poll_has_ended = taken.send(());
+            }
+            Claim::Do(wish) => self.carry_out(who, tap.query, wish, taken),
+            Claim::Later(error) => tracing::error!(%error, "a press could not be looked up"),
+        }
+    }
+
+    /// Checks who presses, where, and whether what the button stands for is still so.
+    async fn claim(&mut self, who: &Principal, tap: &Tap, meaning: Option<Meaning>) -> Claim {
+        if !self.people.knows(who) {
+            return Claim::Say(Said::alert("This is not yours to answer."));
+        }
+        let place = tap.message.map(|(place, _)| place);
+        if place.is_some_and(|place| !place.private && !self.groups.contains(&place.chat)) {
+            return Claim::Say(Said::alert("This chat is not one I listen to."));
+        }
+        let Some(meaning) = meaning else {
+            return Claim::Say(Said::alert(
+                "This button is out of date and does nothing. /status shows the task as it is.",
+            ));
+        };
+        self.found(tap, &meaning).await;
+        match meaning {
+            Meaning::Answer { task, approval, press } => {
+                self.claim_answer(who, task, approval, press)
+            }
+            Meaning::Task { task, press, state } => self.claim_task(who, task, press, state).await,
+            Meaning::Show { task, key } => self.claim_show(task, &key),
+        }
+    }
+
+    /// A press also says where its message is, should that have been unknown.
+    async fn found(&mut self, tap: &Tap, meaning: &Meaning) {
+        let Some((place, message)) = tap.message else { return };
+        let (task, key) = match meaning {
+            Meaning::Answer { task, approval, press: _ } => (task, question_key(approval)),
+            // A stop is under the card and under questions; only these know their task's state.
+            Meaning::Task { task, press: Press::Apply | Press::Continue, .. } => {
+                (task, "result".to_owned())
+            }
+            Meaning::Task { .. } | Meaning::Show { .. } => return,
+        };
+        if matches!(self.shown(task, &key), Some(Shown::Unsure | Shown::Sending)) {
+            self.set_there(task, &key, place.chat, message, None);
+            let (chat, message) = (place.chat.to_string(), message.to_string());
+            let note = ChatNote::Sent { key, chat, message };
+            if let Err(error) = self.hub.note(Platform::Telegram, Some(task.clone()), note).await {
+                tracing::warn!(%error, "where a question is could not be recorded");
+            }
+        }
+    }
+
+    fn claim_answer(
+        &mut self,
+        who: &Principal,
+        task: TaskId,
+        approval: ApprovalId,
+        press: Press,
+    ) -> Claim {
+        if !self.people.is(who, Role::Approver) {
+            return Claim::Say(Said::alert("Only an approver may answer this, and you are none."));
+        }
+        // Whatever comes of it, the message then says what is true.
+        self.ask(&task, &approval);
+        let decision = match press {
+            Press::ApproveOnce => Decision::Approve,
+            Press::ApproveForTask => Decision::ApproveForTask,
+            Press::DenyWithReason => {
+                let op = Op::Prompt(task.clone(), approval.clone());
+                self.again(&task, &format!("prompt:{approval}"), op);
+                return Claim::Say(Said::toast("Reply to the next message with your reason."));
+            }
+            Press::Deny
+            | Press::Stop
+            | Press::Apply
+            | Press::Branch
+            | Press::Discard
+            | Press::Continue
+            | Press::RunAgain => Decision::Deny,
+        };
+        Claim::Do(Wish::Answer { approval, decision })
+    }
+
+    async fn claim_task(
+        &mut self,
+        who: &Principal,
+        task: TaskId,
+        press: Press,
+        state: u64,
+    ) -> Claim {
+        let writes = matches!(press, Press::Apply | Press::Branch);
+        let allowed = if writes {
+            self.people.is(who, Role::Approver)
+        } else {
+            self.people.is(who, Role::Requester) || self.people.is(who, Role::Approver)
+        };
+        if !allowed {
+            let needed = if writes { "an approver" } else { "a requester" };
+            let words = format!("Only {needed} may do that, and you are none.");
+            return Claim::Say(Said::alert(&words));
+        }
+        let detail = match self.hub.task(task.clone()).await {
+            Ok(detail) => detail,
+            Err(error) if error.kind == RequestErrorKind::Unavailable => {
+                return Claim::Later(error);
+            }
+            Err(error) => return Claim::Say(Said::alert(&error.message)),
+        };
+        if press != Press::Stop && keys::state(&detail) != state {
+            self.push(&task, "result", Urgency::Loud, Op::Result(task.clone()));
+            let words = match detail.task.delivery() {
+                Delivery::NotAsked => "That is out of date.".to_owned(),
+                Delivery::Underway { .. } => "Already under way.".to_owned(),
+                Delivery::Done { result } => format!("Already {}", delivery_words(result).0),
+            };
+            return Claim::Say(Said::alert(&words));
+        }
+        match press {
+            Press::Stop => Claim::Do(Wish::Stop(task)),
+            Press::Apply => Claim::Do(Wish::Deliver(task, DeliveryKind::Apply)),
+            Press::Branch => Claim::Do(Wish::Deliver(task, DeliveryKind::Branch)),
+            Press::Discard => Claim::Do(Wish::Deliver(task, DeliveryKind::Discard)),
+            Press::RunAgain => self.claim_again(task).await,
+            Press::Continue => {
+                if let Some(home) = self.homes.get(&task) {
+                    let place = home.place;
+                    let words = Rich::new().plain(&format!(
+                        "Reply to any message of task {task} with what should happen next."
+                    ));
+                    self.say_quietly(place, None, words);
+                }
+                Claim::Say(Said::toast("Reply with what should happen next."))
+            }
+            Press::ApproveOnce | Press::ApproveForTask | Press::Deny | Press::DenyWithReason => {
+                Claim::Say(Said::alert("This button does nothing."))
+            }
+        }
+    }
+
+    /// A task is run again once from each result; the new one has a button of its own.
+    async fn claim_again(&mut self, task: TaskId) -> Claim {
+        match self.hub.tasks().await {
+            Ok(tasks) => {
+                let again =
+                    tasks.iter().find(|other| other.spec().retry_of.as_ref() == Some(&task));
+                match again {
+                    Some(again) => {
+                        let words = format!("It was run again already, as {}.", again.id());
+                        Claim::Say(Said::alert(&words))
+                    }
+                    None => Claim::Do(Wish::RunAgain(task)),
+                }
+            }
+            Err(error) => Claim::Later(error),
+        }
+    }
+
+    fn claim_show(&mut self, task: TaskId, key: &str) -> Claim {
+        let op = match key.strip_prefix("question:").map(str::parse) {
+            Some(Ok(approval)) => Op::Question(task.clone(), approval),
+            Some(Err(_)) => return Claim::Say(Said::alert("That question is not known.")),
+            None if key == "result" => Op::Result(task.clone()),
+            None => Op::Card(task.clone()),
+        };
+        self.again(&task, key, op);
+        Claim::Say(Said::toast("Here it comes."))
+    }
+
+    /// Does it on the side, so that a slow disk holds up no other press.
+    fn carry_out(&self, who: Principal, query: String, wish: Wish, taken: oneshot::Sender<()>) {
+        let (hub, api) = (Arc::clone(&self.hub), self.api.clone());
+        // Applying many files takes long, and other messages should not wait for its end. The wish
+        // is recorded at once, and made at the next start if this one ends first.
+        let long = matches!(wish, Wish::Deliver(..));
+        let mut taken = Some(taken);
+        self.tracker.spawn(until_given_up(self.stop.clone(), async move {
+            let work = do_it(hub, who, wish);
+            tokio::pin!(work);
+            let in_time = tokio::time::timeout(PROMPT, &mut work).await;
+            let late = in_time.is_err();
+            if late {
+                let words = "Taken. The message will say what came of it.";
+                answer(&api, &query, Said::toast(words)).await;
+                if let Some(taken) = taken.take_if(|_| long) {
+                    let _the_poll_has_ended = taken.send(());
+                }
+            }
+            let done = match in_time {
+                Ok(done) => done,
+                Err(_) => work.await,
+            };
+            match done {
+                Done::Said(said) => {
+                    if let Some(taken) = taken {
+                        let _the_poll_has_ended = taken.send(());
+                    }
+                    if !late {
+                        answer(&api, &query, said).await;
+                    }
+                }
+                // Not recorded, so not confirmed: the press comes again.
+                Done::Unrecorded(error) => {
+                    tracing::error!(%error, "a press could not be recorded");
+                    if !late {
+                        let words = "It could not be recorded yet; I try again.";
+                        answer(&api, &query, Said::alert(words)).await;
+                    }
+                    drop(taken);
+                }
+            }
+        }));
+    }
+
+    fn toast(&self, query: &str, said: Said) {
+        let (api, query) = (self.api.clone(), query.to_owned());
+        let toast = async move { answer(&api, &query, said).await };
+        self.tracker.spawn(until_given_up(self.stop.clone(), toast));
+    }
+}
+
+/// What a press comes to.
+enum Claim {
+    /// Only words.
+    Say(Said),
+    /// Something to do.
+    Do(Wish),
+    /// It could not be looked up; the press comes again.
+    Later(RequestError),
+}
+
+/// What somebody wants.
+enum Wish {
+    Answer { approval: ApprovalId, decision: Decision },
+    Stop(TaskId),
+    Deliver(TaskId, DeliveryKind),
+    RunAgain(TaskId),
+}
+
+/// What came of it.
+enum Done {
+    Said(Said),
+    Unrecorded(RequestError),
+}
+
+impl Said {
+    fn toast(text: &str) -> Self {
+        Self { text: text.to_owned(), alert: false }
+    }
+
+    fn alert(text: &str) -> Self {
+        Self { text: text.to_owned(), alert: true }
+    }
+}
+
+async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
+    let done = match wish {
+        Wish::Answer { approval, decision } => {
+            hub.answer(who, approval, decision, None).await.map(|answered| receipt(&answered))
+        }
+        Wish::Stop(task) => {
+            hub.cancel(who, task.clone()).await.map(|()| format!("task {task} is being stopped"))
+        }
+        Wish::RunAgain(task) => hub.retry(who, task).await.map(|receipt| match receipt.ahead {
+            0 => format!("taken as task {}", receipt.id),
+            ahead => format!("taken as task {}; {ahead} before it", receipt.id),
+        }),
+        Wish::Deliver(task, how) => {
+            hub.deliver(who, task, how).await.map(|receipt| match receipt {
+                DeliveryReceipt::Done(result) => delivery_words(&result).0,
+                DeliveryReceipt::Queued => "taken; it is done once the project is free".into(),
+            })
+        }
+    };
+    match done {
+        Ok(text) => Done::Said(Said { text, alert: false }),
+        Err(error) if error.kind == RequestErrorKind::Unavailable => Done::Unrecorded(error),
+        Err(error) => Done::Said(Said { text: error.message, alert: true }),
+    }
+}
+
+async fn answer(api: &Api, query: &str, said: Said) {
+    match api.toast(query, &said.text, said.alert).await {
+        Ok(()) => {}
+        // The reader's program gave up on it long ago; the message says what is true.
+        Err(Trouble::Refused(why)) => tracing::debug!(%why, "a press was too old to answer"),
+        Err(trouble) => tracing::warn!(%trouble, "a press could not be answered"),
+    }
+}

@@ -1,0 +1,396 @@
+//! Sending: each message is made from what is true at that moment, noted before it goes out, and
+//! noted again when it is there.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+use gatepost_chat::card::ApprovalCard;
+use gatepost_chat::card::Entry;
+use gatepost_chat::card::TaskCard;
+use gatepost_chat::outbox::Fate;
+use gatepost_chat::outbox::Parcel;
+use gatepost_chat::outbox::Urgency;
+use gatepost_chat::render;
+use gatepost_chat::rich::Rich;
+use gatepost_chat::rich::Style;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::request::RequestErrorKind;
+use gatepost_domain::request::TaskDetail;
+
+use super::Desk;
+use super::Op;
+use super::Shown;
+use super::Told;
+use super::keys;
+use super::question_key;
+use super::until_given_up;
+use crate::api::Done;
+use crate::api::To;
+use crate::api::Trouble;
+use crate::api::Under;
+use crate::entities::LIMIT;
+
+/// One call.
+enum Call {
+    Post { to: To, text: Rich, under: Under },
+    Edit { chat: i64, message: i32, text: Rich, under: Under },
+    File { to: To, name: &'static str, text: String, about: String },
+}
+
+/// A message as it should be now.
+struct Draft {
+    /// Which message of its task it is, if it is kept up to date.
+    key: Option<(TaskId, String)>,
+    call: Call,
+}
+
+impl Desk {
+    /// Makes a parcel's message and sends it on the side.
+    pub(super) async fn tell(&mut self, parcel: Parcel<Op>) {
+        let Parcel { chat, content: op, .. } = parcel;
+        let Some(draft) = self.draft(&chat, &op).await else {
+            // There is nothing to say any more.
+            self.outbox.settle(&chat, Fate::Over, self.now());
+            return;
+        };
+        let Draft { key, call } = draft;
+        let print = print_of(&call);
+        if let (Some((task, key)), Call::Post { to, .. } | Call::File { to, .. }) = (&key, &call) {
+            let note = ChatNote::Sending { key: key.clone(), chat: to.chat.to_string() };
+            if let Err(error) = self.hub.note(Platform::Telegram, Some(task.clone()), note).await {
+                // Sent unrecorded, it could be sent again after a crash.
+                tracing::warn!(%error, "a message waits until it can be recorded");
+                self.outbox.settle(&chat, Fate::Failed, self.now());
+                return;
+            }
+            self.set_shown(task, key, Shown::Sending);
+        }
+        if let (Some((task, key)), Call::Edit { .. }) = (&key, &call)
+            && matches!(self.shown(task, key), Some(Shown::There { print: Some(before), .. })
+                if *before == print)
+        {
+            self.outbox.settle(&chat, Fate::Over, self.now());
+            return;
+        }
+        let (api, told) = (self.api.clone(), self.told.clone());
+        let edited = matches!(call, Call::Edit { .. });
+        self.tracker.spawn(until_given_up(self.stop.clone(), async move {
+            let done: Done<Option<i32>> = match call {
+                Call::Post { to, text, under } => api.send(to, &text, &under).await.map(Some),
+                Call::Edit { chat, message, text, under } => {
+                    api.edit(chat, message, &text, &under).await.map(|()| None)
+                }
+                Call::File { to, name, text, about } => {
+                    api.file(to, name, text, &about).await.map(Some)
+                }
+            };
+            // Without a desk nobody waits for this; the note that it was being sent stays.
+            let _the_desk_is_gone = told.send(Told { chat, key, print, op, edited, done }).await;
+        }));
+    }
+
+    /// Takes what came of sending.
+    pub(super) async fn settle(&mut self, told: Told) {
+        let Told { chat, key, print, op, edited, done } = told;
+        let now = self.now();
+        let number = chat.parse::<i64>().unwrap_or_default();
+        let fate = match &done {
+            Ok(None) => {
+                if let Some((task, key)) = &key
+                    && let Some(Shown::There { message, .. }) = self.shown(task, key).cloned()
+                {
+                    self.set_shown(task, key, Shown::There { message, print: Some(print) });
+                }
+                Fate::Over
+            }
+            Ok(Some(message)) => {
+                if let Some((task, key)) = &key {
+                    self.set_there(task, key, number, *message, Some(print));
+                    let note = ChatNote::Sent {
+                        key: key.clone(),
+                        chat: chat.clone(),
+                        message: message.to_string(),
+                    };
+                    self.note(task, note).await;
+                }
+                self.arrived(&op);
+                Fate::Over
+            }
+            Err(trouble) => self.failed(trouble, key.as_ref(), &op, edited).await,
+        };
+        if let Fate::Moved(to) = &fate
+            && let Ok(to) = to.parse::<i64>()
+            && let Err(error) = self.moved(number, to).await
+        {
+            tracing::warn!(%error, "a group moved and that could not be recorded");
+        }
+        self.outbox.settle(&chat, fate, now);
+    }
+
+    async fn failed(
+        &mut self,
+        trouble: &Trouble,
+        key: Option<&(TaskId, String)>,
+        op: &Op,
+        edited: bool,
+    ) -> Fate {
+        match trouble {
+            Trouble::Pause(pause) => {
+                tracing::info!(seconds = pause.as_secs(), "telegram asks for a pause");
+                Fate::Pause(*pause)
+            }
+            Trouble::Moved(to) => Fate::Moved(to.to_string()),
+            Trouble::NotReached(why) => {
+                tracing::warn!(%why, "a message could not be sent; it is tried again");
+                Fate::Failed
+            }
+            Trouble::Conflict | Trouble::BadToken => Fate::Failed,
+            // Doing the same edit twice is doing it once.
+            Trouble::Lost(_) if edited => Fate::Failed,
+            Trouble::Lost(why) => {
+                tracing::warn!(%why, "nobody knows whether a message arrived; it is not repeated");
+                if let Some((task, key)) = key {
+                    self.set_shown(task, key, Shown::Unsure);
+                    if let Ok(detail) = self.hub.task(task.clone()).await {
+                        self.doubt(&detail, key);
+                    }
+                    // The file was perhaps not seen, so the question goes on without its approval.
+                    self.arrived(op);
+                }
+                Fate::Over
+            }
+            Trouble::NotModified => Fate::Over,
+            Trouble::NotParsed(why) | Trouble::Refused(why) => {
+                tracing::warn!(%why, "telegram refused a message");
+                if let Some((task, key)) = key {
+                    if edited {
+                        // The message is gone or too old; the next state gets a new one.
+                        self.gone(task, key, op);
+                    } else {
+                        self.set_shown(task, key, Shown::Refused);
+                        let note = ChatNote::NotSent { key: key.clone(), why: why.clone() };
+                        self.note(task, note).await;
+                        self.arrived(op);
+                    }
+                }
+                Fate::Over
+            }
+        }
+    }
+
+    /// A message that could not be edited: what still matters is said in a new one.
+    fn gone(&mut self, task: &TaskId, key: &str, op: &Op) {
+        let Some(home) = self.homes.get_mut(task) else { return };
+        home.shown.remove(key);
+        match op {
+            Op::Question(..) | Op::Result(_) => {
+                self.push(task, key, Urgency::Loud, op.clone());
+            }
+            Op::Card(_) | Op::Nudge(..) | Op::Prompt(..) | Op::Say { .. } | Op::File { .. } => {}
+        }
+    }
+
+    /// What follows on a message that is there, or that will not be.
+    fn arrived(&mut self, op: &Op) {
+        match op {
+            // The receipt is there; from now on it is kept up to date.
+            Op::Card(task) => self.push(task, "card", Urgency::Progress, op.clone()),
+            // The file of a question was sent first; now the question itself.
+            Op::Question(task, approval) if self.shown(task, &question_key(approval)).is_none() => {
+                self.ask(task, approval);
+            }
+            Op::Question(..)
+            | Op::Result(_)
+            | Op::Nudge(..)
+            | Op::Prompt(..)
+            | Op::Say { .. }
+            | Op::File { .. } => {}
+        }
+    }
+
+    async fn note(&self, task: &TaskId, note: ChatNote) {
+        let noted = self.hub.note(Platform::Telegram, Some(task.clone()), note).await;
+        if let Err(error) = noted {
+            // After a crash the message counts as perhaps sent, which is true as well.
+            tracing::warn!(%error, "what became of a message could not be recorded");
+        }
+    }
+
+    /// What the parcel comes to now; none when there is nothing to say.
+    async fn draft(&mut self, chat: &str, op: &Op) -> Option<Draft> {
+        let chat: i64 = chat.parse().ok()?;
+        match op {
+            Op::Say { text, reply, thread, silent } => {
+                let to = To { chat, thread: *thread, reply: *reply, silent: *silent };
+                let call = Call::Post { to, text: text.cut(LIMIT), under: Under::Nothing };
+                Some(Draft { key: None, call })
+            }
+            Op::File { name, text, about, reply, thread } => {
+                let to = To { chat, thread: *thread, reply: *reply, silent: false };
+                let (text, about) = (text.clone(), about.clone());
+                Some(Draft { key: None, call: Call::File { to, name, text, about } })
+            }
+            Op::Card(task) | Op::Result(task) => {
+                let detail = self.detail(task).await?;
+                self.draft_card(&detail, matches!(op, Op::Result(_)))
+            }
+            Op::Question(task, approval) => {
+                let detail = self.detail(task).await?;
+                self.draft_question(&detail, approval)
+            }
+            Op::Nudge(task, key) => {
+                let detail = self.detail(task).await?;
+                self.draft_nudge(&detail, key)
+            }
+            Op::Prompt(task, approval) => {
+                let detail = self.detail(task).await?;
+                detail.task.open().get(approval)?;
+                let text = Rich::new().plain(
+                    "Reply to this message with your reason. It denies the action, whatever it \
+                     says, and the agent is told.",
+                );
+                self.place(task, &format!("prompt:{approval}"), false, text, Under::Reply)
+            }
+        }
+    }
+
+    async fn detail(&self, task: &TaskId) -> Option<TaskDetail> {
+        match self.hub.task(task.clone()).await {
+            Ok(detail) => Some(detail),
+            Err(error) => {
+                if error.kind != RequestErrorKind::NotFound {
+                    tracing::warn!(%error, %task, "a task cannot be read");
+                }
+                None
+            }
+        }
+    }
+
+    fn draft_card(&mut self, detail: &TaskDetail, result: bool) -> Option<Draft> {
+        let card = TaskCard::of(detail);
+        let task = detail.task.id();
+        if result {
+            let text = render::result(&card, self.reader(), LIMIT);
+            let under = keys::result(&mut self.mint, detail);
+            self.place(task, "result", false, text, under)
+        } else {
+            let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
+            let text = if self.shown(task, "card").is_none() && !detail.task.is_finished() {
+                render::receipt(&card, ahead)
+            } else {
+                render::task(&card, ahead, LIMIT)
+            };
+            let under = keys::card(&mut self.mint, detail);
+            self.place(task, "card", true, text, under)
+        }
+    }
+
+    fn draft_question(&mut self, detail: &TaskDetail, approval: &ApprovalId) -> Option<Draft> {
+        let task = detail.task.id();
+        let key = question_key(approval);
+        let card = TaskCard::of(detail).entries.into_iter().find_map(|entry| match entry {
+            Entry::Approval { card, .. } if card.id == *approval => Some(card),
+            Entry::Approval { .. } | Entry::Note { .. } | Entry::Step { .. } => None,
+        });
+        let card: ApprovalCard = *card?;
+        let known = self.shown(task, &key).cloned();
+        if card.settled.is_some() && !matches!(known, Some(Shown::There { .. })) {
+            // Nobody has seen the question, so nobody needs to hear how it was settled.
+            return None;
+        }
+        let question = render::question(&card, self.reader(), LIMIT);
+        let Some(file) = question.file.clone().filter(|_| card.settled.is_none()) else {
+            let under = keys::question(&mut self.mint, detail, approval, true);
+            return self.place(task, &key, false, question.text, under);
+        };
+        let file_key = format!("file:{approval}");
+        match self.shown(task, &file_key) {
+            None => {
+                let to = self.to(task, true)?;
+                let about = "The whole action, for the question that follows.".to_owned();
+                let call = Call::File { to, name: "action.txt", text: file, about };
+                Some(Draft { key: Some((task.clone(), file_key)), call })
+            }
+            Some(Shown::There { .. }) => {
+                let under = keys::question(&mut self.mint, detail, approval, true);
+                self.place(task, &key, false, question.text, under)
+            }
+            Some(Shown::Sending | Shown::Unsure | Shown::Refused) => {
+                let under = keys::question(&mut self.mint, detail, approval, false);
+                let text = render::unshown(&question, LIMIT);
+                self.place(task, &key, false, text, under)
+            }
+        }
+    }
+
+    fn draft_nudge(&mut self, detail: &TaskDetail, key: &str) -> Option<Draft> {
+        let task = detail.task.id();
+        // It turned up meanwhile.
+        if self.shown(task, key) != Some(&Shown::Unsure) {
+            return None;
+        }
+        let what = match key.strip_prefix("question:") {
+            Some(open) if !detail.task.open().keys().any(|id| id.as_str() == open) => return None,
+            Some(_) => "waits for an answer",
+            None if key == "result" => "is over",
+            None => "was taken",
+        };
+        let text = Rich::new()
+            .plain("Task ")
+            .styled(Style::Code, task.as_str())
+            .plain(&format!(" {what}. The connection broke while that was sent."))
+            .plain(" If you do not see it above:");
+        let under = keys::show(&mut self.mint, task, key);
+        let to = self.to(task, false)?;
+        Some(Draft { key: None, call: Call::Post { to, text, under } })
+    }
+
+    /// A kept message: an edit where it is there, a new one where it never was.
+    fn place(
+        &self,
+        task: &TaskId,
+        key: &str,
+        silent: bool,
+        text: Rich,
+        under: Under,
+    ) -> Option<Draft> {
+        let to = self.to(task, silent)?;
+        let call = match self.shown(task, key) {
+            None => Call::Post { to, text, under },
+            Some(Shown::There { message, .. }) => {
+                Call::Edit { chat: to.chat, message: *message, text, under }
+            }
+            // It may be there already, or never will be.
+            Some(Shown::Sending | Shown::Unsure | Shown::Refused) => return None,
+        };
+        Some(Draft { key: Some((task.clone(), key.to_owned())), call })
+    }
+
+    fn to(&self, task: &TaskId, silent: bool) -> Option<To> {
+        let home = self.homes.get(task)?;
+        let (chat, thread) = (home.place.chat, home.place.thread);
+        // Everything of a task hangs on its card, and the card on the message that asked.
+        let reply = match home.shown.get("card") {
+            Some(Shown::There { message, .. }) => Some(*message),
+            Some(Shown::Sending | Shown::Unsure | Shown::Refused) | None => home.asked,
+        };
+        Some(To { chat, thread, reply, silent })
+    }
+}
+
+/// Tells two states of a message apart. Only compared within one life of the process.
+fn print_of(call: &Call) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match call {
+        Call::Post { text, under, .. } | Call::Edit { text, under, .. } => {
+            text.text().hash(&mut hasher);
+            format!("{under:?}").hash(&mut hasher);
+        }
+        Call::File { text, .. } => text.hash(&mut hasher),
+    }
+    hasher.finish()
+}

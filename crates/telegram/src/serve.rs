@@ -1,0 +1,150 @@
+//! Starting the adapter: who the bot is, what people may send it, then poll and desk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_chat::command::MENU;
+use gatepost_chat::pairing::Code;
+use gatepost_chat::pairing::Pairing;
+use gatepost_chat::people::People;
+use gatepost_chat::port::Hub;
+use gatepost_chat::token::Mint;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Role;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::AddressError;
+use crate::api::Api;
+use crate::api::Identity;
+use crate::api::Trouble;
+use crate::desk;
+use crate::desk::Parts;
+use crate::poll;
+use crate::poll::Health;
+use crate::settings::Settings;
+use crate::settings::Sources;
+
+/// Updates wait here for the desk; one at a time is unconfirmed, so this stays small.
+const INBOX: usize = 16;
+
+/// How often the start is tried again when Telegram cannot be reached.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// A running adapter.
+#[derive(Debug)]
+pub struct Service {
+    /// How the poll goes.
+    pub health: watch::Receiver<Health>,
+    /// The code that makes whoever sends it the first admin; none when there is an admin.
+    pub code: Option<Code>,
+    /// Who the bot is, once Telegram has said so.
+    pub identity: watch::Receiver<Option<Identity>>,
+}
+
+/// Starts the adapter on `tracker`; it serves until `stop` is cancelled. Telegram need not be
+/// reachable now: the adapter keeps trying, and everything else works meanwhile.
+///
+/// # Errors
+/// The address of the server is none.
+pub fn start(
+    settings: Settings,
+    known: &[gatepost_domain::chat::ChatNote],
+    hub: Arc<dyn Hub>,
+    sources: Sources,
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+) -> Result<Service, AddressError> {
+    let api = Api::new(settings.token.clone(), settings.address.as_deref())?;
+    let mut people = People::new(Platform::Telegram);
+    let ids = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>();
+    people.grant(Role::Requester, ids(&settings.requesters));
+    people.grant(Role::Approver, ids(&settings.approvers));
+    people.grant(Role::Admin, ids(&settings.admins));
+    let mut with_joined = people.clone();
+    for note in known {
+        with_joined.recall(note);
+    }
+    let mut pairing = Pairing::default();
+    // Whoever has named requesters or approvers has said who may do what.
+    let named = !settings.requesters.is_empty() || !settings.approvers.is_empty();
+    let code = (!with_joined.has_admin() && !named).then(|| Code::from_entropy((sources.draw)()));
+    if let Some(code) = &code {
+        pairing.open(code.clone());
+    }
+    let (health, watched) = watch::channel(Health::default());
+    let (who, identity) = watch::channel(None);
+    let mint = Mint::new(settings.token.reveal());
+    let on = tracker.clone();
+    tracker.spawn(async move {
+        let Some(me) = introduce(&api, &health, &stop).await else { return };
+        who.send_replace(Some(me.clone()));
+        let (updates, inbox) = mpsc::channel(INBOX);
+        on.spawn(poll::poll(
+            settings.token.clone(),
+            settings.address.clone(),
+            updates,
+            health,
+            stop.clone(),
+        ));
+        let parts = Parts {
+            hub,
+            api,
+            bot: me.name,
+            bot_id: u64::try_from(me.id).unwrap_or_default(),
+            groups: settings.groups.iter().copied().collect(),
+            people,
+            pairing,
+            mint,
+            sources,
+            tracker: on.clone(),
+            stop,
+        };
+        desk::serve(parts, inbox).await;
+    });
+    Ok(Service { health: watched, code, identity })
+}
+
+/// Finds out who the bot is, takes its updates back from a webhook and sets its menu. The last two
+/// are tried once: the poll says what is wrong with the first, and nothing depends on the second.
+async fn introduce(
+    api: &Api,
+    health: &watch::Sender<Health>,
+    stop: &CancellationToken,
+) -> Option<Identity> {
+    let me = loop {
+        let answer = tokio::select! {
+            () = stop.cancelled() => return None,
+            answer = api.me() => answer,
+        };
+        let trouble = match answer {
+            Ok(me) => break me,
+            Err(trouble) => trouble,
+        };
+        tracing::warn!(%trouble, "telegram does not say who the bot is; it is asked again");
+        health.send_replace(Health::Failing(trouble.to_string()));
+        let pause = match trouble {
+            Trouble::Pause(pause) => pause,
+            _ => RETRY,
+        };
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(pause) => {}
+        }
+    };
+    // A webhook that was left over keeps every poll out. Nothing that waits is dropped with it.
+    if let Ok(webhook) = api.webhook().await
+        && !webhook.url.is_empty()
+    {
+        tracing::warn!(url = %webhook.url, "a webhook was set for this bot; it is taken away");
+        if let Err(trouble) = api.drop_webhook().await {
+            tracing::warn!(%trouble, "the webhook stays");
+        }
+    }
+    if let Err(trouble) = api.menu(&MENU).await {
+        tracing::warn!(%trouble, "the menu of commands could not be set");
+    }
+    Some(me)
+}

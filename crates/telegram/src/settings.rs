@@ -1,0 +1,44 @@
+//! What the adapter is told once, at its start.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use crate::token::Token;
+
+/// What the adapter is told once, at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The bot's token.
+    pub token: Token,
+    /// The Bot API server; the public one when left out.
+    pub address: Option<String>,
+    /// Who may hand over tasks, by Telegram's number of them.
+    pub requesters: Vec<u64>,
+    /// Who may answer questions and apply changes.
+    pub approvers: Vec<u64>,
+    /// Who may let others in.
+    pub admins: Vec<u64>,
+    /// The groups that are listened to.
+    pub groups: Vec<i64>,
+}
+
+/// Where the adapter gets the time and random bits from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The time of day.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// How far readers are from UTC at a time. Telegram does not say where its readers are, so it
+    /// is taken for where Gatepost runs.
+    pub offset: Arc<dyn Fn(Timestamp) -> Offset + Send + Sync>,
+    /// 128 fresh bits that nobody can guess.
+    pub draw: Arc<dyn Fn() -> u128 + Send + Sync>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}

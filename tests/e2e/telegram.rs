@@ -1,0 +1,466 @@
+//! The main job from a phone: the real binary against a strict Bot API server.
+//!
+//! Numbers in the names of cases are those of the failures that a bot must survive.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use gatepost_e2e::Api;
+use gatepost_e2e::FakeTelegram;
+use gatepost_e2e::Gatepost;
+use gatepost_e2e::Project;
+use gatepost_e2e::Setup;
+use gatepost_e2e::api::events_of;
+use gatepost_e2e::telegram::CONFLICT;
+use gatepost_e2e::telegram::Fault;
+use gatepost_e2e::telegram::Message;
+use gatepost_e2e::telegram::TOKEN;
+use serde_json::json;
+
+/// Asks and approves.
+const ANN: i64 = 1001;
+
+/// Asks, and approves nothing.
+const BOB: i64 = 1002;
+
+/// Nobody here.
+const EVE: i64 = 6666;
+
+/// The named group.
+const GROUP: i64 = -1_001_234;
+
+const RISKY: &str = "$ echo one > a.txt\n$ touch .git/hooks/x\n$ echo two > b.txt";
+
+struct World {
+    _root: tempfile::TempDir,
+    project: Project,
+    setup: Setup,
+    chat: FakeTelegram,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(&format!(
+            "[telegram]\nrequesters = [{ANN}, {BOB}]\napprovers = [{ANN}]\nadmins = [{ANN}]\n\
+             groups = [{GROUP}]\n"
+        ))
+        .await
+    }
+
+    async fn with(section: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let project = Project::git(root.path());
+        let chat = FakeTelegram::start().await;
+        let config = format!("[projects.demo]\npath = {:?}\n{section}", project.path());
+        let setup = Setup::new(root.path())
+            .config(&config)
+            .env("TELEGRAM_BOT_TOKEN", TOKEN)
+            .env("TELEGRAM_API_URL", &chat.url())
+            .env("GATEPOST_LOG", "info,gatepost_telegram=debug,reqwest=debug,hyper_util=debug");
+        Self { _root: root, project, setup, chat }
+    }
+
+    /// The end of every test: nothing against the rules, and no token anywhere.
+    fn check(&self, gatepost: &Gatepost) {
+        self.chat.assert_clean();
+        let secret = TOKEN.split_once(':').unwrap().1;
+        assert!(!gatepost.log().contains(secret), "the token is in the log");
+    }
+
+    async fn question(&self) -> Message {
+        self.chat.message("open question", |message| has_key(message, "Approve once")).await
+    }
+
+    async fn result(&self, outcome: &str) -> Message {
+        let fits =
+            |message: &Message| message.text.contains(outcome) && has_key(message, "Continue");
+        self.chat.message("result", fits).await
+    }
+
+    fn questions(&self) -> usize {
+        let asks = |message: &&Message| message.text.contains("Wants to run a command");
+        self.chat.messages().iter().filter(asks).count()
+    }
+}
+
+fn has_key(message: &Message, label: &str) -> bool {
+    message.keys.iter().any(|(name, _)| name == label)
+}
+
+async fn only_task(api: &Api) -> String {
+    let begun = Instant::now();
+    loop {
+        let tasks = api.get("/api/tasks").await;
+        let tasks = tasks.as_array().unwrap();
+        assert!(tasks.len() <= 1, "one message is one task: {tasks:#?}");
+        if let Some(task) = tasks.first() {
+            return task["id"].as_str().unwrap().to_owned();
+        }
+        assert!(begun.elapsed() < gatepost_e2e::PATIENCE, "the message became no task");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_becomes_a_task_a_question_a_result_and_a_changed_project() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let asked = world.chat.say(ANN, RISKY);
+    let question = world.question().await;
+    assert!(question.text.contains("touch .git/hooks/x"), "{}", question.text);
+    assert!(!question.silent, "a question rings");
+    let card = world.chat.message("card", |message| has_key(message, "Stop")).await;
+    let card = world
+        .chat
+        .messages()
+        .into_iter()
+        .find(|message| message.reply_to == Some(asked))
+        .unwrap_or(card);
+    assert!(card.silent, "progress does not ring: {card:#?}");
+    assert_eq!(world.project.text("a.txt"), None, "nothing is written before Apply");
+
+    let toast = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(toast.text, "approved once, and the agent goes on");
+    let result = world.result("succeeded").await;
+    assert!(!result.silent && result.text.contains(" changed (+2 −0)"), "{}", result.text);
+    let settled = world
+        .chat
+        .message("settled question", |message| message.id == question.id && message.keys.is_empty())
+        .await;
+    assert!(settled.text.contains("approved by telegram:1001"), "{}", settled.text);
+
+    let toast = world.chat.press(ANN, &result, "Apply").await;
+    assert!(toast.text.starts_with("applied to the project"), "{toast:?}");
+    assert_eq!(world.project.text("b.txt").as_deref(), Some("two\n"));
+    let again = world.chat.press(ANN, &result, "Apply").await;
+    assert!(again.alert && again.text.starts_with("Already applied"), "{again:?}");
+    let cards = |message: &&Message| message.reply_to == Some(asked);
+    assert_eq!(world.chat.messages().iter().filter(cards).count(), 1, "one card a task");
+    world.check(&gatepost);
+}
+
+#[tokio::test]
+async fn a_denial_with_a_reason_reaches_the_agent_and_no_text_ever_approves() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let _ = world.chat.say(ANN, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    let task = only_task(&api).await;
+    // 23: words that other programs took for consent.
+    for text in ["yes", "ok", "approve", "do not allow", "/approve"] {
+        let _ = world.chat.reply(ANN, &question, text);
+    }
+    world.chat.all_taken().await;
+    let open = api.task(&task).await;
+    assert_eq!(open["state"], "awaiting-approval", "{open:#}");
+    assert_eq!(events_of(&open, "message-received").len(), 4, "they are messages to the task");
+
+    let toast = world.chat.press(ANN, &question, "Deny with reason").await;
+    assert!(toast.text.starts_with("Reply"), "{toast:?}");
+    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
+    let _ = world.chat.reply(ANN, &prompt, "yes, but not like this");
+    let finished = api.finished(&task).await;
+    assert_eq!(finished["outcome"], "denied", "{finished:#}");
+    let decided = &events_of(&finished, "approval-decided")[0]["settlement"];
+    assert_eq!(decided["reason"], "yes, but not like this");
+    let late = world.chat.press(ANN, &question, "Approve once").await;
+    assert!(late.text.starts_with("already denied by telegram:1001"), "{late:?}");
+    assert_eq!(events_of(&api.task(&task).await, "action-started").len(), 0);
+    world.check(&gatepost);
+}
+
+/// 24, 26, 27, 46: killed between the question and the press.
+#[tokio::test]
+async fn a_question_survives_kill_9_and_two_presses_are_one() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, RISKY);
+    let question = world.question().await;
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let (one, two) = tokio::join!(
+        world.chat.press(ANN, &question, "Approve once"),
+        world.chat.press(ANN, &question, "Approve for this task"),
+    );
+    let mut words = [one.text, two.text];
+    words.sort();
+    assert!(words[0].starts_with("already approved by telegram:1001"), "{words:?}");
+    assert!(words[1].starts_with("approved"), "{words:?}");
+    let task = only_task(&api).await;
+    let finished = api.finished(&task).await;
+    assert_eq!(finished["outcome"], "succeeded", "{finished:#}");
+    assert_eq!(events_of(&finished, "action-started").len(), 3, "each step once");
+    world.result("succeeded").await;
+    assert_eq!(world.questions(), 1, "the question is not sent again");
+    world.check(&gatepost);
+}
+
+/// 21: whoever may not, hears so, and nobody else does.
+#[tokio::test]
+async fn only_approvers_approve_and_strangers_are_answered_twice() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    for _ in 0..4 {
+        let _ = world.chat.say(EVE, "$ echo hello");
+    }
+    world.chat.all_taken().await;
+    let _ = world.chat.say(BOB, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    let not_bob = world.chat.press(BOB, &question, "Approve once").await;
+    assert!(not_bob.alert && not_bob.text.contains("Only an approver"), "{not_bob:?}");
+    let not_eve = world.chat.press(EVE, &question, "Approve once").await;
+    assert!(not_eve.alert && not_eve.text.contains("not yours"), "{not_eve:?}");
+    let forged = world.chat.press_data(ANN, &question, "1forged00000000000000000").await;
+    assert!(forged.alert && forged.text.contains("out of date"), "{forged:?}");
+    let api = gatepost.api();
+    let task = only_task(&api).await;
+    assert_eq!(api.task(&task).await["state"], "awaiting-approval");
+    let to_eve = world.chat.messages().into_iter().filter(|message| message.chat == EVE);
+    let to_eve: Vec<_> = to_eve.collect();
+    assert_eq!(to_eve.len(), 2, "{to_eve:#?}");
+    assert!(to_eve[0].text.contains("gatepost pair"), "{to_eve:#?}");
+
+    // The owner vouches in the terminal for the code that Eve was given.
+    let (_, code) = to_eve[0].text.split_once("gatepost pair ").unwrap();
+    let code = code.split('`').next().unwrap();
+    let paired = world.setup.run(&["pair", code]);
+    assert_eq!(paired.code, Some(0), "{}", paired.stderr);
+    world.chat.message("welcome", |m| m.chat == EVE && m.text.starts_with("You are in")).await;
+    world.check(&gatepost);
+}
+
+/// 9, 20, 35: groups are named, spoken to by name, and members are no approvers.
+#[tokio::test]
+async fn a_named_group_speaks_by_mention_and_an_unnamed_one_not_at_all() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let elsewhere = -1_009_999;
+    let _ = world.chat.say_in(elsewhere, ANN, "@gate_test_bot $ echo no");
+    let _ = world.chat.say_in(GROUP, ANN, "just talking");
+    let _ = world.chat.say_in(GROUP, EVE, "@gate_test_bot $ echo no");
+    let _ = world.chat.say_in(GROUP, ANN, "@gate_test_bot $ touch .git/hooks/x");
+    let question = world.question().await;
+    assert_eq!(question.chat, GROUP);
+    let toast = world.chat.press(EVE, &question, "Approve once").await;
+    assert!(toast.alert, "{toast:?}");
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert_eq!(toast.text, "denied, and the agent was told");
+    world.result("denied").await;
+    only_task(&gatepost.api()).await;
+    let chats: std::collections::BTreeSet<_> =
+        world.chat.messages().iter().map(|message| message.chat).collect();
+    assert_eq!(chats, [GROUP].into(), "nobody else is written to");
+    world.check(&gatepost);
+}
+
+/// 5, 6, 7: what was sent meanwhile runs once, whatever is delivered twice.
+#[tokio::test]
+async fn messages_sent_while_down_run_once_and_the_gap_is_said() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    assert_eq!(gatepost.terminate(), Some(0));
+    let sent = Instant::now();
+    let id = world.chat.say(ANN, "$ echo while-down > w.txt");
+    // The gap is said for what is clearly older than the start.
+    while sent.elapsed() < Duration::from_secs(7) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let task = only_task(&api).await;
+    assert_eq!(api.finished(&task).await["outcome"], "succeeded");
+    world.chat.message("gap", |message| message.text.contains("was not running")).await;
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    world.chat.deliver_again(ANN, ANN, id, "$ echo while-down > w.txt");
+    world.chat.all_taken().await;
+    assert_eq!(only_task(&api).await, task, "the same message is the same task");
+    world.check(&gatepost);
+}
+
+/// 1, 2, 3, 40: another poller, a pause and a failing server are waited out.
+#[tokio::test]
+async fn conflicts_pauses_and_a_failing_server_lose_nothing() {
+    let world = World::new().await;
+    world.chat.order("getUpdates", Fault::Refuse(409, CONFLICT), 4);
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "$ touch .git/hooks/x");
+    world.chat.order("sendMessage", Fault::Pause(3), 1);
+    let begun = Instant::now();
+    let question = world.question().await;
+    assert!(begun.elapsed() >= Duration::from_secs(3), "the pause is kept");
+    assert!(gatepost.log().contains("another program polls"), "it is said");
+    world.chat.order("editMessageText", Fault::Down(502), 1);
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert_eq!(toast.text, "denied, and the agent was told");
+    world.result("denied").await;
+    let stripped = |message: &Message| message.id == question.id && message.keys.is_empty();
+    world.chat.message("settled question", stripped).await;
+    assert_eq!(world.questions(), 1);
+    world.check(&gatepost);
+}
+
+/// A lost answer: nobody knows whether the message arrived, so it is not sent again.
+#[tokio::test]
+async fn a_question_whose_answer_was_lost_is_not_repeated_and_can_be_answered() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    // The first is the card, the second the question.
+    let _ = world.chat.say(ANN, "$ sleep 3\n$ touch .git/hooks/x");
+    world.chat.message("card", |message| has_key(message, "Stop")).await;
+    world.chat.order("sendMessage", Fault::LoseAnswer, 1);
+    let question = world.question().await;
+    let nudge = world.chat.message("nudge", |message| has_key(message, "Show it")).await;
+    assert!(nudge.text.contains("waits for an answer"), "{}", nudge.text);
+    assert_eq!(world.questions(), 1, "it is not repeated");
+    let toast = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(toast.text, "approved once, and the agent goes on");
+    world.result("succeeded").await;
+    let stripped = |message: &Message| message.id == question.id && message.keys.is_empty();
+    world.chat.message("the press told where the question is", stripped).await;
+    assert_eq!(world.questions(), 1);
+    world.check(&gatepost);
+}
+
+/// 28, 29: the whole action can be read, or it cannot be approved.
+#[tokio::test]
+async fn a_long_action_comes_as_a_file_and_without_the_file_nobody_approves() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let long = format!("$ touch .git/hooks/x # {}THE-END", "long ".repeat(1200));
+    world.chat.order("sendDocument", Fault::Refuse(400, "Bad Request: no files here"), 1);
+    let _ = world.chat.say(ANN, &long);
+    let bare = world.chat.message("question", |message| has_key(message, "Deny")).await;
+    assert!(!has_key(&bare, "Approve once"), "{bare:#?}");
+    assert!(bare.text.contains("cannot be approved here"), "{}", bare.text);
+    let toast = world.chat.press(ANN, &bare, "Deny").await;
+    assert_eq!(toast.text, "denied, and the agent was told");
+    world.result("denied").await;
+
+    let _ = world.chat.say(ANN, &long);
+    let question = world.question().await;
+    assert!(
+        question.text.contains("characters left out here") && question.text.contains("THE-END")
+    );
+    let file = world.chat.message("file", |message| message.document.is_some()).await;
+    assert!(file.document.as_ref().is_some_and(|text| text.contains("THE-END")));
+    assert!(file.id < question.id, "the file is there before anybody may approve");
+    world.check(&gatepost);
+}
+
+/// The first admin, by the code in the terminal.
+#[tokio::test]
+async fn whoever_sends_the_code_first_is_admin_and_it_lasts() {
+    let world = World::with("").await;
+    let gatepost = world.setup.up();
+    let log = gatepost.log();
+    let (_, code) = log.split_once("Send it the code ").unwrap_or_else(|| panic!("{log}"));
+    let code = code.split_whitespace().next().unwrap().to_owned();
+    let _ = world.chat.say(EVE, "/start WRONG123");
+    let _ = world.chat.say(ANN, &format!("/start {code}"));
+    world.chat.message("welcome", |m| m.chat == ANN && m.text.contains("admin now")).await;
+    let _ = world.chat.say(EVE, &format!("/start {code}"));
+    world.chat.all_taken().await;
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    assert!(!gatepost.log().contains("Send it the code"), "there is an admin");
+    let _ = world.chat.say(EVE, "$ echo no");
+    let _ = world.chat.say(ANN, "$ echo yes > y.txt");
+    world.result("succeeded").await;
+    only_task(&gatepost.api()).await;
+    world.check(&gatepost);
+}
+
+/// Commands, and what a chat's tasks get, over a restart.
+#[tokio::test]
+async fn commands_look_stop_and_choose() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "/mode plan");
+    world.chat.message("mode", |message| message.text.contains("mode plan")).await;
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let _ = world.chat.say(ANN, "$ echo plan > p.txt");
+    let task = only_task(&api).await;
+    assert_eq!(events_of(&api.task(&task).await, "task-received")[0]["spec"]["mode"], "plan");
+    api.finished(&task).await;
+    let _ = world.chat.say(ANN, "/tasks");
+    world.chat.message("list", |message| message.text.contains("echo plan")).await;
+    let _ = world.chat.say(ANN, "/who");
+    world.chat.message("people", |message| message.text.contains("approver: 1001")).await;
+    let _ = world.chat.say(ANN, &format!("/log {task}"));
+    world.chat.message("log", |m| m.text.contains("Mode: plan")).await;
+    let _ = world.chat.write(
+        ANN,
+        ANN,
+        "",
+        json!({
+            "photo": [{"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}],
+        }),
+    );
+    world.chat.message("refusal", |m| m.text.contains("cannot take photos")).await;
+    world.check(&gatepost);
+}
+
+/// 24, 25: after its time a press says so; Stop stops; a result is run again once.
+#[tokio::test]
+async fn late_presses_stops_and_second_runs_are_told_as_they_are() {
+    let world = World::with(&format!(
+        "[approvals]\ntimeout = \"3s\"\n[telegram]\nrequesters = [{ANN}]\napprovers = [{ANN}]\n"
+    ))
+    .await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    world.result("denied").await;
+    let late = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(late.text, "expired, not run");
+    let settled = |message: &Message| message.id == question.id && message.keys.is_empty();
+    let settled = world.chat.message("expired question", settled).await;
+    assert!(settled.text.contains("expired, not run"), "{}", settled.text);
+
+    let asked = world.chat.say(ANN, "$ sleep 300");
+    let card = world
+        .chat
+        .message("card", |m| m.reply_to == Some(asked) && m.text.contains("running"))
+        .await;
+    let stop = world.chat.press(ANN, &card, "Stop").await;
+    assert!(stop.text.ends_with("is being stopped"), "{stop:?}");
+    let result = world.result("cancelled").await;
+    let again = world.chat.press(ANN, &result, "Run again").await;
+    assert!(again.text.starts_with("taken as task"), "{again:?}");
+    let twice = world.chat.press(ANN, &result, "Run again").await;
+    assert!(twice.alert && twice.text.starts_with("It was run again already"), "{twice:?}");
+    let tasks = gatepost.api().get("/api/tasks").await;
+    assert_eq!(tasks.as_array().unwrap().len(), 3, "{tasks:#}");
+    let _ = world.chat.say(ANN, "/cancel");
+    world.chat.message("stop", |m| m.text.contains("is being stopped")).await;
+    world.check(&gatepost);
+}
+
+/// 16: a group that becomes a supergroup takes its tasks along, and is still the named one.
+#[tokio::test]
+async fn a_group_that_moves_is_followed() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let moved = -1_008_888;
+    let _ = world.chat.say_in(GROUP, ANN, "@gate_test_bot $ sleep 4\n$ touch .git/hooks/x");
+    world.chat.message("card", |message| message.chat == GROUP).await;
+    world.chat.order("sendMessage", Fault::Migrated(moved), 1);
+    let question = world.question().await;
+    assert_eq!(question.chat, moved);
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert!(toast.text.starts_with("denied"), "{toast:?}");
+    let result = world.result("denied").await;
+    assert_eq!(result.chat, moved);
+    world.check(&gatepost);
+}
