@@ -6,6 +6,8 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap::builder::OsStringValueParser;
+use clap::builder::TypedValueParser;
 use gatepost_domain::Mode;
 use gatepost_domain::TaskId;
 use gatepost_domain::changes::DeliveryKind;
@@ -35,11 +37,19 @@ pub(crate) struct Place {
         global = true,
         value_name = "FILE",
         env = "GATEPOST_CONFIG",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = path()
     )]
     config: Option<PathBuf>,
     /// The data directory [default: the platform's]
-    #[arg(long, global = true, value_name = "DIR", env = "GATEPOST_DATA", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "GATEPOST_DATA",
+        hide_env_values = true,
+        value_parser = path()
+    )]
     data: Option<PathBuf>,
     /// Where the console listens, on loopback [default: 127.0.0.1:8642]
     #[arg(
@@ -301,6 +311,11 @@ pub(crate) enum ConfigCommand {
     Default,
 }
 
+/// A path that may be empty, as an empty environment variable makes it.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
 impl Place {
     /// What outranks the configuration file. An empty variable is no variable.
     pub(crate) fn overrides(&self) -> Overrides {
@@ -332,5 +347,13 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_empty_place_is_none() {
+        let cli = Cli::parse_from(["gatepost", "--data", "", "--config", "", "--listen", "", "up"]);
+        let overrides = cli.place.overrides();
+        assert!(overrides.data.is_none() && overrides.config.is_none());
+        assert!(overrides.listen.is_none());
     }
 }

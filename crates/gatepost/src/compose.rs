@@ -1,5 +1,6 @@
 //! The composition root: puts journal, hub, worker and console together, and takes them apart.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub(crate) struct Running {
     data: DataDir,
     address: SocketAddr,
     key: ConsoleKey,
+    projects: BTreeMap<String, PathBuf>,
     hub: HubHandle,
     port: Arc<dyn Hub>,
     parts: Parts,
@@ -67,7 +69,7 @@ struct Part {
     stop: CancellationToken,
 }
 
-/// Starts everything.
+/// Starts everything. Nobody else finds it until [`Running::announce`].
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
     agents::check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
@@ -80,9 +82,13 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let (views, note) = Views::open(data.path(), &journal)?;
     let mut notes = Vec::new();
     if let Some(torn) = opened.torn {
+        let why = if torn.committed {
+            "it had been whole, so something cut the file; look at its disk"
+        } else {
+            "a crash had interrupted it, and nothing depended on it"
+        };
         notes.push(format!(
-            "line {} of the journal was not finished ({} bytes) and was cut off: a crash had \
-             interrupted it, and nothing depended on it",
+            "line {} of the journal was not finished ({} bytes) and was cut off: {why}",
             torn.line, torn.bytes
         ));
     }
@@ -140,11 +146,20 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         // Nobody can reach it any more, so it should not go on as if they could.
         stop.cancel();
     });
-    data.announce(&Serving { address, pid: std::process::id(), projects: settings.projects })?;
-    Ok(Running { data, address, key, hub, port, parts, notes })
+    let projects = settings.projects;
+    Ok(Running { data, address, key, projects, hub, port, parts, notes })
 }
 
 impl Running {
+    /// Lets other commands of this user find it, for as long as it serves.
+    pub(crate) fn announce(&self) -> Result<(), Failure> {
+        self.data.announce(&Serving {
+            address: self.address,
+            pid: std::process::id(),
+            projects: self.projects.clone(),
+        })
+    }
+
     /// Where the console listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -21,13 +21,16 @@ use crate::line::LineHash;
 use crate::line::MAX_LINE;
 use crate::line::NoClaim;
 
-/// A last line that a crash left unfinished. It was never acknowledged to anyone.
+/// A last line that is not whole. A crash leaves one that was never acknowledged to anyone; one that
+/// was committed is cut off as well, and told apart so that somebody looks at the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Torn {
     /// Which line, from 1.
     pub line: u64,
     /// How many bytes of it there are.
     pub bytes: u64,
+    /// Whether it had been committed: then it was whole once, and something cut the file since.
+    pub committed: bool,
 }
 
 /// What a whole journal holds.
@@ -186,12 +189,12 @@ impl Chain {
 
     fn end(&mut self, torn: Option<u64>) -> Result<Option<Link>, JournalError> {
         let next = self.place.seq.saturating_add(1);
-        if let Some(head) = self.head
-            && head.seq >= next
-        {
-            return Err(self.damage(next, Damage::Gone { committed: head.seq }));
+        let committed = self.head.map_or(0, |head| head.seq);
+        // One line of which a part is there is torn, whoever tore it; more than that is gone.
+        if committed > next || (committed == next && torn.is_none()) {
+            return Err(self.damage(next, Damage::Gone { committed }));
         }
-        self.torn = torn.map(|bytes| Torn { line: next, bytes });
+        self.torn = torn.map(|bytes| Torn { line: next, bytes, committed: committed == next });
         Ok(None)
     }
 

@@ -74,7 +74,10 @@ fn lines(text: &str, split: Splitter, steps: &mut Vec<Step>) -> Result<(), Steps
                     steps.extend(commands.into_iter().filter_map(|command| step(&command)));
                     break None;
                 }
-                Err(error) => match rest.next_if(|line| prompted(line).is_none()) {
+                // A here-document may hold lines that look like commands; nothing else may.
+                Err(error) => match rest
+                    .next_if(|line| prompted(line).is_none() || is_in_document(&command))
+                {
                     Some(line) => {
                         command.push('\n');
                         command.push_str(line.trim_end_matches('\r'));
@@ -88,6 +91,14 @@ fn lines(text: &str, split: Splitter, steps: &mut Vec<Step>) -> Result<(), Steps
         }
     }
     Ok(())
+}
+
+/// Whether a command that is not complete waits for the end of a here-document: its first line
+/// begins one, and is complete but for that.
+fn is_in_document(command: &str) -> bool {
+    let first = command.lines().next().unwrap_or_default();
+    let quotes = |mark| first.matches(mark).count() % 2 == 0;
+    first.contains("<<") && !first.contains("<<<") && quotes('\'') && quotes('"')
 }
 
 fn step(command: &str) -> Option<Step> {

@@ -44,7 +44,7 @@ fn commands(text: &str) -> Vec<String> {
 
 #[test]
 fn steps_are_found_in_blocks_and_behind_prompts() {
-    let cases: [(&str, &[&str]); 12] = [
+    let cases: [(&str, &[&str]); 13] = [
         ("$ ls -l", &["ls -l"]),
         ("please\n$ a\nand then\n  $ b\n", &["a", "b"]),
         ("```\na\nb\n```", &["a", "b"]),
@@ -55,6 +55,7 @@ fn steps_are_found_in_blocks_and_behind_prompts() {
         ("```python\nprint(1)\n```\n$ a", &["a"]),
         ("```console\n$ a\noutput\n$ b\n```", &["a", "b"]),
         ("$ cat <<EOF\n$notes\nEOF\n$ - b", &["cat <<EOF\n$notes\nEOF", "-b"]),
+        ("$ cat <<EOF\n$ x\nEOF\n$ b", &["cat <<EOF\n$ x\nEOF", "b"]),
         ("```\nnever closed", &["never closed"]),
         ("fix the parser, it costs 5 $ a day", &[]),
     ];

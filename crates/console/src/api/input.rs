@@ -86,6 +86,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             }
         };
         let body = if body.trim_ascii().is_empty() { b"{}" } else { body.as_slice() };
+        let hint = "send one JSON object with the fields of /api/openapi.json, and no others";
+        // Fields in a list would be taken by their order, which nobody promised.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::new(Kind::Invalid, "the body is a list and not an object", hint));
+        }
         serde_json::from_slice(body).map(Json).map_err(|error| {
             let kind = match error.classify() {
                 serde_json::error::Category::Data => Kind::Invalid,
@@ -93,7 +98,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
                 | serde_json::error::Category::Syntax
                 | serde_json::error::Category::Eof => Kind::Malformed,
             };
-            let hint = "send one JSON object with the fields of /api/openapi.json, and no others";
             Problem::new(kind, one_line(&error.to_string(), 300), hint)
         })
     }

@@ -22,6 +22,14 @@ pub(crate) fn audit(place: &Place, command: AuditCommand) -> Result<ExitCode> {
                     "whole: {} records, the last one's hash is {}",
                     verified.records, verified.last_hash
                 ));
+                if let Some(torn) = verified.torn.filter(|torn| torn.committed) {
+                    out::note(&format!(
+                        "gatepost: line {} was recorded whole and is cut off now ({} bytes are \
+                         left)\n  try: look at the disk; the next start removes the rest of it\n",
+                        torn.line, torn.bytes
+                    ));
+                    return Ok(ExitCode::FAILURE);
+                }
                 if let Some(torn) = verified.torn {
                     out::line(&format!(
                         "line {} is not finished ({} bytes): it is being written, or a crash cut it \

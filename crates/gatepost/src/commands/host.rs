@@ -15,8 +15,9 @@ use crate::config::Settings;
 use crate::data;
 use crate::data::Serving;
 use crate::failure::Failure;
+use crate::out;
 
-/// How long a gatepost that holds the journal may take until it serves.
+/// How long a gatepost that holds the journal may take until it serves, before that is said.
 const STARTING: Duration = Duration::from_secs(5);
 
 /// The project that is wanted.
@@ -45,6 +46,7 @@ impl Host {
         let loaded = config::load(&overrides)?;
         let dir = loaded.data(&overrides)?;
         let begun = tokio::time::Instant::now();
+        let mut said = false;
         loop {
             if let Some((serving, key)) = data::serving(&dir) {
                 let client = Client::new(serving.address, key)?;
@@ -62,7 +64,12 @@ impl Host {
                     let client = Client::new(running.address(), running.key().clone())?;
                     return Ok((Self { client, own: Some(running) }, project));
                 }
-                Err(error) if is_locked(&error) && begun.elapsed() < STARTING => {
+                // One that serves nobody else is a command like this one, and ends with its task.
+                Err(error) if is_locked(&error) => {
+                    if begun.elapsed() > STARTING && !said {
+                        said = true;
+                        out::note(&format!("{error}\nwaiting until it is free\n"));
+                    }
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 Err(error) => return Err(error),

@@ -19,6 +19,8 @@ use gatepost_sandbox::deliver;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
 
 use crate::cli::Place;
@@ -29,6 +31,12 @@ use crate::out;
 
 /// Shells say 127 for a program that is not there and 126 for one that cannot be run.
 const NOT_FOUND: u8 = 127;
+const NOT_RUNNABLE: u8 = 126;
+
+/// The numbers of SIGHUP, SIGINT and SIGTERM, the same on every Linux (signal(7)).
+const HUNG_UP: i32 = 1;
+const INTERRUPTED: i32 = 2;
+const TERMINATED: i32 = 15;
 
 /// How much of a stream is passed on at a time.
 const PIECE: usize = 64 * 1024;
@@ -46,6 +54,10 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
         .prefix("gatepost-sandbox-")
         .tempdir()
         .context("no temporary directory could be made")?;
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
     let mut profile = Profile::new(&project, storage.path().join("workspace"));
     profile.read_only = settings.read_only;
     let sandbox = Sandbox::start(profile).await?;
@@ -55,16 +67,27 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
         stdin: Stdin::Pipe,
         ..Exec::default()
     };
-    let ended = pass_through(&sandbox, exec).await;
+    let ended = tokio::select! {
+        ended = pass_through(&sandbox, exec) => ended,
+        // The copy must not stay behind, so the end is ours to make.
+        _ = terminate.recv() => Ok(ExitStatus::Signal(TERMINATED)),
+        _ = interrupt.recv() => Ok(ExitStatus::Signal(INTERRUPTED)),
+        _ = hangup.recv() => Ok(ExitStatus::Signal(HUNG_UP)),
+    };
     let form = sandbox.workspace().clone();
     sandbox.stop().await;
     let code = match ended {
         Ok(ExitStatus::Code(code)) => u8::try_from(code).unwrap_or(1),
         // As shells tell of signals.
         Ok(ExitStatus::Signal(signal)) => u8::try_from(128 + signal).unwrap_or(1),
-        Err(error @ SandboxError::Start { .. }) => {
+        Err(SandboxError::Start { program, step, errno }) => {
+            let code = match errno.kind() {
+                std::io::ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_RUNNABLE,
+            };
+            let error = SandboxError::Start { program, step, errno };
             out::note(&crate::failure::render(&error.into()));
-            NOT_FOUND
+            code
         }
         Err(error) => return Err(error.into()),
     };
@@ -148,13 +171,11 @@ fn standard_input() -> mpsc::Receiver<Vec<u8>> {
 async fn copy(from: Option<impl AsyncRead + Unpin>, mut to: impl Write) {
     let Some(mut from) = from else { return };
     let mut buffer = vec![0; PIECE];
-    let mut listening = true;
     while let Ok(count) = from.read(&mut buffer).await {
-        if count == 0 {
+        let piece = buffer.get(..count).unwrap_or_default();
+        // A reader that went away closes the pipe, and the program hears of it as in any shell.
+        if count == 0 || to.write_all(piece).and_then(|()| to.flush()).is_err() {
             return;
         }
-        let piece = buffer.get(..count).unwrap_or_default();
-        // A reader that went away is no reason to stop the program: what it says is dropped.
-        listening = listening && to.write_all(piece).and_then(|()| to.flush()).is_ok();
     }
 }

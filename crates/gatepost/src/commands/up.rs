@@ -23,6 +23,7 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let running = compose::start(&loaded, &settings).await?;
+    running.announce()?;
     for note in running.notes() {
         out::note(&format!("note: {note}\n"));
     }

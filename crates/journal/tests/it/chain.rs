@@ -171,6 +171,7 @@ fn a_torn_last_line_is_cut_off_wherever_it_tore() {
         let torn = (end > last).then(|| Torn {
             line: u64::try_from(whole + 1).unwrap(),
             bytes: u64::try_from(end - last).unwrap(),
+            committed: false,
         });
         assert_eq!(verify(&setup.path()).unwrap().torn, torn);
         let (mut journal, opened) = Journal::open(setup.dir.path()).unwrap();
@@ -193,7 +194,7 @@ fn an_unfinished_last_line_that_ends_in_a_newline_is_torn_too() {
     fs::write(setup.path(), bytes).unwrap();
     let (_, opened) = Journal::open(setup.dir.path()).unwrap();
     let line = u64::try_from(setup.records.len() + 1).unwrap();
-    assert_eq!(opened.torn, Some(Torn { line, bytes: 16 }));
+    assert_eq!(opened.torn, Some(Torn { line, bytes: 16, committed: false }));
     assert_eq!(fs::read(setup.path()).unwrap(), setup.bytes);
 }
 
@@ -225,9 +226,22 @@ fn a_journal_cut_behind_a_whole_line_is_named_by_the_head() {
         assert_eq!(*damage(&error), Damage::Gone { committed: count });
         assert_eq!(error.line(), Some(u64::try_from(keep + 1).unwrap()));
     }
-    // Cut within the last line: it was committed, so it is not taken for a crash.
-    fs::write(setup.path(), &setup.bytes[..setup.bytes.len() - 1]).unwrap();
-    assert_eq!(open_error(setup.dir.path()).line(), Some(count));
+}
+
+#[test]
+fn a_committed_last_line_that_was_torn_is_cut_off_and_told_apart() {
+    let setup = Setup::new();
+    let count = u64::try_from(setup.records.len()).unwrap();
+    let start = setup.starts()[setup.records.len() - 1];
+    let end = setup.bytes.len() - 1;
+    fs::write(setup.path(), &setup.bytes[..end]).unwrap();
+    let bytes = u64::try_from(end - start).unwrap();
+    let torn = Some(Torn { line: count, bytes, committed: true });
+    assert_eq!(verify(&setup.path()).unwrap().torn, torn);
+    let (_, opened) = Journal::open(setup.dir.path()).unwrap();
+    assert_eq!((opened.torn, opened.records), (torn, count - 1));
+    assert_eq!(fs::read(setup.path()).unwrap(), setup.bytes[..start]);
+    assert_eq!(verify(&setup.path()).unwrap().torn, None, "the head is renewed");
 }
 
 #[test]
