@@ -6,6 +6,8 @@ use crate::facts::Context;
 pub(crate) const UNKNOWN: char = '\u{1}';
 /// Stands for unknown text that holds no `/` and does not begin with a dash: a number, a date.
 pub(crate) const ATOM: char = '\u{2}';
+/// Stands in the value of an array between its elements.
+pub(crate) const SEPARATOR: char = '\u{3}';
 
 /// What a path is, from the most ordinary to the most delicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

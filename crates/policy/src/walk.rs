@@ -16,8 +16,10 @@ use crate::facts::Program;
 use crate::paths;
 use crate::paths::ATOM;
 use crate::paths::PathClass;
+use crate::paths::SEPARATOR;
 use crate::paths::UNKNOWN;
 use crate::shell;
+use crate::word;
 
 /// How deep text inside text is followed: `sh -c`, substitutions, functions.
 const MAX_DEPTH: usize = 12;
@@ -49,6 +51,8 @@ pub(crate) struct Walker<'a> {
     functions: HashMap<String, ast::FunctionBody>,
     called: BTreeSet<String>,
     running: Vec<String>,
+    /// What the variables were that each running function has made its own.
+    locals: Vec<Vec<(String, Option<String>)>>,
     depth: usize,
     commands: usize,
     pub(crate) program: Option<usize>,
@@ -113,6 +117,7 @@ impl<'a> Walker<'a> {
             functions: HashMap::new(),
             called: BTreeSet::new(),
             running: Vec::new(),
+            locals: Vec::new(),
             depth: 0,
             commands: 0,
             program: None,
@@ -146,6 +151,10 @@ impl<'a> Walker<'a> {
     pub(crate) fn text(&mut self, text: &str) {
         if self.depth >= MAX_DEPTH {
             self.not_understood(text, "nests scripts in scripts too deeply");
+            return;
+        }
+        if text.contains([ATOM, SEPARATOR, '\0']) {
+            self.not_understood(text, "holds characters that no command has");
             return;
         }
         match shell::parse(text) {
@@ -220,10 +229,11 @@ impl<'a> Walker<'a> {
         let mut input = stdin.clone();
         let mut output = None;
         for command in &pipeline.seq {
-            let before = many.then(|| (self.vars.clone(), self.cwd.clone()));
+            let before =
+                many.then(|| (self.vars.clone(), self.cwd.clone(), self.positional.clone()));
             output = self.command(command, &input);
             if let Some(before) = before {
-                (self.vars, self.cwd) = before;
+                (self.vars, self.cwd, self.positional) = before;
             }
             input = match &output {
                 Some(text) => Stdin::Text(text.clone()),
@@ -274,9 +284,14 @@ impl<'a> Walker<'a> {
                 self.list(&group.list, stdin);
             }
             ast::CompoundCommand::Subshell(subshell) => {
-                let before = (self.vars.clone(), self.cwd.clone(), self.functions.clone());
+                let before = (
+                    self.vars.clone(),
+                    self.cwd.clone(),
+                    self.functions.clone(),
+                    self.positional.clone(),
+                );
                 self.list(&subshell.list, stdin);
-                (self.vars, self.cwd, self.functions) = before;
+                (self.vars, self.cwd, self.functions, self.positional) = before;
             }
             ast::CompoundCommand::ForClause(clause) => self.for_loop(clause, stdin),
             ast::CompoundCommand::CaseClause(clause) => {
@@ -293,6 +308,7 @@ impl<'a> Walker<'a> {
             ast::CompoundCommand::IfClause(clause) => {
                 self.list(&clause.condition, stdin);
                 let before = self.vars.clone();
+                let arguments = self.positional.clone();
                 self.list(&clause.then, stdin);
                 let mut merged = self.vars.clone();
                 for other in clause.elses.iter().flatten() {
@@ -305,17 +321,24 @@ impl<'a> Walker<'a> {
                 }
                 differ(&mut merged, &before);
                 self.vars = merged;
+                if self.positional != arguments {
+                    self.positional = None;
+                }
             }
             ast::CompoundCommand::WhileClause(clause)
             | ast::CompoundCommand::UntilClause(clause) => {
                 self.list(&clause.0, stdin);
                 // What the body sets is set when it runs again.
                 let before = self.vars.clone();
+                let arguments = self.positional.clone();
                 self.list(&clause.1.list, stdin);
                 let mut merged = self.vars.clone();
-                if merged != before {
+                if merged != before || self.positional != arguments {
                     differ(&mut merged, &before);
                     self.vars = merged;
+                    if self.positional != arguments {
+                        self.positional = None;
+                    }
                     self.list(&clause.1.list, stdin);
                 }
             }
@@ -423,7 +446,13 @@ impl<'a> Walker<'a> {
             self.vars.extend(assigns);
             return None;
         }
-        self.invoke(&argv, &input, &span)
+        // What stands before a command holds while it runs: for functions and `eval` too.
+        let before: Vec<(String, Option<String>)> =
+            assigns.iter().map(|(name, _)| (name.clone(), self.vars.get(name).cloned())).collect();
+        self.vars.extend(assigns);
+        let output = self.invoke(&argv, &input, &span);
+        self.restore(before);
+        output
     }
 
     /// Judges one program with its words; says what it prints where that is known.
@@ -431,6 +460,13 @@ impl<'a> Walker<'a> {
         let name = argv.first()?;
         if name.contains([UNKNOWN, ATOM]) {
             self.not_understood(span, "runs a program whose name is not known before it runs");
+            return None;
+        }
+        // No program has such a name: a variable held more than one word, or was split otherwise.
+        if name.contains(|c: char| {
+            c.is_whitespace() || c.is_control() || ",;|&<>(){}$`\"'\\^".contains(c)
+        }) {
+            self.not_understood(span, "runs a program by a name that is more than a name");
             return None;
         }
         if let Some(body) = self.functions.get(name).cloned() {
@@ -452,6 +488,24 @@ impl<'a> Walker<'a> {
         self.depth -= 1;
         self.program = before;
         output
+    }
+
+    /// Sets variables back to what they were.
+    fn restore(&mut self, before: Vec<(String, Option<String>)>) {
+        for (name, value) in before.into_iter().rev() {
+            match value {
+                Some(value) => self.vars.insert(name, value),
+                None => self.vars.remove(&name),
+            };
+        }
+    }
+
+    /// A variable that a function keeps to itself.
+    pub(crate) fn local(&mut self, name: &str) {
+        let before = self.vars.get(name).cloned();
+        if let Some(scope) = self.locals.last_mut() {
+            scope.push((name.to_owned(), before));
+        }
     }
 
     fn call(
@@ -480,7 +534,10 @@ impl<'a> Walker<'a> {
         let positional = self.positional.replace(argv.iter().skip(1).cloned().collect());
         self.depth += 1;
         let input = self.redirects(body.1.as_ref(), stdin);
+        self.locals.push(Vec::new());
         self.compound(&body.0, &input);
+        let locals = self.locals.pop().unwrap_or_default();
+        self.restore(locals);
         self.depth -= 1;
         self.positional = positional;
         self.running.pop();
@@ -536,13 +593,20 @@ impl<'a> Walker<'a> {
                     }
                     all.extend(self.fields(&item.value));
                 }
-                all.join(" ")
+                all.join(&SEPARATOR.to_string())
             }
         };
-        let value = if assignment.append {
-            let old = self.vars.get(&name).cloned().unwrap_or_default();
-            let gap =
-                if matches!(assignment.value, ast::AssignmentValue::Array(_)) { " " } else { "" };
+        let old = self.vars.get(&name).cloned().unwrap_or_default();
+        let value = if matches!(assignment.name, ast::AssignmentName::ArrayElementName(..)) {
+            // One element of many: what the array holds at which place is not followed.
+            let plain = old.split(SEPARATOR).all(|old| old.is_empty() || word::is_plain(old))
+                && word::is_plain(&value);
+            if plain { ATOM.to_string() } else { UNKNOWN.to_string() }
+        } else if assignment.append {
+            let gap = match &assignment.value {
+                ast::AssignmentValue::Array(_) if !old.is_empty() => SEPARATOR.to_string(),
+                ast::AssignmentValue::Array(_) | ast::AssignmentValue::Scalar(_) => String::new(),
+            };
             format!("{old}{gap}{value}")
         } else {
             value
@@ -690,5 +754,5 @@ fn differ(into: &mut HashMap<String, String>, other: &HashMap<String, String>) {
 
 /// Text for people: unknown parts stand as `?`.
 pub(crate) fn shown(text: &str) -> String {
-    text.replace([UNKNOWN, ATOM], "?")
+    text.replace([UNKNOWN, ATOM], "?").replace(SEPARATOR, " ")
 }

@@ -12,6 +12,7 @@ use brush_parser::word::WordPieceWithSource;
 
 use crate::facts::Kind;
 use crate::paths::ATOM;
+use crate::paths::SEPARATOR;
 use crate::paths::UNKNOWN;
 use crate::shell::options;
 use crate::walk::Walker;
@@ -31,13 +32,37 @@ impl Fields {
         self.current.get_or_insert_default().push_str(text);
     }
 
-    fn split(&mut self, text: &str) {
+    /// Text that is not in quotes: every character of `ifs` ends a word.
+    fn split(&mut self, text: &str, ifs: &str) {
+        let mut blank = true;
         for c in text.chars() {
-            if c == ' ' || c == '\t' || c == '\n' {
+            if c == SEPARATOR {
+                self.done.extend(self.current.take());
+                blank = true;
+            } else if !ifs.contains(c) {
+                self.current.get_or_insert_default().push(c);
+                blank = false;
+            } else if [' ', '\t', '\n'].contains(&c) {
                 self.done.extend(self.current.take());
             } else {
-                self.current.get_or_insert_default().push(c);
+                match self.current.take() {
+                    Some(word) => self.done.push(word),
+                    // Two marks with nothing between them enclose an empty word.
+                    None if blank => self.done.push(String::new()),
+                    None => {}
+                }
+                blank = true;
             }
+        }
+    }
+
+    /// Text in quotes: only the elements of a list are words of their own.
+    fn elements(&mut self, text: &str) {
+        for (i, element) in text.split(SEPARATOR).enumerate() {
+            if i > 0 {
+                self.done.extend(self.current.take());
+            }
+            self.join(element);
         }
     }
 
@@ -165,17 +190,30 @@ impl Walker<'_> {
             }
             WordPiece::ParameterExpansion(expr) => {
                 let text = self.parameter(expr);
-                if quoted { out.join(&text) } else { out.split(&text) }
+                if quoted && text.contains(SEPARATOR) && concatenates(expr) {
+                    let joined = match self.ifs() {
+                        Some(ifs) => {
+                            let mark = ifs.chars().next().map(String::from).unwrap_or_default();
+                            text.replace(SEPARATOR, &mark)
+                        }
+                        None => UNKNOWN.to_string(),
+                    };
+                    out.join(&joined);
+                } else if quoted {
+                    out.elements(&text);
+                } else {
+                    self.split(&text, out);
+                }
             }
             WordPiece::CommandSubstitution(text) => {
                 let value = self.substitution(text);
-                if quoted { out.join(&value) } else { out.split(&value) }
+                if quoted { out.join(&value) } else { self.split(&value, out) }
             }
             WordPiece::BackquotedCommandSubstitution(text) => {
                 let value = self.substitution(
                     &text.replace("\\`", "`").replace("\\$", "$").replace("\\\\", "\\"),
                 );
-                if quoted { out.join(&value) } else { out.split(&value) }
+                if quoted { out.join(&value) } else { self.split(&value, out) }
             }
             WordPiece::EscapeSequence(text) => {
                 let plain = text.strip_prefix('\\').unwrap_or(text);
@@ -208,11 +246,14 @@ impl Walker<'_> {
                 if !indirect {
                     return value;
                 }
-                self.vars.get(&value).cloned().unwrap_or(UNKNOWN.to_string())
+                match self.vars.get(&value) {
+                    Some(value) => first(value),
+                    None => UNKNOWN.to_string(),
+                }
             }
             ParameterExpr::UseDefaultValues { parameter, default_value, .. } => {
                 let value = self.value(parameter);
-                let default = self.single(default_value.as_deref().unwrap_or_default());
+                let default = self.words(default_value.as_deref().unwrap_or_default());
                 if value.is_empty() { default } else { value }
             }
             ParameterExpr::AssignDefaultValues { parameter, default_value, .. } => {
@@ -231,7 +272,7 @@ impl Walker<'_> {
             }
             ParameterExpr::UseAlternativeValue { parameter, alternative_value, .. } => {
                 let value = self.value(parameter);
-                let other = self.single(alternative_value.as_deref().unwrap_or_default());
+                let other = self.words(alternative_value.as_deref().unwrap_or_default());
                 if value.is_empty() {
                     String::new()
                 } else if value.contains(UNKNOWN) {
@@ -279,7 +320,22 @@ impl Walker<'_> {
                 let value = self.value(parameter);
                 let from = offset.value.trim().parse::<usize>();
                 let count = length.as_ref().map(|l| l.value.trim().parse::<usize>());
+                let positional = matches!(parameter, Parameter::Special(_));
+                let listed =
+                    positional || matches!(parameter, Parameter::NamedWithAllIndices { .. });
                 match (from, count) {
+                    // Of a list it takes elements; the first argument has the number one.
+                    (Ok(from), count) if listed && from > 0 && countable(&value) => {
+                        let most = match count {
+                            None => usize::MAX,
+                            Some(Ok(count)) => count,
+                            Some(Err(_)) => return UNKNOWN.to_string(),
+                        };
+                        let elements = value.split(SEPARATOR).skip(from - usize::from(positional));
+                        let taken: Vec<&str> = elements.take(most).collect();
+                        taken.join(&SEPARATOR.to_string())
+                    }
+                    _ if listed => UNKNOWN.to_string(),
                     (Ok(from), None) if known(&value) => value.chars().skip(from).collect(),
                     (Ok(from), Some(Ok(count))) if known(&value) => {
                         value.chars().skip(from).take(count).collect()
@@ -326,7 +382,10 @@ impl Walker<'_> {
                 let pattern = self.single(pattern);
                 let replacement = self.single(replacement.as_deref().unwrap_or_default());
                 let value = self.value(parameter);
-                let plain = known(&value) && known(&pattern) && !pattern.contains(['*', '?', '[']);
+                let plain = known(&value)
+                    && !value.contains(SEPARATOR)
+                    && known(&pattern)
+                    && !pattern.contains(['*', '?', '[']);
                 match match_kind {
                     SubstringMatchKind::FirstOccurrence if plain => {
                         value.replacen(&pattern, &replacement, 1)
@@ -355,7 +414,9 @@ impl Walker<'_> {
         let simple = ["/*", ".*", "*/", "*."].contains(&pattern.as_str())
             || !pattern.contains(['*', '?', '[']);
         // A glob in the value stands for names of the same shape, so cutting its text is sound.
-        if simple && !value.contains(UNKNOWN) && known(&pattern) {
+        if value.contains(SEPARATOR) {
+            UNKNOWN.to_string()
+        } else if simple && !value.contains(UNKNOWN) && known(&pattern) {
             how(&value, &pattern)
         } else {
             atom_or_unknown(&value)
@@ -373,7 +434,7 @@ impl Walker<'_> {
             },
             Parameter::Special(special) => match special {
                 SpecialParameter::AllPositionalParameters { .. } => match &self.positional {
-                    Some(args) => args.join(" "),
+                    Some(args) => args.join(&SEPARATOR.to_string()),
                     None => UNKNOWN.to_string(),
                 },
                 SpecialParameter::PositionalParameterCount
@@ -383,17 +444,58 @@ impl Walker<'_> {
                 | SpecialParameter::CurrentOptionFlags => ATOM.to_string(),
                 SpecialParameter::ShellName => UNKNOWN.to_string(),
             },
-            Parameter::Named(name) => self.variable(name),
+            Parameter::Named(name) => first(&self.variable(name)),
             Parameter::NamedWithIndex { name, index } => {
                 self.arithmetic(index);
                 if index.contains("$(") || index.contains('`') {
                     self.not_understood(index, "runs a command inside an array index");
                 }
-                // Each element was recorded under the array's name, joined.
-                self.variable(name)
+                let value = self.variable(name);
+                let elements: Vec<&str> = value.split(SEPARATOR).collect();
+                match (elements.as_slice(), index.trim().parse::<usize>()) {
+                    ([only], _) => (*only).to_owned(),
+                    (elements, Ok(at)) if countable(&value) => {
+                        elements.get(at).map(|element| (*element).to_owned()).unwrap_or_default()
+                    }
+                    // Which of them it is cannot be told, so only what all have in common is known.
+                    (elements, _) if elements.iter().all(|element| is_plain(element)) => {
+                        ATOM.to_string()
+                    }
+                    (_, _) => UNKNOWN.to_string(),
+                }
             }
             Parameter::NamedWithAllIndices { name, .. } => self.variable(name),
         }
+    }
+
+    /// What splits words that are not in quotes; `None` when that is not known.
+    fn ifs(&self) -> Option<&str> {
+        match self.vars.get("IFS") {
+            None => Some(" \t\n"),
+            Some(ifs) if known(ifs) && !ifs.contains(SEPARATOR) => Some(ifs),
+            Some(_) => None,
+        }
+    }
+
+    fn split(&self, text: &str, out: &mut Fields) {
+        match self.ifs() {
+            Some(ifs) => out.split(text, ifs),
+            None if text.is_empty() => {}
+            None => out.join(&UNKNOWN.to_string()),
+        }
+    }
+
+    /// The word after `:-` or `:+`: lists in quotes stay lists.
+    fn words(&mut self, raw: &str) -> String {
+        let mut fields = Fields::default();
+        match word::parse(raw, &options()) {
+            Ok(pieces) => self.pieces(&pieces, &mut fields, true),
+            Err(_) => {
+                self.not_understood(raw, "holds a word that cannot be read as bash does");
+                return UNKNOWN.to_string();
+            }
+        }
+        fields.finish().join(&SEPARATOR.to_string())
     }
 
     fn variable(&mut self, name: &str) -> String {
@@ -419,8 +521,40 @@ pub(crate) fn known(value: &str) -> bool {
     !value.contains([UNKNOWN, ATOM])
 }
 
+/// Whether an array's elements stand where its text has them: what is not known may be none or many.
+fn countable(value: &str) -> bool {
+    !value.contains([UNKNOWN, ATOM, '*', '?', '['])
+}
+
+/// A word that names nothing elsewhere, whatever is done with it.
+pub(crate) fn is_plain(word: &str) -> bool {
+    !word.contains(|c: char| c == UNKNOWN || c == SEPARATOR || c == '/' || c.is_whitespace())
+        && !word.starts_with(['-', '.', '~', '*', '?', '['])
+        && !word.is_empty()
+}
+
+/// What an array is without an index.
+fn first(value: &str) -> String {
+    value.split(SEPARATOR).next().unwrap_or_default().to_owned()
+}
+
+/// Whether an expansion in quotes makes one word of a list.
+fn concatenates(expr: &ParameterExpr) -> bool {
+    match expr {
+        ParameterExpr::Parameter { parameter, .. }
+        | ParameterExpr::UseDefaultValues { parameter, .. }
+        | ParameterExpr::UseAlternativeValue { parameter, .. }
+        | ParameterExpr::Substring { parameter, .. } => matches!(
+            parameter,
+            Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate: true })
+                | Parameter::NamedWithAllIndices { concatenate: true, .. }
+        ),
+        _ => false,
+    }
+}
+
 fn atom_or_unknown(value: &str) -> String {
-    if value.contains([UNKNOWN, '/']) { UNKNOWN.to_string() } else { ATOM.to_string() }
+    if value.contains([UNKNOWN, SEPARATOR, '/']) { UNKNOWN.to_string() } else { ATOM.to_string() }
 }
 
 fn expand_parts(parts: &[word::BraceExpressionOrText]) -> Vec<String> {
@@ -484,7 +618,9 @@ fn ansi_c(text: &str) -> String {
                 chars.next();
                 left -= 1;
             }
-            char::from_u32(number).unwrap_or(UNKNOWN)
+            char::from_u32(number)
+                .filter(|c| ![ATOM, SEPARATOR, '\0'].contains(c))
+                .unwrap_or(UNKNOWN)
         };
         match kind {
             'n' => out.push('\n'),

@@ -66,6 +66,7 @@ pub(super) fn judge(
         }
         "export" | "declare" | "typeset" | "local" | "readonly" | "let" => {
             walker.add(Kind::Read, "read", span, "sets a variable of the shell");
+            let command = name;
             for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
                 let (name, value) =
                     arg.split_once('=').map_or((arg.as_str(), None), |(n, v)| (n, Some(v)));
@@ -74,6 +75,11 @@ pub(super) fn judge(
                         span,
                         "sets a variable whose name is not known or hides a command",
                     );
+                }
+                if matches!(command, "local" | "declare" | "typeset")
+                    && !args.iter().any(|a| a.starts_with('-') && a.contains('g'))
+                {
+                    walker.local(name.trim_end_matches('+'));
                 }
                 if let Some(value) = value {
                     walker.assigned(name, value, span);
@@ -126,10 +132,31 @@ pub(super) fn judge(
             walker.add(Kind::Read, "read", span, "sets options of the shell");
             if let Some(at) = args.iter().position(|arg| arg == "--") {
                 walker.positional = Some(args.iter().skip(at + 1).cloned().collect());
+            } else {
+                // The first word that is no option is the first argument.
+                let mut rest = args.iter().peekable();
+                while let Some(flag) = rest.next_if(|arg| arg.starts_with(['-', '+'])) {
+                    if flag.ends_with('o') {
+                        rest.next();
+                    }
+                }
+                if rest.peek().is_some() {
+                    walker.positional = Some(rest.cloned().collect());
+                }
             }
             if args.windows(2).any(|pair| matches!(pair, [a, b] if a == "+o" && b == "history")) {
                 walker.add(Kind::Ask, "history", span, "turns the shell's record of commands off");
             }
+        }
+        "shift" => {
+            walker.add(Kind::Read, "read", span, "drops arguments");
+            let count = args.first().map_or(Ok(1), |count| count.parse::<usize>());
+            walker.positional = match (walker.positional.take(), count) {
+                (Some(given), Ok(count)) if !given.iter().any(|arg| arg.contains(UNKNOWN)) => {
+                    Some(given.into_iter().skip(count).collect())
+                }
+                (_, _) => None,
+            };
         }
         "unset" => {
             walker.add(Kind::Read, "read", span, "clears variables");
@@ -164,7 +191,8 @@ pub(super) fn judge(
             let kind = if harmless { Kind::Contained } else { Kind::Ask };
             walker.add(kind, "kill", span, "ends a process");
         }
-        "xargs" | "parallel" => xargs(walker, args, stdin, span),
+        "xargs" => xargs(walker, args, stdin, span),
+        "parallel" => parallel(walker, args, stdin, span),
         "find" | "gfind" => return Some(find(walker, args, span)),
         "echo" | "printf" => return Some(echo(walker, name, args, span)),
         "ruby" | "perl" | "php" | "lua" | "luajit" | "node" | "nodejs" | "deno" | "bun"
@@ -318,7 +346,12 @@ fn xargs(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
     let mut rest = args.iter();
     let mut mark: Option<String> = None;
     let mut inner: Vec<String> = Vec::new();
+    let mut split_otherwise = false;
     while let Some(arg) = rest.next() {
+        split_otherwise |= arg.starts_with("-d")
+            || arg.starts_with("--del")
+            || arg.starts_with("-a")
+            || arg.starts_with("--arg-file");
         if arg == "-I" || arg == "-J" {
             mark = rest.next().cloned();
         } else if let Some(own) = arg.strip_prefix("-I") {
@@ -344,27 +377,97 @@ fn xargs(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
         walker.add(Kind::Read, "read", span, "prints its input");
         return;
     }
+    let mark = mark.filter(|mark| !mark.is_empty());
+    let by_line = mark.is_some();
+    // It takes quotes and backslashes out, and may be told to split elsewhere.
     let given = match stdin {
-        Stdin::Text(text) if !text.contains(UNKNOWN) => {
-            text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        Stdin::Text(text) if !split_otherwise && !text.contains([UNKNOWN, '"', '\'', '\\']) => {
+            if by_line {
+                text.lines().map(|line| line.trim_start().to_owned()).collect::<Vec<_>>()
+            } else {
+                text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+            }
+        }
+        Stdin::Text(text) if text.starts_with("./") && text.contains(ATOM) => vec![text.clone()],
+        Stdin::Text(_) | Stdin::Pipe | Stdin::File(_) | Stdin::Inherited => {
+            vec![UNKNOWN.to_string()]
+        }
+    };
+    let Some(mark) = mark else {
+        inner.extend(given);
+        walker.invoke(&inner, &Stdin::Pipe, span);
+        return;
+    };
+    let given = if given.len() > MOST_VALUES { vec![UNKNOWN.to_string()] } else { given };
+    for value in given {
+        // A word that holds the mark inside text given to a shell can become any command.
+        let words: Vec<String> = inner.iter().map(|word| word.replace(&mark, &value)).collect();
+        walker.invoke(&words, &Stdin::Pipe, span);
+    }
+}
+
+/// How many values are put into a command one by one.
+const MOST_VALUES: usize = 24;
+
+/// GNU parallel hands its words, joined, to a shell, once for each value.
+fn parallel(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
+    let quiet =
+        ["-k", "--keep-order", "--bar", "--progress", "--eta", "-0", "--null", "-v", "--will-cite"];
+    let valued = ["-j", "--jobs", "-P", "-n", "-N", "--halt", "--delay", "--timeout", "--retries"];
+    let mut rest = args.iter().peekable();
+    while let Some(flag) = rest.next_if(|arg| arg.starts_with('-')) {
+        let joined = flag.strip_prefix("-j").or_else(|| flag.strip_prefix("-P"));
+        if valued.contains(&flag.as_str()) {
+            rest.next();
+        } else if !quiet.contains(&flag.as_str())
+            && !joined.is_some_and(|jobs| jobs.chars().all(|c| c.is_ascii_digit() || c == '%'))
+        {
+            walker.not_understood(span, "runs commands in a way that is not followed");
+            return;
+        }
+    }
+    let words: Vec<String> =
+        rest.by_ref().take_while(|word| !word.starts_with(":::")).cloned().collect();
+    let mut text = words.join(" ");
+    if text.is_empty() {
+        walker.not_understood(span, "runs commands that another program hands it");
+        return;
+    }
+    let marks = ["{}", "{.}", "{/}", "{//}", "{/.}", "{1}", "{2}", "{3}"];
+    if !marks.iter().any(|mark| text.contains(mark)) {
+        text.push_str(" {}");
+    }
+    if text.contains(['\'', '\\']) || text.contains([UNKNOWN, ATOM]) {
+        walker.not_understood(span, "runs commands whose quoting is not followed");
+        return;
+    }
+    for mark in marks {
+        text = text.replace(mark, "$gatepost_value");
+    }
+    if text.contains('{') {
+        walker.not_understood(span, "runs commands whose marks are not followed");
+        return;
+    }
+    let listed = args.iter().any(|arg| arg == ":::");
+    let values: Vec<String> = rest.cloned().collect();
+    let followed =
+        listed && values.len() <= MOST_VALUES && !values.iter().any(|v| v.starts_with(":::"));
+    let values = match stdin {
+        _ if followed => values,
+        Stdin::Text(text) if values.is_empty() && *text == format!("./{ATOM}") => {
+            vec![text.clone()]
         }
         Stdin::Text(_) | Stdin::Pipe | Stdin::File(_) | Stdin::Inherited => {
             vec![UNKNOWN.to_string()]
         }
     };
-    match mark {
-        Some(mark) if !mark.is_empty() => {
-            let value = given.join(" ");
-            for word in &mut inner {
-                // A word that holds the mark inside text given to a shell can become any command.
-                if word.contains(&mark) {
-                    *word = word.replace(&mark, &value);
-                }
-            }
-        }
-        Some(_) | None => inner.extend(given),
+    for value in values {
+        let cut = words.iter().any(|word| word.contains("{.}") || word.contains("{/"));
+        let value = if cut { UNKNOWN.to_string() } else { value };
+        walker.vars.insert("gatepost_value".to_owned(), value);
+        walker.child(&text, None);
     }
-    walker.invoke(&inner, &Stdin::Pipe, span);
+    walker.vars.remove("gatepost_value");
 }
 
 fn find(walker: &mut Walker<'_>, args: &[String], span: &str) -> Option<String> {
@@ -473,7 +576,8 @@ fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Opt
         }
         let (format, rest) = args.split_first()?;
         return match format.as_str() {
-            "%s" | "%s\\n" | "%b" => Some(rest.join("")),
+            "%s" => Some(rest.join("")),
+            "%s\\n" => Some(rest.join("\n")),
             plain if !plain.contains(['%', '\\']) => Some(plain.to_owned()),
             _ => None,
         };

@@ -11,6 +11,7 @@ mod bypasses;
 mod corpus;
 mod everyday;
 mod properties;
+mod redteam;
 mod steps;
 
 use std::collections::BTreeMap;
