@@ -86,8 +86,12 @@ async fn binary_in_a_here_document_is_an_answer_and_not_a_crash() {
     let answer = api.post("/api/tasks", json!({ "text": text })).await;
     if answer.status == StatusCode::CREATED {
         let id = answer.body["id"].as_str().unwrap().to_owned();
+        let approval = api.approval(&id).await;
+        assert!(approval["reason"].as_str().unwrap().contains("control"), "{approval:#}");
+        assert_eq!(api.answer(&approval, "approve").await.status, StatusCode::OK);
         let task = api.finished(&id).await;
-        assert!(task["summary"]["reason"].is_string(), "{task:#}");
+        assert_eq!(task["outcome"], "succeeded", "{task:#}");
+        assert!(task["diff"].is_string(), "{task:#}");
     } else {
         assert!(answer.status.is_client_error(), "{answer:?}");
         assert!(answer.body["hint"].is_string(), "{answer:?}");
