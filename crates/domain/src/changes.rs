@@ -19,10 +19,10 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// Whether there is nothing to deliver.
+    /// Whether nothing changed. A truncated set is never empty: what is not listed changed too.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && !self.truncated
     }
 
     /// Lines added over all text files.
@@ -133,6 +133,8 @@ pub enum DeliveryRefusal {
     NameNotUtf8,
     /// Larger than may be delivered, or sparse beyond its real size.
     TooLarge,
+    /// Nested deeper, or with a longer path, than is looked at.
+    TooDeep,
 }
 
 impl DeliveryRefusal {
@@ -146,6 +148,7 @@ impl DeliveryRefusal {
             Self::LinkLeavesTree => "a link that leaves the project is never delivered",
             Self::NameNotUtf8 => "a name that cannot be shown exactly is never delivered",
             Self::TooLarge => "the file is larger than may be delivered",
+            Self::TooDeep => "what is nested this deep is not looked at and never delivered",
         }
     }
 }

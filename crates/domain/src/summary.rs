@@ -30,6 +30,8 @@ pub struct Summary {
     pub duration_ms: Option<u64>,
     /// What changed.
     pub files: Vec<FileLine>,
+    /// There are more changes than `files` lists; they can only be discarded.
+    pub truncated: bool,
     /// Lines added over all text files.
     pub lines_added: u64,
     /// Lines removed over all text files.
@@ -268,6 +270,7 @@ impl Summary {
     }
 
     fn take_changes(&mut self, changes: &ChangeSet) {
+        self.truncated = changes.truncated;
         self.lines_added = changes.lines_added();
         self.lines_removed = changes.lines_removed();
         self.files = changes

@@ -190,15 +190,20 @@ fn underway(how: DeliveryKind) -> &'static str {
 
 fn short(summary: &Summary) -> Vec<String> {
     let len = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let mut short = vec![match summary.files.len() {
-        0 => "nothing changed".to_owned(),
-        n => format!(
+    let mut short = Vec::new();
+    match summary.files.len() {
+        0 if summary.truncated => {}
+        0 => short.push("nothing changed".to_owned()),
+        n => short.push(format!(
             "{} changed (+{} −{})",
             count(len(n), "file", "files"),
             summary.lines_added,
             summary.lines_removed
-        ),
-    }];
+        )),
+    }
+    if summary.truncated {
+        short.push("there are more changes than are listed; they can only be discarded".to_owned());
+    }
     short.push(format!("{} ran", count(len(summary.ran.len()), "action", "actions")));
     if !summary.refused.is_empty() {
         short.push(format!("{} refused", summary.refused.len()));

@@ -339,6 +339,26 @@ fn a_result_begins_with_the_short_of_it() {
 }
 
 #[test]
+fn changes_that_are_not_all_listed_are_said_to_be_and_can_only_be_discarded() {
+    let listed = serde_json::json!({"path": "a.txt", "kind": {"type": "added"},
+        "base": {"type": "absent"}, "mode": 420, "size": 4, "lines_added": 2});
+    let most = "there are more changes than are listed; they can only be discarded";
+    for (changes, first) in [(vec![], most), (vec![listed], "1 file changed (+2 −0)")] {
+        let mut played = Played::new("$ make");
+        played.report(serde_json::json!({"type": "ended", "outcome": "succeeded",
+            "reason": {"type": "completed"}}));
+        played.report(serde_json::json!({"type": "changes",
+            "changes": {"changes": changes, "truncated": true}}));
+        let card = played.card();
+        let short = card.result.as_ref().map(|result| result.short.clone()).unwrap_or_default();
+        assert_eq!(short.first().map(String::as_str), Some(first));
+        assert!(short.iter().any(|line| line == most), "{short:?}");
+        let labels: Vec<_> = card.buttons.iter().map(|button| button.label).collect();
+        assert_eq!(labels, ["Discard", "Run again"]);
+    }
+}
+
+#[test]
 fn a_receipt_says_what_really_happened() {
     let person =
         |decision| Settlement::Person { who: Principal::console(), decision, reason: None };

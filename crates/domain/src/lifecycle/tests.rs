@@ -215,6 +215,29 @@ fn a_task_runs_from_hand_over_to_delivery() {
 }
 
 #[test]
+fn changes_that_could_not_be_listed_can_be_discarded_and_nothing_else() {
+    for listed in [ChangeSet::default(), one_change()] {
+        let mut life = Life::running();
+        life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed })
+            .unwrap();
+        life.report(Report::Changes { changes: ChangeSet { truncated: true, ..listed } }).unwrap();
+        let by = Principal::console();
+        for how in [DeliveryKind::Apply, DeliveryKind::Branch] {
+            let refusal = life.give(Command::Deliver { how, by: by.clone() });
+            let why = "there are more changes than can be shown; only discard is left";
+            assert_eq!(refusal, Err(Refusal::NotDeliverable(why)));
+        }
+        life.give(Command::Deliver { how: DeliveryKind::Discard, by }).unwrap();
+    }
+    let mut life = Life::running();
+    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+    let by = Principal::console();
+    let refusal = life.give(Command::Deliver { how: DeliveryKind::Discard, by });
+    assert_eq!(refusal, Err(Refusal::NotDeliverable("the task changed nothing")));
+}
+
+#[test]
 fn nothing_starts_that_neither_the_gate_nor_a_person_allowed() {
     let mut life = Life::running();
     assert!(life.start(1, 1).is_err(), "not reviewed");
