@@ -3,10 +3,11 @@
 //!
 //! A crash in the middle leaves what was moved by then, and a directory `.gatepost-…` at the top of
 //! the project holds what that replaced. Asked for again, the rest is written: a path that is as
-//! the change wants it is done already.
+//! the change wants it is done already. When all of it is, that directory goes.
 
 use crate::deliver::content::hex;
 use crate::deliver::rules;
+use crate::deliver::staging::{self, Staging, new_name, old_name};
 use crate::deliver::tree::{Kind, Node, Tree, is_opaque, node_at, set_mode};
 use crate::deliver::undo::{Undo, Way};
 use crate::workspace::WorkspaceForm;
@@ -46,22 +47,26 @@ pub(super) fn at<T>(result: Result<T, Errno>, path: &str, what: &str) -> Step<T>
     })
 }
 
-/// The workspace's side: where content comes from.
-pub(super) fn view(form: &WorkspaceForm) -> Step<Tree> {
-    let path = match form {
+fn view_path(form: &WorkspaceForm) -> &Path {
+    match form {
         WorkspaceForm::Overlay { upper, .. } => upper,
         WorkspaceForm::Copy { copy, .. } => copy,
-    };
+    }
+}
+
+/// The workspace's side: where content comes from.
+pub(super) fn view(form: &WorkspaceForm) -> Step<Tree> {
+    let path = view_path(form);
     at(Tree::open(path, true), &path.display().to_string(), "opened")
 }
 
-/// The changes that may be delivered, and how many may not. Nothing the list says is believed
+/// The changes that may be delivered, and those that may not. Nothing the list says is believed
 /// that can be told from the list itself.
 pub(super) fn deliverable<'c>(
     form: &WorkspaceForm,
     project: &Path,
     changes: &'c ChangeSet,
-) -> Step<(Vec<&'c Change>, u64)> {
+) -> Step<(Vec<&'c Change>, Vec<&'c Change>)> {
     let (WorkspaceForm::Overlay { lower, .. } | WorkspaceForm::Copy { lower, .. }) = form;
     if lower != project {
         return Err(Stop::Failed("the workspace belongs to another project".to_owned()));
@@ -73,11 +78,10 @@ pub(super) fn deliverable<'c>(
                 .to_owned(),
         ));
     }
-    let mut taken = Vec::new();
-    let mut refused = 0;
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for change in &changes.changes {
         if rules::refusal(change, project).is_some() {
-            refused += 1;
+            refused.push(change);
         } else if rules::is_plain(&change.path) {
             taken.push(change);
         } else {
@@ -135,7 +139,7 @@ pub(super) fn apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -
 
 fn try_apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -> Step<(u64, u64)> {
     let (mut taken, refused) = deliverable(form, project, changes)?;
-    let paths = taken.len() as u64;
+    let counts = (taken.len() as u64, refused.len() as u64);
     let root = at(Tree::open(project, false), "the project", "opened")?;
     let mut there = BTreeSet::new();
     for change in &taken {
@@ -147,24 +151,27 @@ fn try_apply(form: &WorkspaceForm, project: &Path, changes: &ChangeSet) -> Step<
     }
     taken.retain(|change| !there.contains(&change.path));
     if taken.is_empty() {
-        return Ok((paths, refused));
+        staging::remove_all(&root, view_path(form));
+        return Ok(counts);
     }
-    let mut work = Work::new(view(form)?, root, form)?;
+    let mut work = Work::new(view(form)?, root, form, &refused)?;
     let done = work.stage(&taken).and_then(|()| work.commit(&taken));
     match done {
         Ok(()) => {
-            work.clean(false);
-            Ok((paths, refused))
+            staging::remove_all(&work.root, view_path(form));
+            Ok(counts)
         }
         Err(stop) => {
-            let lost = work.undo.back(&work.root, &work.staging);
-            work.clean(lost.is_some());
+            let lost = work.undo.back(&work.root, &work.staging.dir);
+            if lost.is_none() {
+                work.staging.remove(&work.root);
+            }
             Err(match (stop, lost) {
                 (stop, None) => stop,
                 (Stop::Conflict(path) | Stop::Failed(path), Some(lost)) => Stop::Failed(format!(
                     "stopped at `{path}`, and `{lost}` could not be put back; what it was is in \
                      `{}` of the project",
-                    work.name
+                    work.staging.name
                 )),
             })
         }
@@ -225,29 +232,25 @@ fn is_file(
     Ok(hex(&hasher.finalize()) == sha256)
 }
 
+/// Names looked at in a directory that could not be removed.
+const MAX_LEFT_IN: usize = 1_000_000;
+
 struct Work {
     view: Tree,
     view_is_copy: bool,
     root: Tree,
-    staging: OwnedFd,
-    name: String,
+    staging: Staging,
     /// Set when we are root: what is written belongs to the project's owner.
     owner: Option<(Uid, Gid)>,
     /// The project as it was checked, by number of the change.
     before: Vec<Option<Node>>,
+    /// What stays because it is refused, and the directories on the way to it.
+    kept: BTreeSet<PathBuf>,
     undo: Undo,
 }
 
-fn new_name(index: usize) -> String {
-    format!("new-{index}")
-}
-
-fn old_name(index: usize) -> String {
-    format!("old-{index}")
-}
-
 impl Work {
-    fn new(view: Tree, root: Tree, form: &WorkspaceForm) -> Step<Self> {
+    fn new(view: Tree, root: Tree, form: &WorkspaceForm, refused: &[&Change]) -> Step<Self> {
         let top = at(root.node(Path::new("")), "the project", "looked at")?;
         let owner = match top {
             Some(node) if rustix::process::geteuid().is_root() => {
@@ -256,14 +259,15 @@ impl Work {
             Some(_) | None => None,
         };
         let view_is_copy = matches!(form, WorkspaceForm::Copy { .. });
-        let mut random = [0_u8; 8];
-        let filled = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-        at(filled, "the project", "prepared")?;
-        let name = format!(".gatepost-{}", hex(&random));
-        at(mkdirat(root.root(), &name, Mode::from_raw_mode(0o700)), "the project", "written to")?;
-        let staging = at(root.dir(Path::new(&name)), &name, "opened")?;
+        let staging = at(Staging::new(&root, view_path(form)), "the project", "written to")?;
+        let kept = refused
+            .iter()
+            .flat_map(|change| Path::new(&change.path).ancestors())
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(Path::to_owned)
+            .collect();
         let (before, undo) = (Vec::new(), Undo::default());
-        Ok(Self { view, view_is_copy, root, staging, name, owner, before, undo })
+        Ok(Self { view, view_is_copy, root, staging, owner, before, kept, undo })
     }
 
     fn own(&self, fd: &OwnedFd) -> Result<(), Errno> {
@@ -287,7 +291,7 @@ impl Work {
                 ChangeKind::Added | ChangeKind::Modified => {
                     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                     let private = Mode::from_raw_mode(0o600);
-                    let made = openat(&self.staging, new_name(index), flags, private);
+                    let made = openat(&self.staging.dir, new_name(index), flags, private);
                     let mut file = File::from(at(made, &change.path, "written")?);
                     pour(&self.view, change, &mut file)?;
                     let fd = OwnedFd::from(file);
@@ -298,11 +302,16 @@ impl Work {
                 ChangeKind::ModeChanged => pour(&self.view, change, &mut std::io::sink())?,
                 ChangeKind::Symlink { target } => {
                     let name = new_name(index);
-                    at(symlinkat(target.as_str(), &self.staging, &name), &change.path, "made")?;
+                    at(symlinkat(target.as_str(), &self.staging.dir, &name), &change.path, "made")?;
                     if let Some((uid, gid)) = self.owner {
                         let flags = AtFlags::SYMLINK_NOFOLLOW;
-                        let given =
-                            rustix::fs::chownat(&self.staging, &name, Some(uid), Some(gid), flags);
+                        let given = rustix::fs::chownat(
+                            &self.staging.dir,
+                            &name,
+                            Some(uid),
+                            Some(gid),
+                            flags,
+                        );
                         at(given, &change.path, "given to the project's owner")?;
                     }
                 }
@@ -401,14 +410,14 @@ impl Work {
         let path = Path::new(&change.path);
         let (dir, name) = at(self.root.parent(path), &change.path, "removed")?;
         let kept = old_name(index);
-        let moved = renameat_with(&dir, name, &self.staging, &kept, RenameFlags::NOREPLACE);
+        let moved = renameat_with(&dir, name, &self.staging.dir, &kept, RenameFlags::NOREPLACE);
         at(moved, &change.path, "removed")?;
         self.undo.push(Way::Return { kept: kept.clone(), path: path.to_owned() });
         self.is_as_checked(index, change, &kept)
     }
 
     fn is_as_checked(&self, index: usize, change: &Change, kept: &str) -> Step {
-        let now = at(node_at(&self.staging, kept.as_ref()), &change.path, "looked at")?;
+        let now = at(node_at(&self.staging.dir, kept.as_ref()), &change.path, "looked at")?;
         let before = self.before.get(index).copied().flatten();
         // A rename counts as a change of the attributes, so their time says nothing here.
         let facts = |node: Node| (node.kind, node.ino, node.size, node.mode);
@@ -427,7 +436,7 @@ impl Work {
         let replaces = matches!(change.base, Base::File { .. } | Base::Symlink { .. });
         if replaces {
             // One step, so that nobody ever finds nothing there.
-            match renameat_with(&self.staging, &new, &dir, name, RenameFlags::EXCHANGE) {
+            match renameat_with(&self.staging.dir, &new, &dir, name, RenameFlags::EXCHANGE) {
                 Ok(()) => {
                     self.undo.push(Way::Exchange { kept: new.clone(), path: path.to_owned() });
                     return self.is_as_checked(index, change, &new);
@@ -437,7 +446,7 @@ impl Work {
                 Err(error) => return at(Err(error), &change.path, "written"),
             }
         }
-        match renameat_with(&self.staging, &new, &dir, name, RenameFlags::NOREPLACE) {
+        match renameat_with(&self.staging.dir, &new, &dir, name, RenameFlags::NOREPLACE) {
             Ok(()) => {}
             Err(Errno::EXIST) => return Err(Stop::Conflict(change.path.clone())),
             Err(error) => return at(Err(error), &change.path, "written"),
@@ -473,10 +482,24 @@ impl Work {
                 });
                 Ok(())
             }
+            Err(Errno::NOTEMPTY | Errno::EXIST) if self.holds_only_kept(path)? => {
+                self.kept.insert(path.to_owned());
+                Ok(())
+            }
             // It holds something the task never saw.
             Err(Errno::NOTEMPTY | Errno::EXIST) => Err(Stop::Conflict(name)),
             Err(error) => at(Err(error), &name, "removed"),
         }
+    }
+
+    /// Whether all that is left in a directory stays because it is refused.
+    fn holds_only_kept(&self, path: &Path) -> Step<bool> {
+        let name = path.display().to_string();
+        let left = at(self.root.names(path, MAX_LEFT_IN), &name, "looked at")?;
+        Ok(left.len() <= MAX_LEFT_IN
+            && left
+                .iter()
+                .all(|part| rules::is_git_name(part) || self.kept.contains(&path.join(part))))
     }
 
     /// Makes the directories on the way to a new file, with the modes of the task's view.
@@ -511,23 +534,5 @@ impl Work {
         let made = at(self.root.readable_dir(path), &name, "opened")?;
         at(self.own(&made), &name, "given to the project's owner")?;
         at(fchmod(&made, Mode::from_raw_mode(mode)), &name, "given its mode")
-    }
-
-    /// Removes our own directory, unless something in it could not be put back.
-    fn clean(&self, keep: bool) {
-        if keep {
-            return;
-        }
-        for index in 0..self.before.len() {
-            for name in [new_name(index), old_name(index)] {
-                match unlinkat(&self.staging, &name, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(error) => tracing::warn!(%error, name, "a helper file stays behind"),
-                }
-            }
-        }
-        if let Err(error) = unlinkat(self.root.root(), &self.name, AtFlags::REMOVEDIR) {
-            tracing::warn!(%error, name = self.name, "a helper directory stays behind");
-        }
     }
 }

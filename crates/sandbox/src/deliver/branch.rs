@@ -46,7 +46,8 @@ fn try_branch(
     if !is_git(project) {
         return failed("the project is no git repository; run `git init` in it, or apply instead");
     }
-    let (mut taken, mut refused) = deliverable(form, project, changes)?;
+    let (mut taken, refused) = deliverable(form, project, changes)?;
+    let mut refused = refused.len() as u64;
     let git = Git::on(project)?.with_own_index()?;
     let Ok(head) = git.line(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) else {
         return failed("the repository has no commit yet; make a first one, or apply instead");

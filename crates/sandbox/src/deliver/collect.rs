@@ -19,10 +19,6 @@ use std::path::{Path, PathBuf};
 
 /// Entries looked at, changed or not: a bound on time and memory, far above any project seen.
 const MAX_SEEN: usize = 1_000_000;
-/// Directories within directories. Deeper trees are made to break whoever walks them.
-const MAX_DEPTH: usize = 128;
-/// Bytes of a path, below the kernel's 4096.
-const MAX_PATH: usize = 3900;
 /// Files of git that are named one by one; the rest is only counted.
 const MAX_NAMED_INTERNALS: usize = 100;
 
@@ -118,6 +114,7 @@ pub(super) fn collect(form: &WorkspaceForm, options: &Options) -> Result<Collect
         Err(Halt::Error(error)) => return Err(error),
     }
     walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    rules::refuse_what_depends(&mut walk.changes);
     Ok(Collected {
         changes: ChangeSet {
             changes: walk.changes,
@@ -133,10 +130,9 @@ impl Walk<'_> {
         self.manifest.is_none()
     }
 
-    fn step(&mut self, path: &Path) -> Step {
+    fn step(&mut self) -> Step {
         self.seen += 1;
-        let long = path.as_os_str().len() > MAX_PATH || path.iter().count() > MAX_DEPTH;
-        if self.seen > MAX_SEEN || long { Err(FULL) } else { Ok(()) }
+        if self.seen > MAX_SEEN { Err(FULL) } else { Ok(()) }
     }
 
     fn names(&self, tree: &Tree, path: &Path) -> Step<Vec<OsString>> {
@@ -146,7 +142,7 @@ impl Walk<'_> {
 
     /// Compares a directory of the task's view with the project's.
     fn directory(&mut self, path: &Path, mut layer: Layer) -> Step {
-        self.step(path)?;
+        self.step()?;
         if self.overlay() {
             self.attributes(path, &mut layer)?;
         }
@@ -231,7 +227,10 @@ impl Walk<'_> {
 
     /// Compares what lies at one path.
     fn entry(&mut self, path: &Path, layer: Layer) -> Step {
-        self.step(path)?;
+        self.step()?;
+        if rules::is_too_deep(path) {
+            return self.too_deep(path, layer);
+        }
         let found = unreadable(self.new.node(path), path)?;
         let gone = match &found {
             None => true,
@@ -302,7 +301,11 @@ impl Walk<'_> {
         };
         for name in &names {
             let child = path.join(name);
-            self.step(&child)?;
+            self.step()?;
+            if rules::is_too_deep(&child) {
+                self.too_deep(&child, layer)?;
+                continue;
+            }
             if self.manifest.as_ref().is_some_and(|manifest| !manifest.knows(&child)) {
                 continue;
             }
@@ -311,6 +314,16 @@ impl Walk<'_> {
             }
         }
         Ok(names.len())
+    }
+
+    /// Names what lies too deep, without a look at it or at what is in it.
+    fn too_deep(&mut self, path: &Path, layer: Layer) -> Step {
+        if self.is_internal(path, layer) {
+            return Ok(());
+        }
+        let refusal = Some(DeliveryRefusal::TooDeep);
+        let (kind, lines) = (ChangeKind::Directory, Lines::default());
+        self.push(path, kind, Base::Absent, 0, 0, String::new(), &lines, refusal, layer)
     }
 
     fn deleted(&mut self, path: &Path, old: &Node, layer: Layer) -> Step {
@@ -325,8 +338,7 @@ impl Walk<'_> {
             (Some(content), _) => content::compare(Some(content), None),
             (None, _) => Lines::default(),
         };
-        let special = matches!(base, Base::Special).then_some(DeliveryRefusal::SpecialFile);
-        self.push(path, ChangeKind::Deleted, base, 0, 0, String::new(), &lines, special, layer)
+        self.push(path, ChangeKind::Deleted, base, 0, 0, String::new(), &lines, None, layer)
     }
 
     fn new_directory(
@@ -508,10 +520,16 @@ impl Walk<'_> {
         let (shown, exact) = rules::shown(path.as_os_str());
         let refusal = if layer.git.is_some() {
             Some(DeliveryRefusal::GitInternals)
-        } else if exact {
-            refusal
-        } else {
+        } else if !exact {
             Some(DeliveryRefusal::NameNotUtf8)
+        } else if refusal.is_none() && matches!(base, Base::Special) {
+            // What the task replaced cannot be told from what may be there when it is delivered.
+            Some(match self.old_node(path)? {
+                Some(old) if old.kind == Kind::Link => DeliveryRefusal::NameNotUtf8,
+                Some(_) | None => DeliveryRefusal::SpecialFile,
+            })
+        } else {
+            refusal
         };
         let change = Change {
             path: shown,
@@ -547,6 +565,9 @@ fn escaped(name: &str) -> String {
     text
 }
 
+/// What git's modes of files begin with.
+const FILE: u32 = 0o100_000;
+
 /// The diff's part about one change.
 fn part(change: &Change, hunks: &str) -> String {
     let name = escaped(&change.path);
@@ -560,15 +581,16 @@ fn part(change: &Change, hunks: &str) -> String {
         let _written = writeln!(text, "{words}");
     };
     match &change.kind {
-        ChangeKind::Added => line(format_args!("new file mode 100{:03o}", change.mode)),
+        _ if change.refusal == Some(DeliveryRefusal::TooDeep) => {}
+        ChangeKind::Added => line(format_args!("new file mode {:06o}", FILE | change.mode)),
         ChangeKind::Deleted => match old_mode {
-            Some(mode) => line(format_args!("deleted file mode 100{mode:03o}")),
+            Some(mode) => line(format_args!("deleted file mode {:06o}", FILE | mode)),
             None => line(format_args!("deleted")),
         },
         ChangeKind::Modified | ChangeKind::ModeChanged => {
             if let Some(mode) = old_mode.filter(|mode| *mode != change.mode) {
-                line(format_args!("old mode 100{mode:03o}"));
-                line(format_args!("new mode 100{:03o}", change.mode));
+                line(format_args!("old mode {:06o}", FILE | mode));
+                line(format_args!("new mode {:06o}", FILE | change.mode));
             }
         }
         ChangeKind::Symlink { target } => line(format_args!("link to {target:?}")),
@@ -602,10 +624,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_make_lines_of_its_own_in_the_diff() {
-        let change = Change {
-            path: "a\n+++ b/x\u{202e}".to_owned(),
-            kind: ChangeKind::Added,
+    fn a_mode_is_written_as_git_writes_it() {
+        for (mode, expected) in [(0o644, "100644"), (0o4755, "104755"), (0, "100000")] {
+            let base = Base::File { sha256: String::new(), mode: 0o600 };
+            let change = Change { mode, base, ..a_change("a", ChangeKind::ModeChanged) };
+            let text = part(&change, "");
+            assert!(text.contains(&format!("old mode 100600\nnew mode {expected}\n")), "{text}");
+            let text = part(&Change { mode, ..a_change("a", ChangeKind::Added) }, "");
+            assert!(text.contains(&format!("new file mode {expected}\n")), "{text}");
+        }
+    }
+
+    fn a_change(path: &str, kind: ChangeKind) -> Change {
+        Change {
+            path: path.to_owned(),
+            kind,
             base: Base::Absent,
             mode: 0o644,
             size: 0,
@@ -614,7 +647,12 @@ mod tests {
             lines_removed: 0,
             binary: false,
             refusal: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_make_lines_of_its_own_in_the_diff() {
+        let change = a_change("a\n+++ b/x\u{202e}", ChangeKind::Added);
         let text = part(&change, "");
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(!text.contains('\u{202e}'));

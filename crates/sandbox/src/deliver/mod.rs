@@ -11,6 +11,7 @@ mod discard;
 mod git;
 mod ignored;
 mod rules;
+mod staging;
 pub(crate) mod tree;
 mod undo;
 

@@ -1,7 +1,8 @@
 //! What never leaves a workspace, whatever was approved. Asked when changes are listed and again
 //! when they are delivered, because the list comes back from elsewhere.
 
-use gatepost_domain::changes::{Change, ChangeKind, DeliveryRefusal};
+use gatepost_domain::changes::{Base, Change, ChangeKind, DeliveryRefusal};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,16 @@ use std::path::{Component, Path};
 
 /// Setuid and setgid.
 const SET_ID: u32 = 0o6000;
+
+/// Directories within directories. Deeper trees are made to break whoever walks them.
+const MAX_DEPTH: usize = 128;
+/// Bytes of a path, below the kernel's 4096.
+const MAX_PATH: usize = 3900;
+
+/// Whether a path is deeper or longer than is looked at.
+pub(crate) fn is_too_deep(path: &Path) -> bool {
+    path.as_os_str().len() > MAX_PATH || path.iter().count() > MAX_DEPTH
+}
 
 /// A name as people see it, and whether that is the name exactly.
 pub(crate) fn shown(name: &OsStr) -> (String, bool) {
@@ -104,6 +115,12 @@ pub(crate) fn refusal(change: &Change, project: &Path) -> Option<DeliveryRefusal
     if in_git(path) {
         return Some(DeliveryRefusal::GitInternals);
     }
+    if is_too_deep(path) {
+        return Some(DeliveryRefusal::TooDeep);
+    }
+    if matches!(change.base, Base::Special) {
+        return Some(DeliveryRefusal::SpecialFile);
+    }
     match &change.kind {
         ChangeKind::Special => Some(DeliveryRefusal::SpecialFile),
         ChangeKind::Symlink { target } => link_refusal(path, OsStr::new(target), project),
@@ -111,6 +128,47 @@ pub(crate) fn refusal(change: &Change, project: &Path) -> Option<DeliveryRefusal
             mode_refusal(change.mode)
         }
         ChangeKind::Deleted | ChangeKind::Directory => None,
+    }
+}
+
+/// Refuses what cannot be delivered without something that is refused: a file in the place of a
+/// directory of which a part stays, and what lies in a directory whose place is not made free.
+/// So one refusal never makes the rest of a delivery fail.
+pub(crate) fn refuse_what_depends(changes: &mut [Change]) {
+    let mut why = BTreeMap::new();
+    let refused: Vec<(&str, DeliveryRefusal)> =
+        changes.iter().filter_map(|change| Some((change.path.as_str(), change.refusal?))).collect();
+    let places: BTreeMap<&str, &Change> =
+        changes.iter().map(|change| (change.path.as_str(), change)).collect();
+    let above = |path: &str| {
+        let path = Path::new(path).ancestors().skip(1);
+        path.filter_map(Path::to_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (path, refusal) in refused {
+        for parent in above(path) {
+            let blocked = places.get(parent.as_str()).is_some_and(|change| {
+                matches!(change.base, Base::Directory) && change.refusal.is_none()
+            });
+            if blocked {
+                why.insert(parent, refusal);
+            }
+        }
+    }
+    for change in changes.iter().filter(|change| change.refusal.is_none()) {
+        let in_the_way = above(&change.path).into_iter().find_map(|parent| {
+            let parent = places.get(parent.as_str())?;
+            let stays = parent.kind == ChangeKind::Deleted
+                && !matches!(parent.base, Base::Directory | Base::Absent);
+            if stays { parent.refusal } else { None }
+        });
+        if let Some(refusal) = in_the_way {
+            why.insert(change.path.clone(), refusal);
+        }
+    }
+    for change in changes {
+        if let Some(refusal) = why.get(&change.path) {
+            change.refusal = Some(*refusal);
+        }
     }
 }
 

@@ -142,6 +142,139 @@ async fn a_delivery_that_was_cut_off_is_completed_when_asked_for_again() {
 }
 
 #[tokio::test]
+async fn what_a_cut_off_delivery_left_behind_goes_when_all_is_delivered() {
+    let world = World::new();
+    let (form, collected) = world.task("echo task >README; echo new >new; mkdir d").await;
+    let changes = &collected.changes;
+    // The directory of our own, found out from a delivery that cannot put everything back.
+    let staged = || {
+        std::fs::read_dir(&world.project)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(".gatepost-"))
+            .collect::<Vec<_>>()
+    };
+    let name = format!(".gatepost-{}", view_hash(&form));
+    let left = world.project.join(&name);
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("old-0"), "one\ntwo\nthree\n").unwrap();
+    std::fs::write(left.join("new-1"), "new\n").unwrap();
+    let outside = world.outside("outside");
+    std::fs::write(&outside, "outside\n").unwrap();
+    symlink(&outside, left.join("old-2")).unwrap();
+    // A delivery that fails loses nothing of it.
+    world.file("new", "person\n");
+    let result = deliver::apply(&form, &world.project, changes);
+    assert_eq!(result, DeliveryResult::Conflict { path: "new".to_owned() });
+    assert_eq!(std::fs::read_to_string(left.join("old-0")).unwrap(), "one\ntwo\nthree\n");
+    assert_eq!(staged(), [left.as_path()]);
+    // One that is complete clears it away, and follows no link.
+    std::fs::remove_file(world.project.join("new")).unwrap();
+    let applied = DeliveryResult::Applied { paths: 3, refused: 0 };
+    assert_eq!(world.apply(&form, changes), applied);
+    assert_eq!(std::fs::read_to_string(&outside).unwrap(), "outside\n");
+    // The same where everything was written before the crash.
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("old-0"), "x").unwrap();
+    assert_eq!(world.apply(&form, changes), applied);
+    // What is none of ours stays.
+    std::fs::create_dir_all(left.join("old-1")).unwrap();
+    assert_eq!(deliver::apply(&form, &world.project, changes), applied);
+    assert!(left.join("old-1").is_dir());
+    std::fs::remove_dir_all(&left).unwrap();
+    symlink(world.outside("."), &left).unwrap();
+    assert_eq!(deliver::apply(&form, &world.project, changes), applied);
+    assert!(left.is_symlink());
+}
+
+/// What the name of a task's own directory in the project is made of.
+fn view_hash(form: &WorkspaceForm) -> String {
+    use sha2::{Digest, Sha256};
+    use std::os::unix::ffi::OsStrExt;
+    let (WorkspaceForm::Overlay { upper: view, .. } | WorkspaceForm::Copy { copy: view, .. }) =
+        form;
+    let digest = Sha256::digest(view.as_os_str().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn what_lies_too_deep_is_refused_and_hides_nothing_else() {
+    let world = World::new();
+    let deep = |name: &str, depth: usize| format!("{name}/{}", vec!["d"; depth].join("/"));
+    let old = deep("old", 140);
+    std::fs::create_dir_all(world.project.join(&old)).unwrap();
+    world.file(&format!("{old}/x"), "x\n");
+    world.file("old/near", "near\n");
+    let new = deep("a", 140);
+    let script = format!("mkdir -p {new}; echo x >{new}/x; echo evil >z; rm -r old");
+    let (form, collected) = world.task(&script).await;
+    let changes = &collected.changes;
+    assert!(!changes.truncated);
+    let refused: Vec<_> =
+        changes.changes.iter().filter(|change| change.refusal.is_some()).collect();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(refused.iter().all(|change| change.refusal == Some(DeliveryRefusal::TooDeep)));
+    assert_eq!(change(changes, "z").kind, ChangeKind::Added);
+    assert_eq!(change(changes, "old/near").kind, ChangeKind::Deleted);
+    assert!(collected.diff.contains("not looked at and never delivered"), "{}", collected.diff);
+    assert_eq!(
+        world.apply(&form, changes),
+        DeliveryResult::Applied { paths: 2, refused: 2 },
+        "what stays does not make the rest fail"
+    );
+    assert_eq!(world.read("z"), "evil\n");
+    assert!(!world.project.join("old/near").exists());
+    assert!(world.project.join(old).join("x").exists());
+    assert!(!world.project.join("a").exists());
+}
+
+#[tokio::test]
+async fn a_pipe_of_the_project_is_refused_alone() {
+    let world = World::new();
+    let pipe = |name: &str| {
+        let path = world.project.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let names = ["pipe", "gone", "dir-now", "dir/pipe", "file-now/pipe", "empty-now"];
+    names.iter().for_each(|name| pipe(name));
+    world.file("dir/file", "file\n");
+    world.file("file-now/file", "file\n");
+    let (form, collected) = world
+        .task(
+            "rm pipe; echo x >pipe; rm gone; rm dir-now; mkdir dir-now; echo x >dir-now/x; \
+             rm -r dir; rm -r file-now; echo x >file-now; rm empty-now; mkdir empty-now; echo ok >ok",
+        )
+        .await;
+    let changes = &collected.changes;
+    for path in names.iter().chain(&["dir-now/x", "file-now"]) {
+        assert_eq!(change(changes, path).refusal, Some(DeliveryRefusal::SpecialFile), "{path}");
+    }
+    let applied = DeliveryResult::Applied { paths: 3, refused: 8 };
+    assert_eq!(world.apply(&form, changes), applied);
+    assert_eq!(world.read("ok"), "ok\n");
+    assert!(!world.project.join("dir/file").exists());
+    for name in names {
+        use std::os::unix::fs::FileTypeExt;
+        assert!(world.project.join(name).metadata().unwrap().file_type().is_fifo(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_directory_with_a_repository_in_it_keeps_only_that() {
+    let world = World::new();
+    world.file("sub/nested/file", "x\n");
+    let nested = world.project.join("sub/nested");
+    let made = Command::new("git").args(["init", "-q"]).arg(&nested).status().unwrap();
+    assert!(made.success());
+    let (form, collected) = world.task("rm -rf sub; echo ok >ok").await;
+    let result = world.apply(&form, &collected.changes);
+    assert!(matches!(result, DeliveryResult::Applied { paths: 2, .. }), "{result:?}");
+    assert!(!nested.join("file").exists());
+    assert!(nested.join(".git/HEAD").exists());
+}
+
+#[tokio::test]
 async fn a_link_in_the_project_is_never_followed_out() {
     let world = World::new();
     let outside = world.outside("outside");
@@ -195,6 +328,7 @@ async fn what_may_not_leave_is_refused_by_name_and_the_rest_is_delivered() {
     for name in ["suid", "pipe", "abs", "up", "sparse", "nested", "bare", "gitlink"] {
         assert!(world.project.join(name).symlink_metadata().is_err(), "{name}");
     }
+    assert!(collected.diff.contains("new file mode 104755\n"), "{}", collected.diff);
     assert!(!world.project.join(".git/hooks/pre-commit").exists());
     assert!(!world.read(".git/config").contains("fsmonitor"));
 }
@@ -289,7 +423,9 @@ async fn trees_of_any_depth_closed_directories_and_long_names_are_survived() {
             "mkdir -p deep; cd deep; perl -e 'for (1..2500) { mkdir \"dddd\"; chdir \"dddd\" or die }'",
         )
         .await;
-    assert!(collected.changes.truncated);
+    assert!(!collected.changes.truncated);
+    let [only] = collected.changes.changes.as_slice() else { panic!("{:?}", collected.changes) };
+    assert_eq!(only.refusal, Some(DeliveryRefusal::TooDeep));
     deliver::discard(&world.storage).unwrap();
     assert!(!world.storage.exists());
 
@@ -529,17 +665,15 @@ async fn a_project_exchanged_with_links_meanwhile_is_not_followed() {
     world.file("d/old", "old\n");
     let (form, collected) =
         world.task("echo new >d/new; echo x >>d/old; mkdir d/e; echo y >d/e/y").await;
-    let (at, aside, link) =
-        (world.project.join("d"), world.project.join("real"), world.project.join("link"));
+    let (at, link) = (world.project.join("d"), world.project.join("link"));
     symlink(&outside, &link).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                std::fs::rename(&at, &aside).unwrap();
-                std::fs::rename(&link, &at).unwrap();
-                std::fs::rename(&at, &link).unwrap();
-                std::fs::rename(&aside, &at).unwrap();
+                use rustix::fs::{CWD, RenameFlags, renameat_with};
+                // In one step: where nothing stood between, a delivery would make it anew.
+                renameat_with(CWD, &at, CWD, &link, RenameFlags::EXCHANGE).unwrap();
             }
         });
         for _ in 0..100 {
