@@ -62,6 +62,7 @@ pub(crate) struct Rlimits {
     pub(crate) processes: u64,
     pub(crate) open_files: u64,
     pub(crate) file_size: u64,
+    pub(crate) data: u64,
 }
 
 /// From the supervisor to init.

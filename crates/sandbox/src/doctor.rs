@@ -329,8 +329,8 @@ fn machine(doctor: &mut Doctor) {
     doctor.say(
         "control group",
         Level::Reduced,
-        "not used: memory and processor time are bounded for each process, and the number of \
-         processes for the task, but not the memory of the task as a whole",
+        "not used: memory is bounded for each process and the number of processes for the task, \
+         but neither memory nor processor time for the task as a whole",
         Some("bound the whole service with systemd's `MemoryMax=`"),
     );
     match setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() {

@@ -41,6 +41,10 @@ pub struct Limits {
     pub open_files: u64,
     /// The largest file an action may write.
     pub file_size_bytes: u64,
+    /// Memory one process may have for itself: what it maps privately and may write, used or not.
+    /// What it only reserves without access does not count, so that runtimes with large heaps go
+    /// on working; programs built with a sanitizer map terabytes and do not start.
+    pub memory_bytes: u64,
     /// Size of each of `/tmp`, `/dev/shm` and the home directory; they live in memory.
     pub tmp_bytes: u64,
     /// What the changed files of the workspace may take together. Looked at while actions run;
@@ -54,6 +58,7 @@ impl Default for Limits {
             processes: 512,
             open_files: 1024,
             file_size_bytes: 2 << 30,
+            memory_bytes: 8 << 30,
             tmp_bytes: 1 << 30,
             upper_bytes: 8 << 30,
         }

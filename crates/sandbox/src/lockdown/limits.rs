@@ -13,6 +13,7 @@ pub(crate) fn apply(limits: Rlimits) -> Result<(), Errno> {
         (Resource::Nproc, limits.processes),
         (Resource::Nofile, limits.open_files),
         (Resource::Fsize, limits.file_size),
+        (Resource::Data, limits.data),
         (Resource::Core, 0),
         (Resource::Memlock, 64 * 1024),
         (Resource::Msgqueue, 0),

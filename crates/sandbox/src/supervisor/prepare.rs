@@ -86,6 +86,7 @@ impl Prepared {
                 processes: limits.processes,
                 open_files: limits.open_files,
                 file_size: limits.file_size_bytes,
+                data: limits.memory_bytes,
             },
         };
         Ok(Self { plan, storage, notices, copy })

@@ -52,7 +52,15 @@ async fn languages_and_builds_work() {
                   tempfile.TemporaryFile().write(b'x')\n\
                   sqlite3.connect('db').execute('create table t(a)')\n\
                   print(m.get_context('fork').Pool(2).map(abs, [-1, -2]))";
-    let table: [(&str, &[&str], &str); 8] = [
+    let java = "printf 'public class T { public static void main(String[] a) { \
+                System.out.println(new int[100 << 20].length); } }' >/tmp/T.java && \
+                java /tmp/T.java";
+    let wasm = "new WebAssembly.Memory({initial: 1}); const a = []; \
+                for (let i = 0; i < 100; i++) a.push(Buffer.alloc(1 << 20)); console.log(a.length)";
+    let table: [(&str, &[&str], &str); 11] = [
+        ("java", &["sh", "-c", java], "104857600\n"),
+        ("node", &["node", "-e", wasm], "100\n"),
+        ("cc", &["sh", "-c", "cc -O2 -o /tmp/p src/main.c && /tmp/p && echo linked"], "linked\n"),
         ("python3", &["/usr/bin/python3", "-c", python], "[1, 2]\n"),
         ("perl", &["perl", "-e", "print join ',', map { $_ * 2 } 1..3"], "2,4,6"),
         ("make", &["make", "-s", "-j2"], "built\n"),

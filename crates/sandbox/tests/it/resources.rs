@@ -43,6 +43,28 @@ async fn room_in_memory_and_files_is_bounded() {
 }
 
 #[tokio::test]
+async fn the_memory_of_a_process_is_bounded() {
+    let world = World::new();
+    let mut profile = world.profile();
+    profile.limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+    let sandbox = world.start_with(profile).await;
+    let take = |mib: u32| format!("perl -e '$x = \"x\" x ({mib} << 20); print length($x) >> 20'");
+    let (status, said) = world.sh(&sandbox, &take(16)).await;
+    assert_eq!((status, said.as_str()), (ExitStatus::Code(0), "16"));
+    let (status, said) = world.sh(&sandbox, &take(128)).await;
+    assert!(!status.success() && said.contains("Out of memory"), "{status:?} {said}");
+    // It cannot be raised from inside.
+    let (status, said) = world.sh(&sandbox, "ulimit -d; ulimit -d unlimited").await;
+    assert!(!status.success() && said.starts_with("65536\n"), "{status:?} {said}");
+    sandbox.stop().await;
+    let sandbox = world.start().await;
+    assert_eq!(world.sh(&sandbox, "ulimit -d").await.1, format!("{}\n", 8 << 20));
+    let (_, said) = world.sh(&sandbox, &format!("{} || :", take(9000))).await;
+    assert!(said.contains("Out of memory"), "{said}");
+    sandbox.stop().await;
+}
+
+#[tokio::test]
 async fn changes_that_outgrow_their_room_end_the_action() {
     let world = World::new();
     let mut profile = world.profile();
