@@ -173,6 +173,10 @@ fn delete(walker: &mut Walker<'_>, path: &str, class: PathClass, span: &str) {
             span,
             &format!("deletes `{name}`, the whole workspace"),
         );
+    } else if paths::holds(path, &walker.context.home) || paths::below(&walker.context.home, whole)
+    {
+        let fact = format!("deletes `{name}`, which holds the home directory");
+        walker.add(Kind::Ask, "delete-home", span, &fact);
     } else if class == PathClass::Unknown || path.contains(UNKNOWN) {
         walker.add(
             Kind::Ask,

@@ -109,10 +109,8 @@ pub fn class(path: &str, context: &Context) -> PathClass {
     {
         return PathClass::Stream;
     }
-    if below(path, "/dev/shm") {
-        return PathClass::Temp;
-    }
-    if below(path, "/dev") {
+    let temporary = TEMPORARY.iter().any(|root| below(path, root));
+    if below(path, "/dev") && !temporary {
         return PathClass::Device;
     }
     if below(path, &context.workspace) {
@@ -125,13 +123,39 @@ pub fn class(path: &str, context: &Context) -> PathClass {
     if is_secret(&lower, context) {
         return PathClass::Secret;
     }
-    if below(path, "/tmp") || below(path, "/var/tmp") {
-        return PathClass::Temp;
+    // A home may lie in temporary space, and is no less a home for it.
+    if temporary && !TEMPORARY.contains(&context.home.as_str()) && reaches(path, &context.home) {
+        return PathClass::Outside;
+    }
+    if temporary {
+        return if is_protected(&lower) { PathClass::Protected } else { PathClass::Temp };
     }
     if SYSTEM.iter().any(|root| below(path, root)) {
         return PathClass::System;
     }
     PathClass::Outside
+}
+
+/// Whether a path lies below a root, or a pattern in it may.
+pub(crate) fn reaches(path: &str, root: &str) -> bool {
+    let mut parts = path.split('/');
+    root.split('/').all(|name| parts.next().is_some_and(|part| matches_part(part, name)))
+}
+
+/// Whether a path holds a place, or a pattern in it may.
+pub(crate) fn holds(path: &str, place: &str) -> bool {
+    let mut names = place.split('/');
+    path.split('/').all(|part| names.next().is_some_and(|name| matches_part(part, name)))
+}
+
+fn matches_part(part: &str, name: &str) -> bool {
+    match part.split_once(['*', '?', '[']) {
+        None => part == name,
+        Some((before, after)) => {
+            let end = after.rsplit(['*', '?', ']']).next().unwrap_or_default();
+            name.starts_with(before) && (part.contains('[') || name.ends_with(end))
+        }
+    }
 }
 
 /// Whether a path below the workspace makes something run later: `inner` is lower case.
@@ -189,6 +213,8 @@ const SECRET_NAMES: &[&str] = &[
     ".git-credentials",
     ".vault-token",
 ];
+
+const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
 
 const SYSTEM: &[&str] = &[
     "/usr",
@@ -336,6 +362,28 @@ mod tests {
             ("/dev/sda", PathClass::Device),
             ("/usr/lib/x", PathClass::System),
             ("~/notes", PathClass::Outside),
+        ] {
+            let full = resolve(path, Some(&context.cwd), &context.home).unwrap();
+            assert_eq!(class(&full, &context), expect, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_home_in_temporary_space_stays_a_home() {
+        let context = Context::new("/tmp/w", "/tmp/hh", "/tmp/w");
+        for (path, expect) in [
+            ("~", PathClass::Outside),
+            ("~/.bashrc", PathClass::Outside),
+            ("~/notes", PathClass::Outside),
+            ("/tmp/hh/.git/hooks/x", PathClass::Outside),
+            ("/tmp/h*/notes", PathClass::Outside),
+            ("/tmp/*/notes", PathClass::Outside),
+            ("~/.ssh/id_rsa", PathClass::Secret),
+            ("/tmp/other/.git/hooks/x", PathClass::Protected),
+            ("/tmp/x", PathClass::Temp),
+            ("/tmp/*.log", PathClass::Temp),
+            ("x", PathClass::Workspace),
+            ("/tmp/w/src", PathClass::Workspace),
         ] {
             let full = resolve(path, Some(&context.cwd), &context.home).unwrap();
             assert_eq!(class(&full, &context), expect, "{path}");

@@ -1,6 +1,16 @@
 //! Ways round this gate that were found by people who looked for them, and harmless twins.
 
+use std::collections::BTreeMap;
+
+use gatepost_domain::action::Action;
+use gatepost_domain::action::Exec;
+use gatepost_domain::mode::Mode;
+use gatepost_domain::verdict::Verdict;
+use gatepost_policy::Context;
+use gatepost_policy::evaluate;
+
 use crate::check;
+use crate::policy;
 
 #[test]
 fn expansions_to_several_words_are_judged_word_by_word() {
@@ -65,4 +75,36 @@ fn expansions_to_several_words_are_judged_word_by_word() {
         ],
         true,
     );
+}
+
+#[test]
+fn a_home_in_temporary_space_is_kept_as_any_other() {
+    let context = Context::new("/tmp/w", "/tmp/hh/me", "/tmp/w");
+    let verdict = |action: &Action| evaluate(action, &context, policy(), Mode::Auto).verdict;
+    let here = |command: &str| {
+        let (command, cwd) = (command.to_owned(), "/tmp/w".to_owned());
+        verdict(&Action::Exec(Exec { command, cwd, env: BTreeMap::new() }))
+    };
+    for command in [
+        "rm -rf ~",
+        "rm -rf /tmp/hh",
+        "rm -rf /tmp/h*",
+        "rm -rf /tmp/hh/*",
+        "echo x >> ~/.bashrc",
+        "cat ~/notes",
+        "cat /tmp/hh/me/notes",
+        "echo x > /tmp/hh/me/.git/hooks/x",
+        "echo x > /tmp/other/.git/hooks/x",
+        "python3 -c \"open('/tmp/hh/me/.bashrc','a').write('x')\"",
+    ] {
+        assert_ne!(here(command), Verdict::Allow, "{command}");
+    }
+    let write = |path: &str| Action::Write { path: path.to_owned(), content: "x".to_owned() };
+    assert_ne!(verdict(&write("/tmp/hh/me/.bashrc")), Verdict::Allow);
+    assert_eq!(verdict(&write("/tmp/w/src/a.rs")), Verdict::Allow);
+    for command in
+        ["rm -rf target", "cat notes", "echo x > /tmp/scratch", "rm -rf /tmp/scratch", "cargo test"]
+    {
+        assert_eq!(here(command), Verdict::Allow, "{command}");
+    }
 }
