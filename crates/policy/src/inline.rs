@@ -68,6 +68,21 @@ const PYTHON_MODULES: &[&str] = &[
     "wget",
     "pycurl",
     "platform",
+    "cProfile",
+    "profile",
+    "timeit",
+    "pdb",
+    "bdb",
+    "trace",
+    "pydoc",
+    "doctest",
+    "posix",
+    "nt",
+    "imp",
+    "zipimport",
+    "pip",
+    "distutils",
+    "ensurepip",
 ];
 
 /// Functions of `os`, `shutil` and the language itself that do what a person decides. Reading and
@@ -126,6 +141,82 @@ const PYTHON_CALLS: &[&str] = &[
     "os.replace",
     "os.truncate",
     "builtins",
+    "create_subprocess_",
+    "subprocess_exec",
+    "subprocess_shell",
+    "open_connection",
+    "open_unix_connection",
+    "create_connection",
+    "create_datagram_endpoint",
+    "start_server",
+    "create_server",
+    "attrgetter",
+    "methodcaller",
+    "pickle.loads",
+    "fchdir",
+];
+
+/// Attributes with two underscores that only name or describe.
+const PYTHON_DUNDERS: &[&str] = &[
+    "__name__",
+    "__file__",
+    "__version__",
+    "__doc__",
+    "__init__",
+    "__path__",
+    "__len__",
+    "__str__",
+    "__repr__",
+    "__module__",
+    "__qualname__",
+    "__all__",
+    "__annotations__",
+    "__enter__",
+    "__exit__",
+    "__iter__",
+    "__next__",
+    "__post_init__",
+    "__new__",
+    "__eq__",
+    "__hash__",
+];
+
+/// What makes Python code change files.
+const PYTHON_WRITES: &[&str] = &[
+    ".write",
+    "shutil.",
+    "copy",
+    "makedirs",
+    "mkdir",
+    ".touch(",
+    "extract",
+    "unpack_archive",
+    "dump(",
+    ".save",
+    ".to_",
+    "print(file=",
+    "file=open",
+];
+
+/// What makes text that the code does not show, such as the name of a file.
+const PYTHON_MAKES_TEXT: &[&str] = &[
+    "chr(",
+    "b64decode",
+    "b32decode",
+    "b16decode",
+    "a85decode",
+    "fromhex",
+    "unhexlify",
+    "codecs",
+    "[::-1]",
+    "bytes(",
+    "bytearray(",
+    "unquote(",
+    "translate(",
+    "reversed(",
+    "zlib.decompress",
+    "to_bytes(",
+    "itemgetter",
 ];
 
 const PYTHON_BUILTINS: &[&str] = &[
@@ -298,6 +389,51 @@ const OTHER_WORDS: &[&str] = &[
     "file_get_contents",
     "use io",
     "use socket",
+    "globalthis",
+    "constructor",
+    "process.binding",
+    "mainmodule",
+    "deno.",
+    "bun.",
+    "createwritestream",
+    "copyfile",
+    "cpsync",
+    "cp(",
+    "truncate",
+    "opensync",
+    "writesync",
+    "linksync",
+    "worker",
+    "require('vm",
+    "require(\"vm",
+    "node:vm",
+    "](",
+    "fileutils",
+    "binwrite",
+    "io.write",
+    "io.binwrite",
+    ".send",
+    "__send__",
+    "const_get",
+    "call_user",
+    "create_function",
+    "fopen",
+    "&{",
+    "&$",
+    "->$",
+    "open my",
+    "open f",
+    "loadstring",
+    "dofile",
+    "load(",
+    "file.remove",
+    "file.copy",
+    "os.remove",
+    "writelines(",
+    "write.",
+    "saverds",
+    "\\u00",
+    "\\x",
 ];
 
 /// Judges Python source text.
@@ -312,7 +448,7 @@ pub(crate) fn python(walker: &mut Walker<'_>, code: &str) {
     for module in &source.imports {
         let root = module.split('.').next().unwrap_or(module);
         // `import requests` by itself only asks whether it is there.
-        if PYTHON_MODULES.contains(&root)
+        if (PYTHON_MODULES.contains(&root) || root.starts_with('_') && !root.starts_with("__"))
             && !source.only_named(root)
             && module != "urllib.parse"
             && root != "platform"
@@ -325,7 +461,7 @@ pub(crate) fn python(walker: &mut Walker<'_>, code: &str) {
                 &format!("uses the Python module `{root}`, which reaches beyond the workspace"),
             );
         }
-        if (root == "os" || root == "shutil") && source.imported_from_os {
+        if ["os", "shutil", "sys"].contains(&root) && source.imported_from_os {
             plain = false;
             walker.add(
                 Kind::Ask,
@@ -352,6 +488,28 @@ pub(crate) fn python(walker: &mut Walker<'_>, code: &str) {
             );
         }
     }
+    for dunder in source.dunders.iter().filter(|name| !PYTHON_DUNDERS.contains(&name.as_str())) {
+        plain = false;
+        let fact = format!("uses `{dunder}` of Python, which reaches round the language");
+        walker.add(Kind::Ask, "python-code", &span, &fact);
+    }
+    let opens = source.strings.iter().any(|text| is_write_mode(text)) && tight.contains("open(");
+    let writes = opens || PYTHON_WRITES.iter().any(|word| tight.contains(word));
+    if let Some(made) = PYTHON_MAKES_TEXT.iter().find(|made| tight.contains(**made))
+        && writes
+    {
+        plain = false;
+        let made = made.trim_end_matches('(');
+        let fact = format!("writes files and makes text with `{made}`, so which ones is not known");
+        walker.add(Kind::Ask, "python-code", &span, &fact);
+    }
+    let built = ["open(\"\".", "open(\"\"[", "Path(\"\".", "Path(\"\"["];
+    if writes && built.iter().any(|call| tight.contains(call)) {
+        plain = false;
+        let fact = "writes files and builds the name of one, so which ones is not known";
+        walker.add(Kind::Ask, "python-code", &span, fact);
+    }
+    plain &= places(walker, code, &span);
     if source.os_alias {
         plain = false;
         walker.add(Kind::Ask, "python-code", &span, "gives `os` another name");
@@ -366,6 +524,7 @@ pub(crate) fn python(walker: &mut Walker<'_>, code: &str) {
         );
     }
     literals(walker, &source.strings, &span);
+    kept(walker, source.strings.iter().chain(&source.joined), writes, &span);
     if plain {
         walker.add(
             Kind::Contained,
@@ -391,8 +550,13 @@ pub(crate) fn other(walker: &mut Walker<'_>, name: &str, code: &str) {
         );
         return;
     }
+    if indirect_require(&lower) || name == "php" && calls_variable(&lower) {
+        walker.not_understood(&span, &format!("runs {name} code that calls what it does not name"));
+        return;
+    }
     let texts: Vec<String> = quoted(code).into_iter().filter(|text| !is_regex(text)).collect();
     literals(walker, &texts, &span);
+    kept(walker, texts.iter(), lower.contains("write") || lower.contains('>'), &span);
     walker.add(
         Kind::Contained,
         "contained",
@@ -434,6 +598,89 @@ fn literals(walker: &mut Walker<'_>, strings: &[String], span: &str) {
     }
 }
 
+/// Relative names of files that are kept: those that make something run later, and keys.
+fn kept<'a>(
+    walker: &mut Walker<'_>,
+    strings: impl Iterator<Item = &'a String>,
+    writes: bool,
+    span: &str,
+) {
+    for text in strings.filter(|text| text.len() < 300 && !text.contains(['\n', '<'])) {
+        let Some(full) = paths::resolve(text, walker.cwd.as_deref(), &walker.context.home) else {
+            continue;
+        };
+        match paths::class(&full, walker.context) {
+            PathClass::Secret => walker.touch(text, Access::Read, span),
+            PathClass::Protected if writes => walker.touch(text, Access::Write, span),
+            _ => {}
+        }
+    }
+}
+
+/// Whether every directory that Python code goes to or unpacks into is told by its text and the
+/// workspace's own.
+fn places(walker: &mut Walker<'_>, code: &str, span: &str) -> bool {
+    let mut plain = true;
+    for call in ["chdir(", "extractall(", "extract(", "unpack_archive("] {
+        for (at, _) in code.match_indices(call) {
+            let rest = code.get(at + call.len()..).unwrap_or_default().trim_start();
+            let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'');
+            let literal = quote.and_then(|quote| rest.get(1..)?.split_once(quote));
+            let own = match literal {
+                Some((place, after)) if after.trim_start().starts_with([')', ',']) => {
+                    let full = paths::resolve(place, walker.cwd.as_deref(), &walker.context.home);
+                    full.is_some_and(|full| {
+                        let class = paths::class(&full, walker.context);
+                        matches!(class, PathClass::Workspace | PathClass::Temp)
+                    })
+                }
+                Some(_) => false,
+                None => rest.starts_with(')') && call != "chdir(",
+            };
+            if !own {
+                plain = false;
+                walker.add(
+                    Kind::Ask,
+                    "python-code",
+                    span,
+                    "works in a directory that is not told or lies outside the workspace",
+                );
+            }
+        }
+    }
+    plain
+}
+
+/// A second argument of `open` that lets it write.
+fn is_write_mode(text: &str) -> bool {
+    text.len() <= 3
+        && text.contains(['w', 'a', 'x', '+'])
+        && text.chars().all(|c| "rwax+bt".contains(c))
+}
+
+/// `require` given another name, or something that is no literal.
+fn indirect_require(lower: &str) -> bool {
+    lower.split("require").skip(1).any(|rest| {
+        let rest = rest.trim_start();
+        let literal = rest.strip_prefix('(').map(str::trim_start).and_then(|argument| {
+            let quote = argument.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+            let (_, after) = argument.get(1..)?.split_once(quote)?;
+            Some(after.trim_start().starts_with(')'))
+        });
+        // Ruby and Perl name what they require without parentheses.
+        literal != Some(true) && rest.starts_with(['(', ';', ',', ')', '.', '[']) || rest.is_empty()
+    })
+}
+
+/// `$f(…)` calls whatever the variable names.
+fn calls_variable(lower: &str) -> bool {
+    lower.split('$').skip(1).any(|rest| {
+        rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
+            .trim_start()
+            .starts_with('(')
+    })
+}
+
 fn called_bare(tight: &str, call: &str) -> bool {
     tight.match_indices(call).any(|(at, _)| {
         tight
@@ -447,6 +694,10 @@ fn called_bare(tight: &str, call: &str) -> bool {
 struct Source {
     text: String,
     strings: Vec<String>,
+    /// Texts that stand next to each other, put together.
+    joined: Vec<String>,
+    /// Attributes with two underscores.
+    dunders: BTreeSet<String>,
     imports: Vec<String>,
     imported_from_os: bool,
     os_alias: bool,
@@ -465,7 +716,7 @@ impl Source {
     }
 
     fn read(code: &str) -> Self {
-        let (text, strings) = without_strings(code);
+        let (text, strings, joined) = without_strings(code);
         let mut imports = Vec::new();
         let mut known: BTreeSet<String> =
             PYTHON_BUILTINS.iter().map(|name| (*name).to_owned()).collect();
@@ -491,11 +742,14 @@ impl Source {
                 }
                 ["from", module, "import", names @ ..] => {
                     imports.push((*module).to_owned());
-                    imported_from_os |= ["os", "shutil"].contains(module)
-                        && names.iter().any(|n| {
-                            !["path", "getcwd", "listdir", "makedirs", "walk", "copy", "copyfile"]
-                                .contains(n)
-                        });
+                    let harmless: &[&str] = match *module {
+                        "os" | "shutil" => {
+                            &["path", "getcwd", "listdir", "makedirs", "walk", "copy", "copyfile"]
+                        }
+                        _ => &["argv", "exit", "stdin", "stdout", "stderr", "path", "version_info"],
+                    };
+                    imported_from_os |= ["os", "shutil", "sys"].contains(module)
+                        && (names.is_empty() || names.iter().any(|name| !harmless.contains(name)));
                     known.extend(names.iter().map(|w| (*w).to_owned()));
                 }
                 _ => {}
@@ -531,6 +785,13 @@ impl Source {
                 known.insert(token.clone());
             }
         }
+        let dunders = tokens
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [dot, name] if dot == "." && name.starts_with("__") => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
         let mut unknown_calls = BTreeSet::new();
         let star = text.contains("import *");
         for (i, token) in tokens.iter().enumerate() {
@@ -544,7 +805,7 @@ impl Source {
                 unknown_calls.insert(token.clone());
             }
         }
-        Self { text, strings, imports, imported_from_os, os_alias, unknown_calls }
+        Self { text, strings, joined, dunders, imports, imported_from_os, os_alias, unknown_calls }
     }
 }
 
@@ -574,11 +835,13 @@ fn tokens(text: &str) -> Vec<String> {
 }
 
 /// Takes strings and comments out; the expressions in f-strings stay, since they run.
-fn without_strings(code: &str) -> (String, Vec<String>) {
+fn without_strings(code: &str) -> (String, Vec<String>, Vec<String>) {
     let chars: Vec<char> = code.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut text = String::new();
-    let mut strings = Vec::new();
+    let mut strings: Vec<String> = Vec::new();
+    let mut joined: Vec<String> = Vec::new();
+    let mut run: Option<(String, usize)> = None;
     let mut i = 0;
     while i < chars.len() {
         let c = at(i);
@@ -612,8 +875,25 @@ fn without_strings(code: &str) -> (String, Vec<String>) {
             i += 1;
         }
         i += if triple { 3 } else { 1 };
+        let inside_text = unescaped(&inside);
+        // Neighbours make one text, or one path: `'a' 'b'`, `'a' + 'b'`, `join('a', 'b')`.
+        let between = run.take().and_then(|(before, end)| Some((before, text.get(end..)?)));
+        let whole = match between {
+            Some((before, between)) if between.len() < 40 => {
+                let marks: String = between.chars().filter(|c| !c.is_whitespace()).collect();
+                match marks.as_str() {
+                    "" | "+" => Some(format!("{before}{inside_text}")),
+                    "," | "/" | ")/" | ")/(" => Some(format!("{before}/{inside_text}")),
+                    _ => None,
+                }
+            }
+            Some(_) | None => None,
+        };
+        joined.extend(whole.clone());
         text.push_str("\"\"");
+        run = Some((whole.unwrap_or_else(|| inside_text.clone()), text.len()));
         if formatted {
+            strings.extend(inside.split(['"', '\'']).skip(1).step_by(2).map(unescaped));
             for part in inside.split('{').skip(1) {
                 text.push_str(" + ");
                 text.push_str(
@@ -626,13 +906,50 @@ fn without_strings(code: &str) -> (String, Vec<String>) {
             }
             text.push(' ');
         }
-        strings.push(unescaped(&inside));
+        strings.push(inside_text);
     }
-    (text, strings)
+    (text, strings, joined)
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("\\\\", "\\").replace("\\'", "'").replace("\\\"", "\"").replace("\\/", "/")
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        let (radix, most, first) = match chars.next() {
+            Some('x') => (16, 2, 0),
+            Some('u') => (16, 4, 0),
+            Some('U') => (16, 8, 0),
+            Some(digit @ '0'..='7') => (8, 2, digit.to_digit(8).unwrap_or(0)),
+            Some('n') => {
+                out.push('\n');
+                continue;
+            }
+            Some('\n') | None => continue,
+            Some(other @ ('\\' | '\'' | '"' | '/')) => {
+                out.push(other);
+                continue;
+            }
+            Some(other) => {
+                out.extend(['\\', other]);
+                continue;
+            }
+        };
+        let mut number = first;
+        let mut left = most;
+        while left > 0
+            && let Some(digit) = chars.peek().and_then(|c| c.to_digit(radix))
+        {
+            number = number * radix + digit;
+            chars.next();
+            left -= 1;
+        }
+        out.push(char::from_u32(number).unwrap_or(UNKNOWN));
+    }
+    out
 }
 
 /// `/x/` with its flags, as perl, ruby and JavaScript write patterns.

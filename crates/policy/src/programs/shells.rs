@@ -191,6 +191,15 @@ pub(super) fn judge(
             let kind = if harmless { Kind::Contained } else { Kind::Ask };
             walker.add(kind, "kill", span, "ends a process");
         }
+        "ghc" | "runghc" | "ghci" | "erl" | "ts-node" | "tsx" | "elixir" | "iex" | "swift"
+        | "R" | "ocaml" | "kotlin" | "scala" | "crystal" | "dart" | "nim" | "lean" | "mix"
+        | "npx" | "bunx" | "pnpx" | "groovy" | "clojure" | "clj" | "raku" | "racket" | "guile"
+        | "sbcl" | "cmake"
+            if gives_code(name, args) =>
+        {
+            let fact = format!("gives `{name}` code in a language that is not looked at");
+            walker.add(Kind::Ask, "inline-code", span, &fact);
+        }
         "xargs" => xargs(walker, args, stdin, span),
         "parallel" => parallel(walker, args, stdin, span),
         "find" | "gfind" => return Some(find(walker, args, span)),
@@ -208,6 +217,23 @@ pub(super) fn judge(
         _ => return None,
     }
     Some(None)
+}
+
+/// Whether a program of another language finds code among its arguments.
+fn gives_code(name: &str, args: &[String]) -> bool {
+    if name == "cmake" {
+        return args.iter().any(|arg| arg == "-E" || arg == "-P");
+    }
+    let runner = matches!(name, "npx" | "bunx" | "pnpx");
+    if runner && !args.iter().any(|arg| arg == "ts-node" || arg == "tsx") {
+        return false;
+    }
+    args.iter().any(|arg| {
+        ["-p", "-pe", "--print", "--execute", "--rpc-eval"].contains(&arg.as_str())
+            || arg.starts_with("--eval")
+            || arg.starts_with("-e") && !arg.starts_with("-enable")
+            || name != "dart" && arg == "eval"
+    })
 }
 
 fn source(walker: &mut Walker<'_>, file: &str, span: &str) {
@@ -678,8 +704,26 @@ fn module_run(walker: &mut Walker<'_>, module: &str, args: &[String], stdin: &St
     }
     inspect_args(walker, args, span);
     match module {
+        "timeit" => {
+            let mut code: Vec<String> = crate::programs::flag_values(args, "-s");
+            code.extend(crate::programs::flag_values(args, "--setup"));
+            let values = ["-n", "-r", "-s", "-u", "--setup", "--number"].map(str::to_owned);
+            code.extend(crate::programs::positional(args, &values));
+            inline::python(walker, &code.join("\n"));
+            return;
+        }
+        "json.tool" => {
+            if let Some(out) = crate::programs::positional(args, &["--indent".to_owned()]).get(1) {
+                walker.touch(out, Access::Write, span);
+            }
+        }
+        _ => {}
+    }
+    match module {
         "http.server" | "SimpleHTTPServer" | "smtpd" | "pty" | "ensurepip" | "webbrowser"
-        | "ftplib" | "smtplib" | "telnetlib" | "code" | "pdb" => {
+        | "ftplib" | "smtplib" | "telnetlib" | "code" | "pdb" | "cProfile" | "profile"
+        | "trace" | "runpy" | "pydoc" | "bdb" | "asyncio" | "zipapp" | "zipfile" | "tarfile"
+        | "doctest" | "idlelib" | "site" | "IPython" => {
             walker.add(
                 Kind::Ask,
                 "python-module",
@@ -724,12 +768,12 @@ fn interpreter(
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         if code_flags.contains(&arg.as_str())
-            || name == "perl"
+            || (name == "perl" || name == "ruby")
                 && arg.starts_with('-')
                 && arg.ends_with(['e', 'E'])
                 && !arg.starts_with("--")
         {
-            in_place |= name == "perl" && arg.contains('i');
+            in_place |= matches!(name, "perl" | "ruby") && arg.contains('i');
             let code = rest.next().cloned().unwrap_or_default();
             let left: Vec<String> = rest.cloned().collect();
             for path in left.iter().filter(|path| !path.starts_with('-')) {
