@@ -17,6 +17,7 @@ use crate::walk::Walker;
 mod files;
 mod git;
 mod net;
+mod runners;
 mod shells;
 
 /// The tables, each a family of programs.
@@ -167,6 +168,7 @@ pub(crate) fn judge(
         .or_else(|| files::judge(walker, name, args, stdin, span))
         .or_else(|| net::judge(walker, name, args, span))
         .or_else(|| git::judge(walker, name, args, span))
+        .or_else(|| runners::judge(walker, name, args, stdin, span))
     {
         return output;
     }
@@ -185,6 +187,16 @@ pub(crate) fn judge(
         return None;
     }
     let Some(row) = rows.get(name).or_else(|| rows.get(versionless(name))) else {
+        if walker.in_project && !first.contains('/') {
+            walker.add(
+                Kind::Contained,
+                "contained",
+                span,
+                &format!("runs `{name}`, which the project installed; the sandbox contains it"),
+            );
+            inspect_args(walker, args, span);
+            return None;
+        }
         walker.add(
             Kind::Open,
             "program-unknown",

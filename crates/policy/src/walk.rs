@@ -59,6 +59,8 @@ pub(crate) struct Walker<'a> {
     /// Whether a virtual environment of the workspace or the system was entered, so that a program
     /// nobody knows is one that the project installed there.
     pub(crate) activated: bool,
+    /// Whether a runner of the project's environment starts the program.
+    pub(crate) in_project: bool,
 }
 
 /// Finds out what an action does.
@@ -122,6 +124,7 @@ impl<'a> Walker<'a> {
             commands: 0,
             program: None,
             activated: false,
+            in_project: false,
         }
     }
 
