@@ -269,6 +269,14 @@ pub(crate) fn host(address: &str) -> String {
     host.split(':').next().unwrap_or_default().to_lowercase()
 }
 
+/// Whether an address names another host to one program than to the next.
+pub(crate) fn is_misleading(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.contains(|c: char| c == '\\' || c != UNKNOWN && c != paths::ATOM && c.is_control())
+        || address.contains("://") && authority.contains(char::is_whitespace)
+}
+
 /// Whether a host is this machine by its very name.
 pub(crate) fn is_local(host: &str) -> bool {
     ["localhost", "127.0.0.1", "::1", "0.0.0.0"].contains(&host)
@@ -300,6 +308,11 @@ pub(crate) fn assignment(walker: &mut Walker<'_>, name: &str, value: &str, span:
         "PYTHONPATH" | "NODE_PATH" | "CLASSPATH" | "GOPATH" | "RUBYLIB" | "PERL5LIB" => {
             !value.is_empty()
                 && !elements().all(|part| part.starts_with(UNKNOWN) || inside(walker, part))
+        }
+        "CDPATH" | "MANOPT" => !value.is_empty(),
+        "MAKEFLAGS" | "GNUMAKEFLAGS" | "MFLAGS" => {
+            !value.is_empty() && !value.starts_with("-j") && !value.starts_with("--no-print")
+                || value.contains('$')
         }
         "LD_LIBRARY_PATH" => {
             !elements().all(|part| part.starts_with(UNKNOWN) || inside(walker, part))

@@ -246,6 +246,9 @@ pub(crate) fn apply(
         }
         Class::Contained => {
             publishing(walker, name, args, span);
+            if matches!(name, "make" | "gmake") {
+                makefile_text(walker, args, span);
+            }
             walker.add(Kind::Contained, "contained", span, &row.reason);
             use_args(walker, row, args, span);
         }
@@ -320,6 +323,10 @@ fn use_args(walker: &mut Walker<'_>, row: &Row, args: &[String], span: &str) {
         words = positional(args, &row.writes);
         words.retain(|word| !word.chars().all(|c| c.is_ascii_digit() || c == ATOM));
     }
+    if row.class == Class::Edit && row.args == Args::Write {
+        // The same holds of what is written.
+        words = positional(args, &row.writes);
+    }
     if row.args != Args::Text {
         // Flags and their values too: many programs share a row, and `-f` of one is not that of
         // another, so whatever looks like a path elsewhere counts as one.
@@ -360,7 +367,8 @@ fn inspect(walker: &mut Walker<'_>, arg: &str, span: &str) {
     if let Some((_, after)) = arg.split_once('=') {
         value = after;
     } else if arg.starts_with('-')
-        && let Some(slash) = arg.find(['/', '~'])
+        && let Some(slash) =
+            arg.find(['/', '~']).or_else(|| arg.ends_with("..").then(|| arg.len() - 2))
     {
         value = arg.get(slash..).unwrap_or(arg);
     }
@@ -373,7 +381,12 @@ fn inspect(walker: &mut Walker<'_>, arg: &str, span: &str) {
         return;
     }
     let value = value.strip_prefix('@').unwrap_or(value);
-    if value.starts_with(['/', '~']) || value.starts_with("../") || value.contains("/../") {
+    if value.starts_with(['/', '~'])
+        || value.starts_with("../")
+        || value.contains("/../")
+        || value == ".."
+        || value.ends_with("/..")
+    {
         walker.touch(value, Access::Read, span);
     }
 }
@@ -417,6 +430,19 @@ fn publishing(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) 
         let fact =
             format!("runs the target `{target}`, which by its name sends something to others");
         walker.add(Kind::Ask, "publish", span, &fact);
+    }
+}
+
+/// Arguments of make that are makefile text: they run what the workspace does not hold.
+fn makefile_text(walker: &mut Walker<'_>, args: &[String], span: &str) {
+    let expands =
+        args.iter().any(|arg| arg.contains("$(") || arg.contains("${") || arg.contains('`'));
+    let assigns = args.iter().any(|arg| arg.contains("!="));
+    let input =
+        [flag_values(args, "-f"), flag_values(args, "--file"), flag_values(args, "--makefile")];
+    let piped = input.concat().iter().any(|file| file == "-" || file.starts_with("/dev/"));
+    if expands || assigns || piped {
+        walker.add(Kind::Ask, "make", span, "gives the build code of its own");
     }
 }
 

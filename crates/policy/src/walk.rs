@@ -369,6 +369,7 @@ impl<'a> Walker<'a> {
             values = vec![if plain { ATOM.to_string() } else { UNKNOWN.to_string() }];
         }
         for value in values {
+            self.assigned(&clause.variable_name, &value, &clause.variable_name);
             self.vars.insert(clause.variable_name.clone(), value);
             self.list(&clause.body.list, stdin);
         }
@@ -695,6 +696,10 @@ impl<'a> Walker<'a> {
 
     /// A path as a file tool names it; some tools pass a call or a command line instead.
     fn named(&mut self, path: &str, access: Access) {
+        if path.contains([UNKNOWN, ATOM, SEPARATOR, '\0']) {
+            self.not_understood(path, "names a path with characters that no path has");
+            return;
+        }
         let plain = !path.contains(['(', '"', '\'', '=', '\n']);
         if plain || access != Access::Read {
             self.touch(path, access, path);
@@ -724,6 +729,9 @@ impl<'a> Walker<'a> {
 
     /// Records one use of the network.
     pub(crate) fn network(&mut self, address: &str, span: &str, sends: bool) {
+        if crate::effects::is_misleading(address) {
+            self.not_understood(span, "names an address that programs read in different ways");
+        }
         let host = crate::effects::host(address);
         self.facts.hosts.push(shown(&host));
         if crate::effects::is_local(&host) {

