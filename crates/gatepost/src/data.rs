@@ -183,9 +183,11 @@ impl DataDir {
 
     /// Takes that back.
     pub(crate) fn withdraw(&self) {
-        if let Err(error) = fs::remove_file(self.path.join(NOTE)) {
+        match fs::remove_file(self.path.join(NOTE)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // Whoever reads it later asks the address and finds nobody there.
-            tracing::warn!(%error, "the note of the console's address stays behind");
+            Err(error) => tracing::warn!(%error, "the note of the console's address stays behind"),
         }
     }
 }
