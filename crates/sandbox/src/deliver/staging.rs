@@ -6,6 +6,7 @@
 //! until then what an earlier one could not put back stays where it is.
 
 use crate::deliver::content::hex;
+use crate::deliver::discard::unlink_all;
 use crate::deliver::tree::{Kind, Tree, node_at};
 use rustix::fs::{AtFlags, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
@@ -88,12 +89,10 @@ pub(super) fn remove_all(root: &Tree, view: &Path) {
 fn clear(root: &Tree, name: &str) -> Result<(), Errno> {
     let place = Path::new(name);
     let dir = root.dir(place)?;
-    for helper in root.names(place, usize::MAX - 1)? {
-        if is_helper(&helper) {
-            // A directory is none of ours; it stays, and so does the one it is in.
-            unlinkat(&dir, &helper, AtFlags::empty())?;
-        }
-    }
+    let mut helpers = root.names(place, usize::MAX - 1)?;
+    helpers.retain(|name| is_helper(name));
+    // A directory is none of ours; it stays, and so does the one it is in.
+    unlink_all(&dir, &helpers)?;
     unlinkat(root.root(), name, AtFlags::REMOVEDIR)
 }
 
