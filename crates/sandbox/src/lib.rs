@@ -32,7 +32,7 @@ pub use control::{Stage, Step};
 pub use error::SandboxError;
 pub use process::{Exec, ExitStatus, Process, Stdin};
 pub use profile::{Limits, Profile};
-pub use supervisor::{Sandbox, Tier};
+pub use supervisor::{Sandbox, Tier, check_project};
 pub use workspace::{Notice, WorkspaceForm};
 
 /// Becomes launcher or init when the program was started as one, and then never returns.

@@ -6,8 +6,10 @@ use crate::error::SandboxError;
 use crate::manifest::Manifest;
 use rustix::fs::{AtFlags, CWD, FileType, statat};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
@@ -73,6 +75,8 @@ pub enum Notice {
         /// How many were.
         entries: usize,
     },
+    /// The project's git repository lies outside of it, where the task sees nothing.
+    GitElsewhere,
 }
 
 impl Notice {
@@ -87,8 +91,37 @@ impl Notice {
                 "only the first {entries} files were looked at for other owners; writing a file \
                  of another owner fails"
             ),
+            Self::GitElsewhere => "git does not work inside the task's workspace, because the \
+                                   project's repository lies elsewhere (it is a linked work tree \
+                                   or a submodule)"
+                .to_owned(),
         }
     }
+}
+
+/// The most of a `.git` file that is read.
+const GIT_FILE: u64 = 8192;
+
+/// Whether the project's `.git` leads out of it, as in a linked work tree or a submodule.
+pub(crate) fn repository_is_elsewhere(project: &Path) -> bool {
+    let git = project.join(".git");
+    let Ok(meta) = fs::symlink_metadata(&git) else { return false };
+    let target = if meta.is_symlink() {
+        Some(git)
+    } else if meta.is_file() {
+        let mut text = Vec::new();
+        fs::File::open(&git)
+            .and_then(|file| file.take(GIT_FILE).read_to_end(&mut text))
+            .ok()
+            .and_then(|_| text.strip_prefix(b"gitdir:").map(<[u8]>::trim_ascii))
+            .map(|target| project.join(OsStr::from_bytes(target)))
+    } else {
+        None
+    };
+    // One that leads nowhere does not work either.
+    target.is_some_and(|target| {
+        target.canonicalize().map_or(true, |target| !target.starts_with(project))
+    })
 }
 
 /// How many entries are looked at for further owners before giving up: a bound on set-up time.

@@ -13,6 +13,7 @@ use crate::profile::{Profile, base_env};
 use crate::supervisor::link::{Action, Link, listen, watch_size};
 use crate::supervisor::pipes::{far, file_result, pipe_in, pipe_out, stdin};
 use crate::supervisor::prepare::Prepared;
+pub use crate::supervisor::prepare::check_project;
 use crate::supervisor::start::{Started, launch};
 use crate::workspace::{Notice, Storage, WorkspaceForm};
 use gatepost_domain::event::SandboxReport;

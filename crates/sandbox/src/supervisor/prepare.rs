@@ -5,6 +5,8 @@ use crate::control::{Ids, Plan, PlannedWorkspace, Rlimits};
 use crate::error::SandboxError;
 use crate::profile::Profile;
 use crate::workspace::{self, Notice, Owners, Storage};
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -26,16 +28,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(profile: &Profile) -> Result<Self, SandboxError> {
         let project = &profile.project;
-        let refuse = |why| SandboxError::Project { path: project.clone(), why };
-        let canonical = project.canonicalize().map_err(|_| refuse("there is no such directory"))?;
-        if canonical != *project {
-            return Err(refuse("the path is not absolute, or goes through a link"));
-        }
-        let meta = project.metadata().map_err(|_| refuse("it cannot be looked at"))?;
-        if !meta.is_dir() {
-            return Err(refuse("it is not a directory"));
-        }
-        check_place(project).map_err(refuse)?;
+        let meta = check(project)?;
         let root = rustix::process::geteuid().is_root();
         let owner = Ids { uid: meta.uid(), gid: meta.gid() };
         let ids = if root {
@@ -49,6 +42,9 @@ impl Prepared {
         let become_user = root.then_some(ids);
         let storage = Storage::prepare(&profile.storage, project, become_user)?;
         let (mut notices, mut copy) = (Vec::new(), None);
+        if workspace::repository_is_elsewhere(project) {
+            notices.push(Notice::GitElsewhere);
+        }
         if storage.copy.is_dir() {
             copy = Some("an earlier start of this task had to".to_owned());
         } else {
@@ -93,17 +89,81 @@ impl Prepared {
     }
 }
 
+/// Whether a directory can be the project of a task, found out without starting anything.
+///
+/// # Errors
+/// [`SandboxError::Project`] with what is wrong, as [`crate::Sandbox::start`] would have it.
+pub fn check_project(project: &Path) -> Result<(), SandboxError> {
+    check(project).map(|_| ())
+}
+
+fn check(project: &Path) -> Result<Metadata, SandboxError> {
+    let refuse = |why| SandboxError::Project { path: project.to_owned(), why };
+    if !project.is_absolute() {
+        return Err(refuse("the path is not absolute"));
+    }
+    // Asked before any link is followed: `/proc/self` is another directory for whoever looks.
+    check_place(project).map_err(refuse)?;
+    let canonical = project.canonicalize().map_err(|error| {
+        refuse(match error.kind() {
+            ErrorKind::PermissionDenied => "the way to it is closed for this user",
+            _ => "there is no such directory",
+        })
+    })?;
+    check_place(&canonical).map_err(refuse)?;
+    // Compared as text, because a path with `.` or a `/` at its end equals one without.
+    if canonical.as_os_str() != project.as_os_str() {
+        return Err(refuse("the path goes through a link, or is not written plainly"));
+    }
+    let meta = project.metadata().map_err(|_| refuse("it cannot be looked at"))?;
+    if !meta.is_dir() {
+        return Err(refuse("it is not a directory"));
+    }
+    Ok(meta)
+}
+
 /// Places that are the system's own inside, or hold others' projects.
 fn check_place(project: &Path) -> Result<(), &'static str> {
-    const TAKEN: [&str; 9] =
-        ["/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/run"];
-    const WHOLE: [&str; 9] =
-        ["/", "/usr", "/tmp", "/home", "/var", "/home/task", "/dev/shm", "/opt", "/mnt"];
-    if WHOLE.iter().any(|place| project == Path::new(place)) {
-        return Err("it is a directory of the system; name one inside it");
-    }
+    const TAKEN: [&str; 18] = [
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/proc",
+        "/run",
+        "/sbin",
+        "/sys",
+        "/usr/bin",
+        "/usr/lib",
+        "/usr/lib32",
+        "/usr/lib64",
+        "/usr/libexec",
+        "/usr/sbin",
+    ];
+    const WHOLE: [&str; 13] = [
+        "/",
+        "/home",
+        "/home/task",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/root",
+        "/srv",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/usr/share",
+        "/var",
+    ];
     if TAKEN.iter().any(|place| project.starts_with(place)) {
-        return Err("it lies in a directory the sandbox makes itself");
+        return Err("it is a directory of the system, or lies in one; a project is kept elsewhere");
+    }
+    if WHOLE.iter().any(|place| project == Path::new(place)) {
+        return Err("it is a directory of the system; name a directory inside it");
     }
     Ok(())
 }

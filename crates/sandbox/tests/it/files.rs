@@ -1,7 +1,7 @@
 //! What is seen and written of files: the workspace, and nothing of the host's.
 
 use crate::support::{World, is_root};
-use gatepost_sandbox::{Exec, ExitStatus, Sandbox, SandboxError};
+use gatepost_sandbox::{Exec, ExitStatus, Sandbox, SandboxError, check_project};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -241,11 +241,16 @@ async fn two_tasks_see_nothing_of_each_other() {
 async fn places_that_cannot_be_a_project_are_refused() {
     let world = World::new();
     symlink(&world.project, world.outside("link")).unwrap();
+    let dotted = world.project.join(".");
     for place in [
         Path::new("/"),
         Path::new("/etc"),
         Path::new("/tmp"),
+        Path::new("/usr"),
+        Path::new("/proc/self"),
+        Path::new("/dev/shm"),
         Path::new("relative"),
+        &dotted,
         &world.outside("link"),
         &world.outside("none"),
     ] {
@@ -253,8 +258,60 @@ async fn places_that_cannot_be_a_project_are_refused() {
         profile.project = place.to_owned();
         let started = Sandbox::start_with(profile, &crate::support::program()).await;
         assert!(matches!(started, Err(SandboxError::Project { .. })), "{}", place.display());
+        assert!(matches!(check_project(place), Err(SandboxError::Project { .. })));
     }
+    let said = |place: &str| check_project(Path::new(place)).unwrap_err().to_string();
+    for place in ["/usr", "/", "/tmp"] {
+        assert_eq!(
+            said(place),
+            format!(
+                "`{place}` cannot be the project: it is a directory of the system; name a \
+                 directory inside it"
+            )
+        );
+    }
+    for place in ["/etc", "/proc/self", "/dev/shm", "/usr/bin"] {
+        assert_eq!(
+            said(place),
+            format!(
+                "`{place}` cannot be the project: it is a directory of the system, or lies in \
+                 one; a project is kept elsewhere"
+            )
+        );
+    }
+    check_project(&world.project).unwrap();
+    assert!(!world.storage.exists(), "nothing is made for the question alone");
     let mut profile = world.profile();
     profile.storage = world.project.join("inside");
     assert!(Sandbox::start_with(profile, &crate::support::program()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_repository_that_lies_elsewhere_is_told() {
+    let world = World::new();
+    let git = |at: &Path, args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@t", "-C"]).arg(at).args(args);
+        let done = command.env("HOME", "/nonexistent").output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&world.project, &["init", "-q"]);
+    git(&world.project, &["add", "-A"]);
+    git(&world.project, &["commit", "-qm", "first"]);
+    let told = |sandbox: &Sandbox| {
+        let notes = sandbox.report().notes;
+        notes.iter().any(|note| note.contains("git does not work inside"))
+    };
+    let sandbox = world.start().await;
+    assert!(!told(&sandbox));
+    sandbox.stop().await;
+    let linked = world.outside("linked");
+    git(&world.project, &["worktree", "add", "-q", linked.to_str().unwrap()]);
+    let mut profile = world.profile();
+    (profile.project, profile.storage) = (linked, world.outside("storage-of-linked"));
+    let storage = profile.storage.clone();
+    let sandbox = world.start_with(profile).await;
+    assert!(told(&sandbox));
+    sandbox.stop().await;
+    gatepost_sandbox::deliver::discard(&storage).unwrap();
 }
