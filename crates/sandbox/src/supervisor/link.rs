@@ -141,7 +141,9 @@ pub(super) async fn listen(link: Arc<Link>) {
     loop {
         match link.next().await {
             Ok(Some(event)) if link.hear(event) => {}
-            Ok(None) => break,
+            // The kernel says it so when the end comes with something unread, such as the word to
+            // kill an action that never began.
+            Ok(None) | Err(Errno::CONNRESET | Errno::PIPE) => break,
             Ok(Some(_)) | Err(_) => {
                 tracing::error!("init said what no init says; the sandbox is killed");
                 break;

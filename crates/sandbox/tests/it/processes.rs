@@ -212,3 +212,56 @@ async fn a_program_that_is_no_launcher_is_found_out() {
         assert!(started.is_err(), "{program}");
     }
 }
+
+/// Whether an error was logged while it is held. The test is the only thread that runs then.
+#[derive(Clone, Default)]
+struct Errors(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_start_is_told_apart_and_is_no_fault_of_init() {
+    let errors = Errors::default();
+    let _held = tracing::subscriber::set_default(errors.clone());
+    let world = World::new();
+    world.file("plain", "#!/bin/sh\n");
+    for _ in 0..20 {
+        let sandbox = world.start().await;
+        for (program, expected) in [
+            ("./plain", std::io::ErrorKind::PermissionDenied),
+            ("none", std::io::ErrorKind::NotFound),
+        ] {
+            let exec =
+                Exec { argv: vec![program.into()], cwd: world.project.clone(), ..Exec::default() };
+            match sandbox.spawn(exec).await {
+                Err(gatepost_sandbox::SandboxError::Start { errno, .. }) => {
+                    assert_eq!(errno.kind(), expected, "{program}");
+                }
+                other => panic!("{program}: {other:?}"),
+            }
+        }
+        // Ended while the word to kill what never began is still under way.
+        sandbox.stop().await;
+    }
+    assert!(!errors.0.load(std::sync::atomic::Ordering::Relaxed), "an error was logged");
+}
