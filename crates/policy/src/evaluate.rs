@@ -203,7 +203,14 @@ fn judgement(
     stage: Stage,
     findings: &[&Finding],
 ) -> Judgement {
-    let first = findings.first();
+    // Of mere reading, what is read says more than where it is done or how.
+    let named = |finding: &&&Finding| finding.kind == Kind::Read && finding.program.is_some();
+    let first = findings
+        .iter()
+        .filter(named)
+        .find(|finding| finding.fact.starts_with("reads `"))
+        .or_else(|| findings.iter().find(named))
+        .or(findings.first());
     let fact = first.map_or("does nothing that is known", |finding| finding.fact.as_str());
     Judgement {
         verdict,

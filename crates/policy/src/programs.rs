@@ -300,7 +300,11 @@ fn subcommand(
     let depth =
         if sub.names.contains(&two) { 2 } else { usize::from(!sub.names.iter().any(|n| n == "*")) };
     let rest = after_words(args, &row.values, depth);
-    apply(walker, sub, name, &rest, stdin, span)
+    let output = apply(walker, sub, name, &rest, stdin, span);
+    if name == "git" && git::lists_files(&first, &rest) {
+        return Some(format!("./{ATOM}"));
+    }
+    output
 }
 
 /// Uses the arguments of a row as the paths they are.

@@ -6,6 +6,43 @@ use crate::paths;
 use crate::walk::Stdin;
 use crate::walk::Walker;
 
+/// Whether a subcommand prints names of files below the working directory and nothing else.
+pub(super) fn lists_files(subcommand: &str, args: &[String]) -> bool {
+    let (needed, flags): (&[&str], &[&str]) = match subcommand {
+        "ls-files" => (
+            &[],
+            &[
+                "-z",
+                "-c",
+                "-o",
+                "-m",
+                "-d",
+                "--cached",
+                "--others",
+                "--modified",
+                "--deleted",
+                "--exclude-standard",
+            ],
+        ),
+        "diff" => (&["--name-only"], &["-z", "--cached", "--staged"]),
+        "grep" => (
+            &["-l", "-il", "-li", "--name-only", "--files-with-matches"],
+            &["-z", "-i", "-w", "-E", "-F", "-e"],
+        ),
+        _ => return false,
+    };
+    let has = |list: &[&str], arg: &String| list.contains(&arg.as_str());
+    let elsewhere = |arg: &String| {
+        arg.starts_with(['/', '~', ':']) || arg.contains("../") || arg.ends_with("..")
+    };
+    (needed.is_empty() || args.iter().any(|arg| has(needed, arg)))
+        && !args.iter().any(elsewhere)
+        && args
+            .iter()
+            .filter(|arg| arg.starts_with('-') && *arg != "--")
+            .all(|arg| has(needed, arg) || has(flags, arg) || arg.starts_with("--diff-filter="))
+}
+
 /// `None` when the program is not git or nothing stands in the way of the table.
 pub(super) fn judge(
     walker: &mut Walker<'_>,

@@ -12,6 +12,7 @@ use gatepost_policy::evaluate;
 use crate::check;
 use crate::judge;
 use crate::policy;
+use crate::shell;
 
 #[test]
 fn expansions_to_several_words_are_judged_word_by_word() {
@@ -316,4 +317,40 @@ fn flags_and_names_that_move_or_run_are_seen() {
         |path: &str| judged(Action::Write { path: path.to_owned(), content: String::new() });
     assert_ne!(write("src/a\0.rs"), Verdict::Allow);
     assert_eq!(write("src/a.rs"), Verdict::Allow);
+}
+
+#[test]
+fn names_that_git_lists_lie_in_the_workspace() {
+    check(
+        &[
+            "git ls-files | xargs grep -n TODO",
+            "git ls-files -z '*.rs' | xargs -0 wc -l",
+            "git grep -l TODO | xargs sed -n 1p",
+            "git diff --name-only HEAD~1..HEAD | xargs cat",
+        ],
+        true,
+    );
+    check(
+        &[
+            "git ls-files --format=/home/u/x | xargs cat",
+            "git ls-files .. | xargs cat",
+            "git -C /home/u ls-files | xargs cat",
+            "git diff --name-only --line-prefix=/home/u/ | xargs cat",
+            "git ls-files | xargs -I{} sh -c 'cat {}'",
+            "git ls-files | xargs curl -T",
+            "cat names | xargs grep -n TODO",
+        ],
+        false,
+    );
+}
+
+#[test]
+fn the_reason_names_what_is_read() {
+    for (command, reason) in [
+        ("cat README.md", "it reads `/workspace/README.md`"),
+        ("cat ~/notes", "it reads `/home/user/notes`, which lies outside the workspace"),
+        ("cat a.txt ~/notes", "it reads `/home/user/notes`, which lies outside the workspace"),
+    ] {
+        assert_eq!(shell(command).reason, reason, "{command}");
+    }
 }
