@@ -73,6 +73,9 @@ struct Part {
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
     agents::check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
+    for path in settings.projects.values() {
+        gatepost_sandbox::check_project(path)?;
+    }
     let data = DataDir::open(&settings.data)?;
     let key = data.key()?;
     // The lock comes before the port: of two on one data directory, the second says why.

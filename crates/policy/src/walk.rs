@@ -157,7 +157,7 @@ impl<'a> Walker<'a> {
             return;
         }
         if text.contains([ATOM, SEPARATOR, '\0']) {
-            self.not_understood(text, "holds characters that no command has");
+            self.not_understood(text, "holds control characters, which a shell and a screen may read in different ways");
             return;
         }
         match shell::parse(text) {
