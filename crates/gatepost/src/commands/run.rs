@@ -315,7 +315,7 @@ impl<'a> Followed<'a> {
             return Err(Failure::new(format!("the console has no records of {}", self.id)).into());
         };
         let summary = Summary::of(&view.events);
-        let changed = !summary.files.is_empty();
+        let changed = !summary.files.is_empty() || summary.truncated;
         let succeeded = summary.outcome == Some(Outcome::Succeeded);
         if self.args.json {
             let mut line = json!({ "kind": "summary", "task": self.id, "diff": view.diff });
