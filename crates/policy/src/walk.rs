@@ -157,7 +157,10 @@ impl<'a> Walker<'a> {
             return;
         }
         if text.contains([ATOM, SEPARATOR, '\0']) {
-            self.not_understood(text, "holds control characters, which a shell and a screen may read in different ways");
+            self.not_understood(
+                text,
+                "holds control characters, which a shell and a screen may read in different ways",
+            );
             return;
         }
         match shell::parse(text) {
