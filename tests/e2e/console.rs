@@ -90,7 +90,9 @@ async fn two_windows_tap_at_once_and_both_end_up_with_the_truth() {
     two.goto(gatepost.link()).await;
     two.goto(address.as_str()).await;
     two.says("approval-card", ".git/hooks/a").await;
-    tokio::join!(one.click("approve-once"), two.click("deny"));
+    one.shown("approve-once").await;
+    two.shown("deny").await;
+    tokio::join!(one.click_if_there("approve-once"), two.click_if_there("deny"));
     let said = one.shown("outcome").await.text().await.unwrap();
     two.says("outcome", &said).await;
     one.close().await;

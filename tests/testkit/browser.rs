@@ -105,6 +105,15 @@ impl Browser {
         self.shown(testid).await.click().await.unwrap();
     }
 
+    /// Clicks the element if it is still there when the click arrives: the page may take a button
+    /// away at any moment, because somebody else was faster.
+    pub async fn click_if_there(&self, testid: &str) {
+        let selector = format!("[data-testid=\"{testid}\"]");
+        if let Ok(element) = self.client.find(Locator::Css(&selector)).await {
+            let _gone_by_now = element.click().await;
+        }
+    }
+
     /// Types into the element.
     pub async fn fill(&self, testid: &str, text: &str) {
         self.shown(testid).await.send_keys(text).await.unwrap();
