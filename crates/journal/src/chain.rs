@@ -76,7 +76,7 @@ pub(crate) struct Chain {
 
 enum Raw {
     Line(Vec<u8>),
-    Cut(u64),
+    Cut(Vec<u8>),
     End,
 }
 
@@ -150,7 +150,7 @@ impl Chain {
         let number = self.place.seq.saturating_add(1);
         let line = match self.raw(number)? {
             Raw::Line(line) => line,
-            Raw::Cut(bytes) => return self.end(Some(bytes)),
+            Raw::Cut(rest) => return self.cut(&rest),
             Raw::End => return self.end(None),
         };
         let claim = match line::claim(&line) {
@@ -187,14 +187,29 @@ impl Chain {
         Ok(Some(Link { record, line }))
     }
 
+    /// The file ends within a line. It is torn, whoever tore it, even when it was committed: but
+    /// not when all of it is there and only its newline was changed.
+    fn cut(&mut self, rest: &[u8]) -> Result<Option<Link>, JournalError> {
+        let next = self.place.seq.saturating_add(1);
+        let all_but_one = rest.split_last().map(|(_, line)| LineHash::of(line));
+        match self.head {
+            Some(head) if head.seq == next && all_but_one != Some(head.hash) => {
+                let bytes = byte_count(rest);
+                self.torn = Some(Torn { line: next, bytes, committed: true });
+                Ok(None)
+            }
+            Some(_) | None => self.end(Some(byte_count(rest))),
+        }
+    }
+
     fn end(&mut self, torn: Option<u64>) -> Result<Option<Link>, JournalError> {
         let next = self.place.seq.saturating_add(1);
-        let committed = self.head.map_or(0, |head| head.seq);
-        // One line of which a part is there is torn, whoever tore it; more than that is gone.
-        if committed > next || (committed == next && torn.is_none()) {
-            return Err(self.damage(next, Damage::Gone { committed }));
+        if let Some(head) = self.head
+            && head.seq >= next
+        {
+            return Err(self.damage(next, Damage::Gone { committed: head.seq }));
         }
-        self.torn = torn.map(|bytes| Torn { line: next, bytes, committed: committed == next });
+        self.torn = torn.map(|bytes| Torn { line: next, bytes, committed: false });
         Ok(None)
     }
 
@@ -235,7 +250,7 @@ impl Chain {
             let detail = format!("it is longer than {MAX_LINE} bytes");
             Err(self.damage(number, Damage::Unreadable { detail }))
         } else {
-            Ok(Raw::Cut(byte_count(&line)))
+            Ok(Raw::Cut(line))
         }
     }
 

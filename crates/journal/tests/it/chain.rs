@@ -242,6 +242,11 @@ fn a_committed_last_line_that_was_torn_is_cut_off_and_told_apart() {
     assert_eq!((opened.torn, opened.records), (torn, count - 1));
     assert_eq!(fs::read(setup.path()).unwrap(), setup.bytes[..start]);
     assert_eq!(verify(&setup.path()).unwrap().torn, None, "the head is renewed");
+
+    // All of it is there and its newline is not: somebody changed it.
+    let setup = Setup::new();
+    fs::write(setup.path(), [&setup.bytes[..end], b"x"].concat()).unwrap();
+    assert_eq!(open_error(setup.dir.path()).line(), Some(count));
 }
 
 #[test]
