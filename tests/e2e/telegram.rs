@@ -296,6 +296,7 @@ async fn conflicts_pauses_and_a_failing_server_lose_nothing() {
     assert!(begun.elapsed() >= Duration::from_secs(3), "the pause is kept");
     assert!(gatepost.log().contains("another program polls"), "it is said");
     world.chat.order("editMessageText", Fault::Down(502), 1);
+    world.chat.order("answerCallbackQuery", Fault::Down(502), 1);
     let toast = world.chat.press(ANN, &question, "Deny").await;
     assert_eq!(toast.text, "denied, and the agent was told");
     world.result("denied").await;

@@ -4,15 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_chat::rich::Rich;
-use teloxide::ApiError;
-use teloxide::Bot;
-use teloxide::RequestError;
+use reqwest::multipart::Form;
+use reqwest::multipart::Part;
+use teloxide::payloads::AnswerCallbackQuery;
 use teloxide::payloads::AnswerCallbackQuerySetters;
+use teloxide::payloads::DeleteWebhook;
+use teloxide::payloads::EditMessageText;
 use teloxide::payloads::EditMessageTextSetters;
+use teloxide::payloads::GetMe;
+use teloxide::payloads::GetUpdates;
 use teloxide::payloads::GetUpdatesSetters;
-use teloxide::payloads::SendDocumentSetters;
+use teloxide::payloads::GetWebhookInfo;
+use teloxide::payloads::SendMessage;
 use teloxide::payloads::SendMessageSetters;
-use teloxide::requests::Requester;
+use teloxide::payloads::SetMyCommands;
+use teloxide::requests::Payload;
 use teloxide::types::AllowedUpdate;
 use teloxide::types::BotCommand;
 use teloxide::types::CallbackQueryId;
@@ -20,8 +26,8 @@ use teloxide::types::ChatId;
 use teloxide::types::ForceReply;
 use teloxide::types::InlineKeyboardButton;
 use teloxide::types::InlineKeyboardMarkup;
-use teloxide::types::InputFile;
 use teloxide::types::LinkPreviewOptions;
+use teloxide::types::Message;
 use teloxide::types::MessageId;
 use teloxide::types::ReplyParameters;
 use teloxide::types::ThreadId;
@@ -29,6 +35,8 @@ use teloxide::types::Update;
 
 use crate::entities::rendered;
 use crate::token::Token;
+
+mod call;
 
 /// How long Telegram holds a poll open when there is nothing to say.
 pub(crate) const POLL: Duration = Duration::from_secs(25);
@@ -43,13 +51,19 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// (<https://core.telegram.org/bots/api#answercallbackquery>).
 const TOAST: usize = 200;
 
+/// The pauses after which an answer to a press is tried again; the reader's program waits for about
+/// ten seconds.
+const TOAST_AGAIN: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_millis(1500)];
+
 /// The public server.
 pub(crate) const PUBLIC: &str = "https://api.telegram.org";
 
 /// Calls to the Bot API. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Api {
-    bot: Bot,
+    client: reqwest::Client,
+    address: Arc<str>,
     token: Arc<Token>,
 }
 
@@ -107,6 +121,8 @@ pub(crate) enum Trouble {
     Moved(i64),
     #[error("another program polls with the same token")]
     Conflict,
+    #[error("a webhook is set for this bot, and keeps every poll out")]
+    Hooked,
     #[error("the token is not valid")]
     BadToken,
     #[error("the message is as it should be already")]
@@ -148,31 +164,27 @@ impl Api {
             .pool_idle_timeout(Duration::from_secs(60))
             .build()
             .map_err(|_| wrong())?;
-        let bot = Bot::with_client(token.reveal(), client).set_api_url(url);
-        Ok(Self { bot, token: Arc::new(token) })
+        let address = url.as_str().trim_end_matches('/').into();
+        Ok(Self { client, address, token: Arc::new(token) })
     }
 
     pub(crate) async fn me(&self) -> Done<Identity> {
-        match self.bot.get_me().await {
+        match self.call_or_raw(&GetMe::new()).await {
             Ok(me) => Ok(Identity {
                 id: i64::try_from(me.user.id.0).unwrap_or_default(),
                 name: me.user.username.clone().unwrap_or_default(),
                 reads_groups: me.can_read_all_group_messages,
             }),
             // A server of another version may leave out fields that the types ask for.
-            Err(error) => {
-                let id = self.number(&error, &["id"]);
-                let name = raw(&error).and_then(|raw| text_of(raw, "username"));
-                match (id, name) {
-                    (Some(id), Some(name)) => Ok(Identity { id, name, reads_groups: false }),
-                    _ => Err(self.trouble(&error)),
-                }
-            }
+            Err(failure) => match (failure.number("id"), failure.text("username")) {
+                (Some(id), Some(name)) => Ok(Identity { id, name, reads_groups: false }),
+                _ => Err(failure.into()),
+            },
         }
     }
 
     pub(crate) async fn webhook(&self) -> Done<Webhook> {
-        let info = self.bot.get_webhook_info().await.map_err(|error| self.trouble(&error))?;
+        let info = self.call(&GetWebhookInfo::new()).await?;
         Ok(Webhook {
             url: info.url.map(|url| self.token.scrub(url.as_str())).unwrap_or_default(),
             pending: u64::from(info.pending_update_count),
@@ -180,19 +192,17 @@ impl Api {
     }
 
     pub(crate) async fn drop_webhook(&self) -> Done<()> {
-        self.bot.delete_webhook().await.map(drop).map_err(|error| self.trouble(&error))
+        self.call(&DeleteWebhook::new()).await.map(drop)
     }
 
     pub(crate) async fn menu(&self, commands: &[(&str, &str)]) -> Done<()> {
         let commands = commands.iter().map(|(name, what)| BotCommand::new(*name, *what));
-        self.bot.set_my_commands(commands).await.map(drop).map_err(|error| self.trouble(&error))
+        self.call(&SetMyCommands::new(commands)).await.map(drop)
     }
 
     /// The updates from `offset` on; naming it confirms everything before it.
     pub(crate) async fn updates(&self, offset: Option<i32>) -> Done<Vec<Update>> {
-        let mut request = self
-            .bot
-            .get_updates()
+        let mut request = GetUpdates::new()
             .timeout(u32::try_from(POLL.as_secs()).unwrap_or(25))
             .limit(100)
             .allowed_updates([
@@ -203,15 +213,13 @@ impl Api {
         if let Some(offset) = offset {
             request = request.offset(offset);
         }
-        request.await.map_err(|error| self.trouble(&error))
+        self.call(&request).await
     }
 
     /// Sends a message; its number.
     pub(crate) async fn send(&self, to: To, rich: &Rich, under: &Under) -> Done<i32> {
         let (text, entities) = rendered(rich);
-        let mut request = self
-            .bot
-            .send_message(ChatId(to.chat), text.clone())
+        let mut request = SendMessage::new(ChatId(to.chat), text.clone())
             .link_preview_options(no_preview())
             .disable_notification(to.silent);
         if !entities.is_empty() {
@@ -228,7 +236,7 @@ impl Api {
             Under::Keys(rows) => request = request.reply_markup(keyboard(rows)),
             Under::Reply => request = request.reply_markup(ForceReply::new().selective()),
         }
-        match self.message(request.await) {
+        match self.message(&request).await {
             // The words matter more than how they look.
             Err(Trouble::NotParsed(why)) if !rich.spans().is_empty() => {
                 tracing::warn!(%why, "telegram could not parse a message; it goes out plain");
@@ -241,9 +249,7 @@ impl Api {
     /// Changes a message. An edit without keys takes the keys away.
     pub(crate) async fn edit(&self, chat: i64, id: i32, rich: &Rich, under: &Under) -> Done<()> {
         let (text, entities) = rendered(rich);
-        let mut request = self
-            .bot
-            .edit_message_text(ChatId(chat), MessageId(id), text)
+        let mut request = EditMessageText::new(ChatId(chat), MessageId(id), text)
             .link_preview_options(no_preview());
         if !entities.is_empty() {
             request = request.entities(entities);
@@ -251,7 +257,7 @@ impl Api {
         if let Under::Keys(rows) = under {
             request = request.reply_markup(keyboard(rows));
         }
-        match self.message(request.await) {
+        match self.message(&request).await {
             Ok(_) | Err(Trouble::NotModified) => Ok(()),
             Err(Trouble::NotParsed(why)) if !rich.spans().is_empty() => {
                 tracing::warn!(%why, "telegram could not parse an edit; it goes out plain");
@@ -263,153 +269,44 @@ impl Api {
 
     /// Sends a text file.
     pub(crate) async fn file(&self, to: To, name: &str, text: String, about: &str) -> Done<i32> {
-        let file = InputFile::memory(text.into_bytes()).file_name(name.to_owned());
-        let mut request = self
-            .bot
-            .send_document(ChatId(to.chat), file)
-            .caption(about)
-            .disable_notification(to.silent)
-            .disable_content_type_detection(true);
+        let mut form = Form::new()
+            .text("chat_id", to.chat.to_string())
+            .text("caption", about.to_owned())
+            .text("disable_notification", to.silent.to_string())
+            .text("disable_content_type_detection", "true")
+            .part("document", Part::bytes(text.into_bytes()).file_name(name.to_owned()));
         if let Some(thread) = to.thread {
-            request = request.message_thread_id(ThreadId(MessageId(thread)));
+            form = form.text("message_thread_id", thread.to_string());
         }
         if let Some(reply) = to.reply {
-            request = request.reply_parameters(reply_to(reply));
+            form = form.text("reply_parameters", call::json(&reply_to(reply))?);
         }
-        self.message(request.await)
+        call::number_of_message(self.upload::<Message>("sendDocument", form).await)
     }
 
     /// Answers a tap. `alert` shows it in a box that must be closed.
     pub(crate) async fn toast(&self, query: &str, text: &str, alert: bool) -> Done<()> {
         let text: String = text.chars().take(TOAST).collect();
-        self.bot
-            .answer_callback_query(CallbackQueryId(query.to_owned()))
+        let request = AnswerCallbackQuery::new(CallbackQueryId(query.to_owned()))
             .text(text)
-            .show_alert(alert)
-            .await
-            .map(drop)
-            .map_err(|error| self.trouble(&error))
-    }
-
-    fn message(&self, result: Result<teloxide::types::Message, RequestError>) -> Done<i32> {
-        match result {
-            Ok(message) => Ok(message.id.0),
-            // It was done, whatever the answer lacks; the number of the message is what matters.
-            Err(error) => match self.number(&error, &["message_id"]) {
-                Some(id) => i32::try_from(id).map_err(|_| self.trouble(&error)),
-                None => Err(self.trouble(&error)),
-            },
-        }
-    }
-
-    /// A number from an answer that says `ok` but does not fit the types.
-    fn number(&self, error: &RequestError, path: &[&str]) -> Option<i64> {
-        let found = number_of(raw(error)?, path.first()?);
-        if found.is_some() {
-            tracing::debug!("an answer of telegram lacks fields that its types have");
-        }
-        found
-    }
-
-    fn trouble(&self, error: &RequestError) -> Trouble {
-        let said = |text: &str| self.token.scrub(text).chars().take(300).collect::<String>();
-        match error {
-            RequestError::RetryAfter(seconds) => {
-                Trouble::Pause(Duration::from_secs(u64::from(seconds.seconds())))
+            .show_alert(alert);
+        // Somebody looks at the button and waits; doing it twice is doing it once.
+        for pause in TOAST_AGAIN {
+            match self.call(&request).await {
+                Err(Trouble::NotReached(_) | Trouble::Lost(_)) => tokio::time::sleep(pause).await,
+                other => return other.map(drop),
             }
-            RequestError::MigrateToChatId(chat) => Trouble::Moved(chat.0),
-            RequestError::Api(api) => self.refusal(api),
-            RequestError::Network(network) if network.is_connect() || network.is_builder() => {
-                Trouble::NotReached(said(&chain(network.as_ref())))
-            }
-            RequestError::Network(network) => Trouble::Lost(said(&chain(network.as_ref()))),
-            // A page of a proxy or a failing server says that nothing was done; an answer that
-            // says `ok` says that something was.
-            RequestError::InvalidJson { raw, .. } if is_ok(raw) => {
-                Trouble::Lost("the answer cannot be read".into())
-            }
-            RequestError::InvalidJson { raw, .. } => Trouble::NotReached(said(raw)),
-            RequestError::Io(error) => Trouble::NotReached(said(&error.to_string())),
         }
+        self.call(&request).await.map(drop)
     }
 
-    fn refusal(&self, api: &ApiError) -> Trouble {
-        let text = self.token.scrub(&api.to_string());
-        match api {
-            ApiError::InvalidToken => Trouble::BadToken,
-            ApiError::MessageNotModified => Trouble::NotModified,
-            ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates => Trouble::Conflict,
-            ApiError::CantParseEntities(_) => Trouble::NotParsed(text),
-            _ => by_words(text),
-        }
+    /// A call that sends or changes a message; the message's number.
+    async fn message<P>(&self, request: &P) -> Done<i32>
+    where
+        P: Payload<Output = Message> + serde::Serialize,
+    {
+        call::number_of_message(self.call_or_raw(request).await)
     }
-}
-
-/// Errors that the types do not know are told apart by Telegram's own words.
-fn by_words(text: String) -> Trouble {
-    let lower = text.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["message is not modified"]) {
-        Trouble::NotModified
-    } else if has(&["conflict:", "terminated by other getupdates"]) {
-        Trouble::Conflict
-    } else if has(&["can't parse", "entity_", "entities"]) {
-        Trouble::NotParsed(text)
-    } else if has(&[
-        "internal server error",
-        "bad gateway",
-        "service unavailable",
-        "gateway timeout",
-        "gateway time-out",
-        "restart",
-    ]) {
-        Trouble::NotReached(text)
-    } else if has(&["too many requests"]) {
-        // Without its `parameters` the pause is not known; Telegram's shortest are a few seconds.
-        Trouble::Pause(Duration::from_secs(5))
-    } else {
-        Trouble::Refused(text)
-    }
-}
-
-fn raw(error: &RequestError) -> Option<&str> {
-    match error {
-        RequestError::InvalidJson { raw, .. } if is_ok(raw) => Some(raw),
-        _ => None,
-    }
-}
-
-fn is_ok(raw: &str) -> bool {
-    let solid: String = raw.chars().filter(|c| !c.is_whitespace()).take(4096).collect();
-    solid.contains("\"ok\":true")
-}
-
-/// The number after the first `"name":`, in an answer whose whole form is not known.
-fn number_of(raw: &str, name: &str) -> Option<i64> {
-    let rest = after(raw, name)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(rest.len());
-    rest.get(..end)?.parse().ok()
-}
-
-fn text_of(raw: &str, name: &str) -> Option<String> {
-    let rest = after(raw, name)?.strip_prefix('"')?;
-    Some(rest.split_once('"')?.0.to_owned())
-}
-
-fn after<'r>(raw: &'r str, name: &str) -> Option<&'r str> {
-    let (_, rest) = raw.split_once(&format!("\"{name}\""))?;
-    Some(rest.trim_start().strip_prefix(':')?.trim_start())
-}
-
-/// The error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }
 
 fn keyboard(rows: &[Vec<Key>]) -> InlineKeyboardMarkup {
@@ -441,35 +338,11 @@ mod tests {
         Api::new(Token::parse("1:SECRET").unwrap(), Some("http://127.0.0.1:1")).unwrap()
     }
 
-    #[test]
-    fn each_way_to_fail_has_its_own_answer() {
-        let unknown = |text: &str| api().refusal(&ApiError::Unknown(text.into()));
-        assert_eq!(
-            unknown("Bad Request: message is not modified: specified new message content"),
-            Trouble::NotModified
-        );
-        assert!(matches!(unknown("Bad Gateway"), Trouble::NotReached(_)));
-        assert!(matches!(unknown("Internal Server Error"), Trouble::NotReached(_)));
-        assert!(matches!(unknown("Bad Request: can't parse entities: x"), Trouble::NotParsed(_)));
-        assert!(matches!(unknown("Too Many Requests: retry after 5"), Trouble::Pause(_)));
-        assert!(matches!(unknown("Bad Request: chat not found"), Trouble::Refused(_)));
-        assert_eq!(api().refusal(&ApiError::TerminatedByOtherGetUpdates), Trouble::Conflict);
-    }
-
     #[tokio::test]
     async fn a_server_that_is_not_there_was_not_reached_and_no_error_holds_the_token() {
         let trouble = api().me().await.unwrap_err();
         assert!(matches!(trouble, Trouble::NotReached(_)), "{trouble:?}");
         assert!(!format!("{trouble} {trouble:?}").contains("SECRET"), "{trouble:?}");
-    }
-
-    #[test]
-    fn numbers_are_found_in_answers_that_lack_fields() {
-        let raw = r#"{"ok": true, "result": {"message_id": 42, "username" : "gate_bot"}}"#;
-        assert!(is_ok(raw));
-        assert_eq!(number_of(raw, "message_id"), Some(42));
-        assert_eq!(text_of(raw, "username").as_deref(), Some("gate_bot"));
-        assert!(!is_ok("<html>502</html>"));
     }
 
     #[test]

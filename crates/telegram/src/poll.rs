@@ -98,6 +98,10 @@ pub(crate) async fn poll(
                 );
                 pause_after(failures)
             }
+            Trouble::Hooked => {
+                unhook(&api).await;
+                pause_after(failures)
+            }
             Trouble::BadToken => {
                 tracing::error!("telegram does not know the token; set a valid one and restart");
                 LONGEST_PAUSE
@@ -120,6 +124,14 @@ pub(crate) async fn poll(
         if rest(&stop, pause).await {
             return;
         }
+    }
+}
+
+/// Takes the bot's updates back from a webhook. Nothing that waits is dropped with it.
+async fn unhook(api: &Api) {
+    tracing::warn!("a webhook was set for this bot; it is taken away, so that it can be polled");
+    if let Err(trouble) = api.drop_webhook().await {
+        tracing::warn!(%trouble, "the webhook stays");
     }
 }
 

@@ -148,7 +148,7 @@ impl Desk {
                 tracing::warn!(%why, "a message could not be sent; it is tried again");
                 Fate::Failed
             }
-            Trouble::Conflict | Trouble::BadToken => Fate::Failed,
+            Trouble::Conflict | Trouble::Hooked | Trouble::BadToken => Fate::Failed,
             // Doing the same edit twice is doing it once.
             Trouble::Lost(_) if edited => Fate::Failed,
             Trouble::Lost(why) => {
