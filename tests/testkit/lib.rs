@@ -17,6 +17,7 @@ pub mod mount;
 pub mod process;
 pub mod project;
 pub mod telegram;
+pub mod world;
 
 pub use api::Api;
 pub use browser::Browser;
@@ -25,6 +26,7 @@ pub use process::Gatepost;
 pub use process::Setup;
 pub use project::Project;
 pub use telegram::FakeTelegram;
+pub use world::World;
 
 use std::path::PathBuf;
 use std::time::Duration;

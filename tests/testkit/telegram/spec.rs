@@ -23,32 +23,67 @@ impl Spec {
         Self(Some(serde_json::from_str(&text).unwrap()))
     }
 
-    /// What is wrong with a call. `multipart` fields come as text and are checked by name only.
-    pub(super) fn faults(
-        &self,
-        method: &str,
-        given: &Map<String, Value>,
-        multipart: bool,
-    ) -> Vec<String> {
-        let Some(spec) = &self.0 else { return Vec::new() };
-        let methods = spec["methods"].as_object().unwrap();
-        let Some((_, method)) = methods.iter().find(|(name, _)| name.eq_ignore_ascii_case(method))
-        else {
+    /// What is wrong with a call.
+    pub(super) fn faults(&self, method: &str, given: &Map<String, Value>) -> Vec<String> {
+        if self.0.is_none() {
+            return Vec::new();
+        }
+        let Some(method) = self.method(method) else {
             return vec![format!("there is no method {method}")];
         };
         let mut faults = Vec::new();
-        self.object(&method["fields"], given, multipart, &mut faults);
+        self.object(&method["fields"], given, &mut faults);
         let name = method["name"].as_str().unwrap();
         faults.into_iter().map(|fault| format!("{name}: {fault}")).collect()
     }
 
-    fn object(
-        &self,
-        fields: &Value,
-        given: &Map<String, Value>,
-        by_name: bool,
-        faults: &mut Vec<String>,
-    ) {
+    /// What is wrong with an answer that the fake is about to give.
+    pub(super) fn result_faults(&self, method: &str, result: &Value) -> Vec<String> {
+        let Some(method) = self.method(method) else { return Vec::new() };
+        let kinds = names(&method["returns"]);
+        if kinds.iter().any(|kind| self.fits(kind, result)) {
+            return Vec::new();
+        }
+        kinds.iter().flat_map(|kind| self.type_faults(kind, result)).collect()
+    }
+
+    /// What is wrong with a value that should be of a type.
+    pub(super) fn type_faults(&self, kind: &str, value: &Value) -> Vec<String> {
+        if self.0.is_none() || self.fits(kind, value) {
+            return Vec::new();
+        }
+        let Some(given) = value.as_object() else { return vec![format!("{value} is no {kind}")] };
+        let mut faults = Vec::new();
+        if let Some(spec) = &self.0 {
+            self.object(&spec["types"][kind]["fields"], given, &mut faults);
+        }
+        faults
+    }
+
+    /// A field of a form, which comes as text, as the type that it has.
+    pub(super) fn typed(&self, method: &str, field: &str, text: &str) -> Value {
+        let fields = self.method(method).map(|method| &method["fields"]);
+        let fields = fields.and_then(Value::as_array);
+        let kinds = fields
+            .and_then(|fields| fields.iter().find(|known| known["name"] == field))
+            .map(|known| names(&known["types"]));
+        let parsed = serde_json::from_str::<Value>(text).ok();
+        match (kinds, parsed) {
+            (Some(kinds), Some(parsed)) if kinds.iter().any(|kind| self.fits(kind, &parsed)) => {
+                parsed
+            }
+            // Without the description what looks like a value is one, but for what people wrote.
+            (None, Some(parsed)) if self.0.is_none() && field != "caption" => parsed,
+            (Some(_) | None, _) => text.into(),
+        }
+    }
+
+    fn method(&self, name: &str) -> Option<&Value> {
+        let methods = self.0.as_ref()?["methods"].as_object()?;
+        methods.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, m)| m)
+    }
+
+    fn object(&self, fields: &Value, given: &Map<String, Value>, faults: &mut Vec<String>) {
         let none = Vec::new();
         let fields = fields.as_array().unwrap_or(&none);
         for field in fields {
@@ -56,14 +91,8 @@ impl Spec {
             match given.get(name) {
                 None if field["required"] == true => faults.push(format!("`{name}` is missing")),
                 None => {}
-                Some(_) if by_name => {}
                 Some(value) => {
-                    let types: Vec<_> = field["types"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .collect();
+                    let types = names(&field["types"]);
                     if !types.iter().any(|kind| self.fits(kind, value)) {
                         faults.push(format!("`{name}` is no {}: {value}", types.join(" or ")));
                     }
@@ -89,6 +118,8 @@ impl Spec {
             "String" => value.is_string(),
             "Boolean" => value.is_boolean(),
             "True" => *value == Value::Bool(true),
+            // A file of the form, or one that Telegram knows.
+            "InputFile" => value.is_string(),
             _ => {
                 let Some(Value::Object(known)) = self.0.as_ref().map(|spec| &spec["types"][kind])
                 else {
@@ -100,11 +131,15 @@ impl Spec {
                 let Some(given) = value.as_object() else { return false };
                 let mut faults = Vec::new();
                 let none = Value::Array(Vec::new());
-                self.object(known.get("fields").unwrap_or(&none), given, false, &mut faults);
+                self.object(known.get("fields").unwrap_or(&none), given, &mut faults);
                 faults.is_empty()
             }
         }
     }
+}
+
+fn names(types: &Value) -> Vec<&str> {
+    types.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +158,7 @@ mod tests {
                 {"name": "text", "types": ["String"], "required": true},
             ]}},
         });
-        Spec(Some(spec)).faults(method, given.as_object().unwrap(), false)
+        Spec(Some(spec)).faults(method, given.as_object().unwrap())
     }
 
     #[test]
