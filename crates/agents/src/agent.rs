@@ -10,6 +10,8 @@ use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::outcome::Reason;
 
+use crate::program::ProgramError;
+
 /// A program that proposes actions.
 ///
 /// Whoever drives it polls [`Agent::next`] and answers every proposal once. Several proposals may be
@@ -20,7 +22,8 @@ pub trait Agent: Send {
     /// dropped loses nothing.
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Next, AgentError>> + Send + '_>>;
 
-    /// Answers a proposal. An answer to one that was withdrawn is ignored.
+    /// Answers a proposal. An answer to one that was withdrawn is ignored. After
+    /// [`Answer::Cleared`] the agent owes a [`Next::Finished`] for it.
     fn answer(&mut self, proposal: ProposalId, answer: Answer);
 
     /// Hands it another message of the person.
@@ -37,6 +40,8 @@ pub trait Agent: Send {
 /// What an agent begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brief {
+    /// Names the run among all that ever were, as in `x7k2/1`.
+    pub run: String,
     /// The person's words.
     pub text: String,
     /// Further messages so far, in order.
@@ -51,6 +56,15 @@ pub struct Brief {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProposalId(pub u64);
 
+/// Who carries out a cleared action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    /// The worker, in the sandbox.
+    Worker,
+    /// The agent itself, a program that lives in the sandbox and waits for the word.
+    Agent,
+}
+
 /// What an agent does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
@@ -60,6 +74,15 @@ pub enum Next {
         id: ProposalId,
         /// What.
         action: Action,
+        /// Who does it once it is cleared.
+        by: Executor,
+    },
+    /// It did what it was cleared to do by itself.
+    Finished {
+        /// Which proposal.
+        id: ProposalId,
+        /// How it ended, as the agent tells it.
+        result: ActionResult,
     },
     /// It no longer wants to.
     Withdraw {
@@ -83,6 +106,12 @@ pub enum Next {
 /// What became of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
+    /// It was cleared and is recorded as started: the agent carries it out now, once.
+    Cleared {
+        /// The tool's whole input in the form a person gave it, as JSON text, where they changed
+        /// it; it replaces what was proposed.
+        input: Option<String>,
+    },
     /// It was cleared and ran.
     Ran {
         /// How it ended.
@@ -111,7 +140,13 @@ pub struct ShellState {
 /// Why an agent cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
+    /// There is no agent of that name.
+    #[error("there is no agent `{0}`; `gatepost agents` lists them")]
+    Unknown(String),
     /// Where it should take up its work cannot be read.
     #[error("the place where the agent stopped cannot be read ({0}); run the task again")]
     Resume(String),
+    /// Its program broke off, or said what no such program says.
+    #[error("{0}")]
+    Program(#[from] ProgramError),
 }

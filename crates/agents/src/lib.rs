@@ -1,16 +1,26 @@
 //! One module per agent: its protocol in, actions and agent events out.
 //!
-//! [`Agent`] is the seam. An agent proposes and is answered; it never runs anything by itself, and
-//! whoever drives it asks the gate in between. [`runbook`] is the agent that needs no model.
+//! [`Agent`] is the seam. An agent proposes and is answered; whoever drives it asks the gate in
+//! between. Some leave the execution to the worker, and some are whole programs that live in the
+//! sandbox and execute there once they are told that they may ([`program`]). [`runbook`] is the
+//! agent that needs no model.
 
 mod agent;
+pub mod program;
+mod roster;
 pub mod runbook;
 
 pub use agent::Agent;
 pub use agent::AgentError;
 pub use agent::Answer;
 pub use agent::Brief;
+pub use agent::Executor;
 pub use agent::Next;
 pub use agent::ProposalId;
 pub use agent::ShellState;
+pub use roster::Hired;
+pub use roster::ModelAccess;
+pub use roster::Place;
+pub use roster::Prepared;
+pub use roster::Roster;
 pub use runbook::Runbook;

@@ -17,6 +17,7 @@ use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Answer;
 use crate::agent::Brief;
+use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
 use crate::agent::ShellState;
@@ -116,7 +117,7 @@ impl Runbook {
             cwd: self.shell.cwd.clone(),
             env: self.shell.env.clone(),
         });
-        Some(Next::Propose { id: self.proposal(), action })
+        Some(Next::Propose { id: self.proposal(), action, by: Executor::Worker })
     }
 
     /// A step is proposed once in a run, so its number names the proposal.
@@ -161,6 +162,8 @@ impl Agent for Runbook {
                 (result.ending.is_success(), (Outcome::Failed, failed))
             }
             Answer::Refused { reason, .. } => (false, (Outcome::Denied, reason)),
+            // Nothing here is proposed for the agent to carry out.
+            Answer::Cleared { .. } => return,
         };
         if fine || step.may_fail {
             self.go_on();

@@ -78,6 +78,8 @@ pub enum Ending {
     TimedOut,
     /// A person stopped the task and it was killed.
     Stopped,
+    /// The agent or the run ended before anybody told how it went on.
+    CutOff,
     /// It could not be started or the sandbox broke under it.
     Broken {
         /// What went wrong.
@@ -100,6 +102,7 @@ impl Ending {
             Self::Killed { signal } => format!("killed by signal {signal}"),
             Self::TimedOut => "killed at its time limit".into(),
             Self::Stopped => "stopped".into(),
+            Self::CutOff => "cut off; what it did is not known".into(),
             Self::Broken { detail } => format!("could not run: {detail}"),
         }
     }

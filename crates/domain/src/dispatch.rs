@@ -45,6 +45,10 @@ pub struct Assignment {
 /// A person's answer for one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
+    /// The action it was asked about; two questions may be about the same digest. None in what an
+    /// earlier version kept.
+    #[serde(default)]
+    pub action_id: Option<ActionId>,
     /// What was asked about.
     pub digest: ActionDigest,
     /// How it was settled.

@@ -37,6 +37,7 @@ use crate::data::DataDir;
 use crate::data::Serving;
 use crate::failure::Failure;
 use crate::port::Port;
+use crate::roster::Agents;
 
 /// How many words of the hub may wait for the worker.
 const WORDS: usize = 64;
@@ -129,6 +130,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
             policy,
+            agents: Arc::new(Agents),
         },
         Arc::new(Link(hub.clone())),
         parts.worker.stop.clone(),

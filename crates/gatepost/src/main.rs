@@ -15,6 +15,7 @@ mod failure;
 mod out;
 mod port;
 mod progress;
+mod roster;
 mod sources;
 mod telegram;
 

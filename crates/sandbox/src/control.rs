@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) workspace: PlannedWorkspace,
     /// Further directories shown read-only at their own path.
     pub(crate) read_only: Vec<Vec<u8>>,
+    /// The directory shown as home, where it is kept.
+    pub(crate) home: Option<Vec<u8>>,
     /// Size cap of each of `/tmp`, `/dev/shm` and the home directory.
     pub(crate) tmp_bytes: u64,
     /// Limits each action gets.

@@ -31,7 +31,7 @@ pub use capture::{Capture, Finished, Output};
 pub use control::{Stage, Step};
 pub use error::SandboxError;
 pub use process::{Exec, ExitStatus, Process, Stdin};
-pub use profile::{Limits, Profile};
+pub use profile::{Home, Limits, Profile};
 pub use supervisor::{Sandbox, Tier, check_project};
 pub use workspace::{Notice, WorkspaceForm};
 

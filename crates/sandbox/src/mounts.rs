@@ -79,6 +79,7 @@ pub(crate) struct Trees {
     read_only: Vec<(PathBuf, OwnedFd)>,
     project: Option<OwnedFd>,
     layer: OwnedFd,
+    home: Option<OwnedFd>,
 }
 
 impl Trees {
@@ -119,7 +120,15 @@ impl Trees {
             PlannedWorkspace::Copy { copy } => (None, detach(path(copy)).at(Stage::Project)?),
         };
         set(layer.as_fd(), open_data, false).at(Stage::Project)?;
-        Ok(Self { system, devices, read_only, project, layer })
+        let home = match &plan.home {
+            Some(home) => {
+                let tree = detach(path(home)).at(Stage::Project)?;
+                set(tree.as_fd(), open_data, false).at(Stage::Project)?;
+                Some(tree)
+            }
+            None => None,
+        };
+        Ok(Self { system, devices, read_only, project, layer, home })
     }
 }
 
@@ -214,7 +223,7 @@ pub(crate) fn build(plan: &Plan, trees: Trees) -> Result<(), Refusal> {
     attach(root.as_fd(), CWD, Path::new("/usr")).at(Stage::Root)?;
     rustix::process::fchdir(&root).at(Stage::Root)?;
     // From here on relative names are names in the new root.
-    home_and_tmp(plan).at(Stage::Root)?;
+    home_and_tmp(plan, trees.home.as_ref()).at(Stage::Root)?;
     for (place, piece, directory) in trees.system {
         show(&place, &piece, directory).at(Stage::System)?;
     }
@@ -329,12 +338,18 @@ fn show(place: &Path, piece: &Piece, directory: bool) -> Result<(), Errno> {
     }
 }
 
-fn home_and_tmp(plan: &Plan) -> Result<(), Errno> {
+fn home_and_tmp(plan: &Plan, kept: Option<&OwnedFd>) -> Result<(), Errno> {
     let inodes = (plan.tmp_bytes / 4096).clamp(1024, 200_000);
-    for (place, mode) in [("tmp", 0o1777), ("home/task", 0o700), ("dev/shm", 0o1777)] {
+    for (place, mode) in [("tmp", 0o1777), ("dev/shm", 0o1777)] {
         let place = Path::new(place);
         make_dirs(place)?;
         attach(tmpfs(plan.tmp_bytes, mode, inodes)?.as_fd(), CWD, place)?;
+    }
+    let home = inside(Path::new(HOME));
+    make_dirs(&home)?;
+    match kept {
+        Some(kept) => attach(kept.as_fd(), CWD, &home)?,
+        None => attach(tmpfs(plan.tmp_bytes, 0o700, inodes)?.as_fd(), CWD, &home)?,
     }
     // Programs look for these by their old names.
     make_dirs(Path::new("var"))?;

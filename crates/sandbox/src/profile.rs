@@ -15,8 +15,21 @@ pub struct Profile {
     pub read_only: Vec<PathBuf>,
     /// Added to the environment every action starts from.
     pub env: BTreeMap<String, String>,
+    /// What becomes of the home directory.
+    pub home: Home,
     /// What the task may use up.
     pub limits: Limits,
+}
+
+/// The home directory inside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Home {
+    /// Empty at every start, and gone with the sandbox.
+    #[default]
+    Fresh,
+    /// Kept in the task's storage from one start to the next, and removed with it. What lies in it
+    /// counts against [`Limits::upper_bytes`].
+    Kept,
 }
 
 impl Profile {
@@ -27,6 +40,7 @@ impl Profile {
             storage: storage.into(),
             read_only: Vec::new(),
             env: BTreeMap::new(),
+            home: Home::Fresh,
             limits: Limits::default(),
         }
     }
@@ -45,7 +59,7 @@ pub struct Limits {
     /// What it only reserves without access does not count, so that runtimes with large heaps go
     /// on working; programs built with a sanitizer map terabytes and do not start.
     pub memory_bytes: u64,
-    /// Size of each of `/tmp`, `/dev/shm` and the home directory; they live in memory.
+    /// Size of each of `/tmp`, `/dev/shm` and a fresh home directory; they live in memory.
     pub tmp_bytes: u64,
     /// What the changed files of the workspace may take together. Looked at while actions run;
     /// at the cap every action is killed.

@@ -134,6 +134,8 @@ pub(crate) struct Storage {
     pub(crate) layer: PathBuf,
     /// Holds the copy.
     pub(crate) copy: PathBuf,
+    /// Holds the home directory, where it is kept.
+    pub(crate) home: PathBuf,
 }
 
 fn make_dir(path: &Path, owner: Option<Ids>) -> Result<(), SandboxError> {
@@ -178,7 +180,13 @@ impl Storage {
         let mode = fs::metadata(project).map_err(storage)?.mode() & 0o777 | 0o700;
         fs::set_permissions(layer.join("upper"), fs::Permissions::from_mode(mode))
             .map_err(storage)?;
-        Ok(Self { layer, copy: root.join("copy") })
+        Ok(Self { layer, copy: root.join("copy"), home: root.join("home") })
+    }
+
+    /// Makes the home directory, or takes the one that an earlier start left.
+    pub(crate) fn keep_home(&self, owner: Option<Ids>) -> Result<&Path, SandboxError> {
+        make_dir(&self.home, owner)?;
+        Ok(&self.home)
     }
 
     /// Makes the copy, completely or not at all.

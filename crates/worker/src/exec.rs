@@ -159,12 +159,8 @@ fn broken(detail: String) -> ActionResult {
     ended(Ending::Broken { detail }, Duration::ZERO)
 }
 
-/// How an action ended that a person stopped after so long.
-pub(crate) fn stopped(after: Duration) -> ActionResult {
-    ended(Ending::Stopped, after)
-}
-
-fn ended(ending: Ending, after: Duration) -> ActionResult {
+/// The end of an action that nobody tells more of, after so long.
+pub(crate) fn ended(ending: Ending, after: Duration) -> ActionResult {
     let duration_ms = milliseconds(after);
     ActionResult { ending, duration_ms, head: String::new(), tail: String::new(), dropped: 0 }
 }

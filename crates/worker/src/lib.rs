@@ -1,7 +1,7 @@
 //! One run on one machine: workspace, sandbox, agent and gate, to a report.
 //!
 //! [`Worker::serve`] takes what the hub says and owns the runs; `run.rs` is one run, readable top to
-//! bottom; `exec.rs` is the only place that makes a cleared action run.
+//! bottom; `working.rs` is what it does while its agent works; `exec.rs` is the only place that makes a cleared action run.
 //!
 //! INVARIANT (durable first): nothing runs before the hub has recorded its verdict and its start,
 //! because [`HubLink::report`] returns only then.
@@ -9,9 +9,11 @@
 mod bound;
 mod exec;
 mod link;
+mod program;
 mod run;
 mod storage;
 mod worker;
+mod working;
 
 pub use link::HubLink;
 pub use link::LinkError;

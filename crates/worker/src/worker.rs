@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gatepost_agents::Roster;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
 use gatepost_domain::TaskSpec;
@@ -39,6 +40,8 @@ pub struct WorkerConfig {
     pub read_only: Vec<PathBuf>,
     /// The rules.
     pub policy: Arc<Policy>,
+    /// Who can work.
+    pub agents: Arc<dyn Roster>,
 }
 
 /// A worker of this machine.

@@ -73,8 +73,13 @@ fn what_is_not_complete_is_quoted() {
 }
 
 fn runbook(text: &str) -> Runbook {
-    let brief =
-        Brief { text: text.into(), messages: vec![], workspace: "/srv/demo".into(), resume: None };
+    let brief = Brief {
+        run: "k7m2/1".into(),
+        text: text.into(),
+        messages: vec![],
+        workspace: "/srv/demo".into(),
+        resume: None,
+    };
     Runbook::new(brief, split).unwrap()
 }
 
@@ -90,7 +95,7 @@ fn next(runbook: &mut Runbook) -> Option<Next> {
 
 fn proposed(runbook: &mut Runbook) -> (ProposalId, Exec) {
     match next(runbook) {
-        Some(Next::Propose { id, action: Action::Exec(exec) }) => (id, exec),
+        Some(Next::Propose { id, action: Action::Exec(exec), by: Executor::Worker }) => (id, exec),
         other => panic!("nothing is proposed: {other:?}"),
     }
 }
@@ -166,6 +171,7 @@ fn it_takes_up_where_it_stood() {
     before.answer(id, ran(0, "/srv/demo/sub"));
     let (_, asked) = proposed(&mut before);
     let brief = Brief {
+        run: "k7m2/1".into(),
         text: "$ a\n$ b\n$ c".into(),
         messages: vec!["$ d".into()],
         workspace: "/srv/demo".into(),

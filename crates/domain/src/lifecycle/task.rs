@@ -262,7 +262,7 @@ impl Task {
                 self.resume = Some(approval.resume.clone());
                 self.open.insert(approval.id.clone(), (**approval).clone());
             }
-            Event::ApprovalDecided { approval, digest, settlement, .. } => {
+            Event::ApprovalDecided { approval, action_id, digest, settlement } => {
                 if self.open.remove(approval).is_none() {
                     return Err(illegal());
                 }
@@ -273,8 +273,11 @@ impl Task {
                     Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}
                 }
                 if *settlement != Settlement::Withdrawn {
-                    self.unacted
-                        .push(Answer { digest: digest.clone(), settlement: settlement.clone() });
+                    self.unacted.push(Answer {
+                        action_id: Some(*action_id),
+                        digest: digest.clone(),
+                        settlement: settlement.clone(),
+                    });
                 }
                 self.settled.insert(approval.clone(), settlement.clone());
             }
@@ -288,7 +291,7 @@ impl Task {
                     _ => return Err(illegal()),
                 }
                 self.reviewed.remove(action_id);
-                self.unacted.retain(|answer| answer.digest != *digest);
+                self.act_on(*action_id, digest);
                 self.ever_acted = true;
             }
             Event::ActionFinished { action_id, .. } => {
@@ -300,7 +303,7 @@ impl Task {
                 if self.reviewed.remove(action_id).is_none() {
                     return Err(illegal());
                 }
-                self.unacted.retain(|answer| answer.digest != *digest);
+                self.act_on(*action_id, digest);
             }
             Event::CancelRequested { by } => match self.phase {
                 Phase::Preparing { run } | Phase::Running { run } => {
@@ -531,6 +534,16 @@ impl Task {
 
     pub(super) fn running_command(&self) -> Option<&str> {
         self.in_flight.values().next().map(String::as_str)
+    }
+
+    /// Takes away the answer that this action followed: its own, or else one about the same digest
+    /// that an earlier run asked for.
+    fn act_on(&mut self, id: ActionId, digest: &ActionDigest) {
+        let own = self.unacted.iter().position(|answer| answer.action_id == Some(id));
+        let same = || self.unacted.iter().position(|answer| answer.digest == *digest);
+        if let Some(at) = own.or_else(same) {
+            self.unacted.remove(at);
+        }
     }
 
     pub(super) fn open_for(&self, id: ActionId) -> Option<&Approval> {

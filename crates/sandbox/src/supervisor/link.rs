@@ -156,16 +156,18 @@ pub(super) async fn listen(link: Arc<Link>) {
     waiting.actions.clear();
 }
 
-/// Kills the actions when the changes outgrow their cap.
-pub(super) async fn watch_size(link: Arc<Link>, changes: PathBuf, cap: u64) {
+/// Kills the actions when the changes, with a home that is kept, outgrow their cap.
+pub(super) async fn watch_size(link: Arc<Link>, grows: Vec<PathBuf>, cap: u64) {
     loop {
         tokio::time::sleep(SIZE_EVERY).await;
         let running: Vec<u64> = link.waiting().actions.keys().copied().collect();
         if running.is_empty() {
             continue;
         }
-        let tree = changes.clone();
-        let size = tokio::task::spawn_blocking(move || workspace::size(&tree, cap)).await;
+        let trees = grows.clone();
+        let measure =
+            move || trees.iter().fold(0, |sum: u64, tree| sum + workspace::size(tree, cap));
+        let size = tokio::task::spawn_blocking(measure).await;
         if size.is_ok_and(|size| size > cap) {
             tracing::warn!(cap, "the changes of a task outgrew their cap; its actions are killed");
             for id in running {

@@ -9,7 +9,7 @@ use crate::capture::{Capture, Finished, Keeper};
 use crate::control::{Packet, Plan, PlannedWorkspace, Request, Stage};
 use crate::error::SandboxError;
 use crate::process::{Exec, Handle, Process};
-use crate::profile::{Profile, base_env};
+use crate::profile::{Home, Profile, base_env};
 use crate::supervisor::link::{Action, Link, listen, watch_size};
 use crate::supervisor::pipes::{far, file_result, pipe_in, pipe_out, stdin};
 use crate::supervisor::prepare::Prepared;
@@ -139,13 +139,17 @@ impl Sandbox {
                 WorkspaceForm::Copy { lower, copy: storage.copy.clone() }
             }
         };
-        let changes = match &form {
+        let mut grows = vec![match &form {
             WorkspaceForm::Overlay { upper, .. } => upper.clone(),
             WorkspaceForm::Copy { copy, .. } => copy.clone(),
-        };
+        }];
+        match profile.home {
+            Home::Fresh => {}
+            Home::Kept => grows.push(storage.home.clone()),
+        }
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(Arc::clone(&link)));
-        tasks.spawn(watch_size(Arc::clone(&link), changes, profile.limits.upper_bytes));
+        tasks.spawn(watch_size(Arc::clone(&link), grows, profile.limits.upper_bytes));
         Self {
             link,
             launcher,

@@ -3,7 +3,7 @@
 
 use crate::control::{Ids, Plan, PlannedWorkspace, Rlimits};
 use crate::error::SandboxError;
-use crate::profile::Profile;
+use crate::profile::{Home, Profile};
 use crate::workspace::{self, Notice, Owners, Storage};
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -63,6 +63,10 @@ impl Prepared {
                 }
             }
         }
+        let home = match profile.home {
+            Home::Fresh => None,
+            Home::Kept => Some(storage.keep_home(become_user)?),
+        };
         let limits = profile.limits;
         let plan = Plan {
             project: project.as_os_str().as_bytes().to_vec(),
@@ -77,6 +81,7 @@ impl Prepared {
                 .iter()
                 .map(|place| place.as_os_str().as_bytes().to_vec())
                 .collect(),
+            home: home.map(|place| place.as_os_str().as_bytes().to_vec()),
             tmp_bytes: limits.tmp_bytes,
             rlimits: Rlimits {
                 processes: limits.processes,

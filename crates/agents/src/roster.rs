@@ -1,0 +1,72 @@
+//! Who can work, and how each comes to its place.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::agent::Agent;
+use crate::agent::AgentError;
+use crate::agent::Brief;
+use crate::program::Launch;
+use crate::program::Pipes;
+
+/// Every agent that is set up, by name.
+pub trait Roster: fmt::Debug + Send + Sync {
+    /// The agent of that name for one run.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot take up the work.
+    fn hire(&self, name: &str, brief: Brief) -> Result<Hired, AgentError>;
+}
+
+/// An agent on its way to work.
+pub enum Hired {
+    /// Our own code: it works in the worker and leaves every execution to it.
+    Here(Box<dyn Agent>),
+    /// A whole program, which lives in the task's sandbox.
+    Program(Box<dyn Prepared>),
+}
+
+/// A program agent that is not started yet.
+pub trait Prepared: Send {
+    /// Directories its program is made of, shown read-only at their own place.
+    fn read_only(&self) -> Vec<PathBuf>;
+
+    /// How its program is started.
+    fn launch(&self, place: &Place) -> Launch;
+
+    /// The agent, once its program runs.
+    fn attach(self: Box<Self>, place: &Place, pipes: Pipes) -> Box<dyn Agent>;
+}
+
+/// What a program agent finds in its sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its home: private, kept for as long as the task is.
+    pub home: String,
+    /// The way to its model; none when it is set up without one.
+    pub model: Option<ModelAccess>,
+}
+
+/// The way to a language model from inside a sandbox.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ModelAccess {
+    /// Where the model proxy is reached, without a slash at the end.
+    pub base_url: String,
+    /// What stands in for the key; good for this run alone, and of no use elsewhere.
+    pub token: String,
+}
+
+impl fmt::Debug for ModelAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelAccess").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Hired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(_) => f.write_str("Here"),
+            Self::Program(_) => f.write_str("Program"),
+        }
+    }
+}

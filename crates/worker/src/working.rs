@@ -1,0 +1,476 @@
+//! A run whose agent works: every proposal past the gate, every answer back to the agent.
+//!
+//! One loop hears the agent, the hub and what runs. Nothing in it waits for a person: a question is
+//! kept by its action's number until the hub says how it was settled, and everything else goes on.
+//!
+//! INVARIANT (checked last): whatever waited between its review and its start, for a person or
+//! behind another action, has the bytes it names looked at again right before it starts, and is
+//! reviewed anew when they changed.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Instant;
+
+use gatepost_agents::Agent;
+use gatepost_agents::Answer;
+use gatepost_agents::Executor;
+use gatepost_agents::Next;
+use gatepost_agents::ProposalId;
+use gatepost_agents::ShellState;
+use gatepost_domain::Action;
+use gatepost_domain::ActionDigest;
+use gatepost_domain::ActionId;
+use gatepost_domain::Decision;
+use gatepost_domain::Verdict;
+use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::Ending;
+use gatepost_domain::approval::Settlement;
+use gatepost_domain::dispatch;
+use gatepost_domain::dispatch::Report;
+use gatepost_domain::outcome::Reason;
+use gatepost_domain::verdict::Clearance;
+use gatepost_gate::Cleared;
+use gatepost_gate::Gate;
+use gatepost_gate::Review;
+use gatepost_sandbox::Sandbox;
+use tokio::sync::mpsc;
+
+use crate::bound;
+use crate::exec;
+use crate::run::End;
+use crate::run::Reporter;
+use crate::run::Stop;
+use crate::run::Told;
+
+/// So many proposals may be open at once; an agent with more of them is told no. People are not
+/// asked more than they can look through, and models call far fewer tools at a time.
+const MOST_OPEN: usize = 64;
+
+/// What the worker does now, to its end.
+type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> + Send + 'a>>;
+
+/// A run whose agent works.
+pub(crate) struct Working<'a> {
+    pub(crate) gate: Gate,
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) reporter: &'a Reporter,
+    pub(crate) agent: Box<dyn Agent>,
+    pub(crate) told: mpsc::Receiver<Told>,
+    pub(crate) next_action: ActionId,
+    /// Actions approved for the whole task.
+    pub(crate) grants: Vec<ActionDigest>,
+    /// Answers to questions of an earlier run, each good for one action.
+    pub(crate) answers: Vec<dispatch::Answer>,
+    pub(crate) open: Open<'a>,
+}
+
+/// Every proposal that is not answered, or not carried out, by where it stands.
+#[derive(Default)]
+pub(crate) struct Open<'a> {
+    /// A person is asked.
+    asked: BTreeMap<ActionId, Asked>,
+    /// Cleared, behind what the worker runs now.
+    queued: VecDeque<Queued>,
+    /// What the worker runs now: one at a time, as they share a workspace.
+    running: Option<Running<'a>>,
+    /// What the agent carries out by itself and has not told the end of.
+    underway: BTreeMap<ProposalId, Started>,
+}
+
+/// A proposal as the loop knows it.
+#[derive(Debug, Clone, Copy)]
+struct Proposal {
+    id: ProposalId,
+    by: Executor,
+    action_id: ActionId,
+}
+
+struct Asked {
+    proposal: Proposal,
+    review: Review,
+}
+
+struct Queued {
+    proposal: Proposal,
+    cleared: Cleared<Action>,
+}
+
+struct Started {
+    action_id: ActionId,
+    digest: ActionDigest,
+    begun: Instant,
+}
+
+struct Running<'a> {
+    proposal: ProposalId,
+    started: Started,
+    work: Work<'a>,
+}
+
+/// What the loop hears next.
+enum Heard {
+    Agent(Next),
+    Hub(Option<Told>),
+    Ran(ActionResult, Option<ShellState>),
+}
+
+/// What becomes of a proposal after one look at it.
+enum Looked {
+    /// It was answered, or somebody else's word is awaited.
+    Seen,
+    /// What it would run is not what was reviewed any more.
+    Changed(Action),
+}
+
+impl Working<'_> {
+    /// Works until the agent is done or something ends the run.
+    pub(crate) async fn work(&mut self) -> Result<End, Stop> {
+        let end = self.serve().await;
+        let ending = match &end {
+            Err(Stop::Cancelled) => Ending::Stopped,
+            // Nobody could record it.
+            Err(Stop::HubGone(_)) => return end,
+            Ok(_) | Err(Stop::Refused(_) | Stop::Broken(_)) => Ending::CutOff,
+        };
+        match self.close(&ending).await {
+            Err(stop @ Stop::HubGone(_)) => Err(stop),
+            Err(stop) => {
+                tracing::warn!(?stop, "the end of an action was not taken");
+                end
+            }
+            Ok(()) => end,
+        }
+    }
+
+    async fn serve(&mut self) -> Result<End, Stop> {
+        loop {
+            match self.hear_next().await? {
+                Heard::Agent(Next::Propose { id, action, by }) => self.act(id, by, action).await?,
+                Heard::Agent(Next::Finished { id, result }) => self.finished(id, result).await?,
+                Heard::Agent(Next::Withdraw { id }) => self.withdraw(id).await?,
+                Heard::Agent(Next::Report { event }) => {
+                    self.reporter.send(Report::AgentReported { event }).await?;
+                }
+                Heard::Agent(Next::Done { outcome, reason }) => return Ok((outcome, reason)),
+                Heard::Hub(word) => self.hear(word).await?,
+                Heard::Ran(result, shell) => self.ran(result, shell).await?,
+            }
+        }
+    }
+
+    async fn hear_next(&mut self) -> Result<Heard, Stop> {
+        let running = &mut self.open.running;
+        tokio::select! {
+            next = self.agent.next() => next.map(Heard::Agent).map_err(|error| {
+                Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
+            }),
+            word = self.told.recv() => Ok(Heard::Hub(word)),
+            (result, shell) = async {
+                match running {
+                    Some(running) => running.work.as_mut().await,
+                    None => std::future::pending().await,
+                }
+            } => Ok(Heard::Ran(result, shell)),
+        }
+    }
+
+    async fn hear(&mut self, word: Option<Told>) -> Result<(), Stop> {
+        match word {
+            Some(Told::Message { text }) => self.agent.message(text),
+            Some(Told::Settled { action_id, settlement }) => {
+                // Otherwise an answer to a question that is over; the life cycle has seen to it.
+                if let Some(asked) = self.open.asked.remove(&action_id) {
+                    let proposal = asked.proposal;
+                    match self.settle(asked, &settlement).await? {
+                        Looked::Seen => {}
+                        Looked::Changed(action) => {
+                            self.act(proposal.id, proposal.by, action).await?;
+                        }
+                    }
+                }
+            }
+            Some(Told::Cancel) => {
+                self.agent.interrupt();
+                return Err(Stop::Cancelled);
+            }
+            None => return Err(Stop::HubGone("nobody speaks to the run any more".into())),
+        }
+        Ok(())
+    }
+
+    /// One proposal: reviewed, and then cleared, refused or asked about.
+    async fn act(&mut self, id: ProposalId, by: Executor, action: Action) -> Result<(), Stop> {
+        let mut action = action;
+        loop {
+            match self.review(id, by, action).await? {
+                Looked::Seen => return Ok(()),
+                Looked::Changed(again) => action = again,
+            }
+        }
+    }
+
+    async fn review(
+        &mut self,
+        id: ProposalId,
+        by: Executor,
+        action: Action,
+    ) -> Result<Looked, Stop> {
+        let proposal = Proposal { id, by, action_id: self.next_action };
+        self.next_action = proposal.action_id.next();
+        let bound = self.bind(&action).await?;
+        let review = self.gate.review(action, bound.files, &self.grants);
+        self.reporter
+            .send(Report::Verdict {
+                action_id: proposal.action_id,
+                action: review.action().clone(),
+                digest: review.digest().clone(),
+                judgement: review.judgement().clone(),
+            })
+            .await?;
+        let judgement = review.judgement();
+        let words = match judgement.verdict {
+            Verdict::Allow => return self.clear(proposal, review.clear()).await,
+            Verdict::Deny => judgement.reason.clone(),
+            Verdict::Escalate | Verdict::NoVerdict => {
+                match (judgement.clearance, bound.unbound.first()) {
+                    (Clearance::Person, None) if self.open.len() < MOST_OPEN => {
+                        return self.ask(proposal, review).await;
+                    }
+                    (Clearance::Person, None) => format!(
+                        "{MOST_OPEN} proposals are open already; wait for answers before you \
+                         propose more"
+                    ),
+                    (Clearance::Person, Some(path)) => format!(
+                        "an approval holds for exact bytes, and `{path}` cannot be read whole; \
+                         make it a regular file of at most 64 MiB"
+                    ),
+                    (Clearance::Nobody | Clearance::NotNeeded, _) => judgement.reason.clone(),
+                }
+            }
+        };
+        let reason = Reason::RefusedByGate { reason: words.clone() };
+        self.refuse(proposal, review.digest().clone(), words, reason).await?;
+        Ok(Looked::Seen)
+    }
+
+    /// Takes the answer of an earlier run, or asks people; what they say comes to [`Self::hear`].
+    async fn ask(&mut self, proposal: Proposal, review: Review) -> Result<Looked, Stop> {
+        let before = self.answers.iter().position(|answer| answer.digest == *review.digest());
+        if let Some(at) = before {
+            let settlement = self.answers.remove(at).settlement;
+            return self.settle(Asked { proposal, review }, &settlement).await;
+        }
+        self.reporter
+            .send(Report::Ask {
+                action_id: proposal.action_id,
+                action: review.action().clone(),
+                digest: review.digest().clone(),
+                bound: review.bound().to_vec(),
+                judgement: review.judgement().clone(),
+                resume: self.agent.resume_key(),
+            })
+            .await?;
+        self.open.asked.insert(proposal.action_id, Asked { proposal, review });
+        Ok(Looked::Seen)
+    }
+
+    async fn settle(&mut self, asked: Asked, settlement: &Settlement) -> Result<Looked, Stop> {
+        let Asked { proposal, review } = asked;
+        let digest = review.digest().clone();
+        if !settlement.approves() {
+            let reason = refusal(settlement);
+            self.refuse(proposal, digest, reason.to_string(), reason).await?;
+            return Ok(Looked::Seen);
+        }
+        if let Settlement::Person { decision: Decision::ApproveForTask, .. } = settlement {
+            self.grants.push(digest.clone());
+        }
+        // The wait may have been hours: what was approved must still be what would run.
+        let now = self.bind(review.action()).await?;
+        if review.action().digest(&now.files) != digest {
+            return self.changed(proposal.action_id, digest, review.action().clone()).await;
+        }
+        self.clear(proposal, review.clear_by(&digest, settlement)).await
+    }
+
+    /// The gate makes the proof or keeps it; there is no third way.
+    async fn clear(
+        &mut self,
+        proposal: Proposal,
+        proof: Result<Cleared<Action>, Box<Review>>,
+    ) -> Result<Looked, Stop> {
+        match proof {
+            Ok(cleared) => match proposal.by {
+                Executor::Agent => self.let_agent(proposal, cleared).await?,
+                Executor::Worker if self.open.running.is_some() => {
+                    self.open.queued.push_back(Queued { proposal, cleared });
+                }
+                Executor::Worker => self.start(proposal, cleared).await?,
+            },
+            Err(review) => {
+                let words = review.judgement().reason.clone();
+                let reason = Reason::RefusedByGate { reason: words.clone() };
+                self.refuse(proposal, review.digest().clone(), words, reason).await?;
+            }
+        }
+        Ok(Looked::Seen)
+    }
+
+    /// Lets the agent carry out what was cleared, once the start is on record.
+    async fn let_agent(
+        &mut self,
+        proposal: Proposal,
+        cleared: Cleared<Action>,
+    ) -> Result<(), Stop> {
+        let started = self.record_start(proposal, cleared.digest().clone()).await?;
+        self.open.underway.insert(proposal.id, started);
+        self.agent.answer(proposal.id, Answer::Cleared { input: None });
+        Ok(())
+    }
+
+    async fn start(&mut self, proposal: Proposal, cleared: Cleared<Action>) -> Result<(), Stop> {
+        let started = self.record_start(proposal, cleared.digest().clone()).await?;
+        let work = Box::pin(exec::execute(self.sandbox, cleared));
+        self.open.running = Some(Running { proposal: proposal.id, started, work });
+        Ok(())
+    }
+
+    async fn record_start(
+        &mut self,
+        proposal: Proposal,
+        digest: ActionDigest,
+    ) -> Result<Started, Stop> {
+        let action_id = proposal.action_id;
+        self.reporter.send(Report::ActionStarted { action_id, digest: digest.clone() }).await?;
+        Ok(Started { action_id, digest, begun: Instant::now() })
+    }
+
+    /// What the worker ran has ended; the next one that waits for it begins.
+    async fn ran(&mut self, result: ActionResult, shell: Option<ShellState>) -> Result<(), Stop> {
+        let Some(Running { proposal, started, .. }) = self.open.running.take() else {
+            return Ok(());
+        };
+        self.record_end(started, result.clone()).await?;
+        self.agent.answer(proposal, Answer::Ran { result, shell });
+        while self.open.running.is_none() {
+            let Some(Queued { proposal, cleared }) = self.open.queued.pop_front() else { break };
+            let now = self.bind(cleared.get()).await?;
+            if cleared.get().digest(&now.files) == *cleared.digest() {
+                self.start(proposal, cleared).await?;
+            } else {
+                let digest = cleared.digest().clone();
+                let action = cleared.into_inner();
+                match self.changed(proposal.action_id, digest, action).await? {
+                    Looked::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
+                    Looked::Seen => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The agent tells the end of what it carried out. One that it was never let do is ignored:
+    /// what it says starts and ends nothing.
+    async fn finished(&mut self, id: ProposalId, result: ActionResult) -> Result<(), Stop> {
+        let Some(started) = self.open.underway.remove(&id) else {
+            tracing::warn!(?id, "an agent tells the end of what did not begin");
+            return Ok(());
+        };
+        let took = started.begun.elapsed();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        // When it began and ended is the worker's own knowledge.
+        self.record_end(started, ActionResult { duration_ms, ..result }).await
+    }
+
+    async fn record_end(&mut self, started: Started, result: ActionResult) -> Result<(), Stop> {
+        let Started { action_id, digest, begun: _ } = started;
+        self.reporter.send(Report::ActionFinished { action_id, digest, result }).await
+    }
+
+    /// The agent no longer wants it. What has begun goes on: nobody can take that back.
+    async fn withdraw(&mut self, id: ProposalId) -> Result<(), Stop> {
+        let asked = self.open.asked.values().find(|asked| asked.proposal.id == id);
+        if let Some(action_id) = asked.map(|asked| asked.proposal.action_id) {
+            let Some(asked) = self.open.asked.remove(&action_id) else { return Ok(()) };
+            match self.reporter.send(Report::Withdraw { action_id }).await {
+                // A person was faster; the answer has nothing left to act on.
+                Ok(()) | Err(Stop::Refused(_)) => {}
+                Err(stop) => return Err(stop),
+            }
+            return self.drop_proposal(action_id, asked.review.digest().clone()).await;
+        }
+        if let Some(at) = self.open.queued.iter().position(|queued| queued.proposal.id == id)
+            && let Some(Queued { proposal, cleared }) = self.open.queued.remove(at)
+        {
+            return self.drop_proposal(proposal.action_id, cleared.digest().clone()).await;
+        }
+        Ok(())
+    }
+
+    async fn drop_proposal(
+        &mut self,
+        action_id: ActionId,
+        digest: ActionDigest,
+    ) -> Result<(), Stop> {
+        let reason = "the agent no longer wants it".to_owned();
+        self.reporter.send(Report::ActionRefused { action_id, digest, reason }).await
+    }
+
+    async fn changed(
+        &mut self,
+        action_id: ActionId,
+        digest: ActionDigest,
+        action: Action,
+    ) -> Result<Looked, Stop> {
+        let reason = "a file it runs changed after it was reviewed; it is reviewed anew".to_owned();
+        self.reporter.send(Report::ActionRefused { action_id, digest, reason }).await?;
+        Ok(Looked::Changed(action))
+    }
+
+    async fn refuse(
+        &mut self,
+        proposal: Proposal,
+        digest: ActionDigest,
+        words: String,
+        reason: Reason,
+    ) -> Result<(), Stop> {
+        let (action_id, told) = (proposal.action_id, words.clone());
+        self.reporter.send(Report::ActionRefused { action_id, digest, reason: told }).await?;
+        self.agent.answer(proposal.id, Answer::Refused { words, reason });
+        Ok(())
+    }
+
+    async fn bind(&mut self, action: &Action) -> Result<bound::Bound, Stop> {
+        bound::bind(self.sandbox, self.gate.bound_paths(action))
+            .await
+            .map_err(|error| Stop::Broken(Reason::SandboxFailed { detail: error.to_string() }))
+    }
+
+    /// Records the end of whatever has begun and will not be heard of any more.
+    async fn close(&mut self, ending: &Ending) -> Result<(), Stop> {
+        let running = self.open.running.take().map(|running| running.started);
+        let underway = std::mem::take(&mut self.open.underway).into_values();
+        for started in running.into_iter().chain(underway) {
+            let result = exec::ended(ending.clone(), started.begun.elapsed());
+            self.record_end(started, result).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Open<'_> {
+    fn len(&self) -> usize {
+        self.asked.len() + self.queued.len() + self.underway.len()
+    }
+}
+
+/// Why the action was not allowed, after people had it.
+fn refusal(settlement: &Settlement) -> Reason {
+    match settlement {
+        Settlement::Person { who, reason, .. } => {
+            Reason::DeniedByPerson { by: who.to_string(), reason: reason.clone() }
+        }
+        Settlement::Expired | Settlement::Withdrawn => Reason::ApprovalExpired,
+    }
+}

@@ -1,0 +1,125 @@
+//! Agents that do what a test says.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use gatepost_agents::Agent;
+use gatepost_agents::AgentError;
+use gatepost_agents::Answer;
+use gatepost_agents::Brief;
+use gatepost_agents::Executor;
+use gatepost_agents::Hired;
+use gatepost_agents::Next;
+use gatepost_agents::ProposalId;
+use gatepost_agents::Roster;
+use gatepost_domain::Action;
+use gatepost_domain::Outcome;
+use gatepost_domain::action::Exec;
+use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::Ending;
+use gatepost_domain::outcome::Reason;
+use tokio::sync::mpsc;
+
+/// The test's hold on its agent: it sends what comes next and hears the answers.
+pub(crate) struct Strings {
+    next: mpsc::Sender<Next>,
+    answers: mpsc::UnboundedReceiver<(ProposalId, Answer)>,
+    cwd: String,
+}
+
+/// An agent on strings.
+struct Puppet {
+    next: mpsc::Receiver<Next>,
+    answers: mpsc::UnboundedSender<(ProposalId, Answer)>,
+}
+
+/// Hires one agent, once.
+struct One(Mutex<Option<Hired>>);
+
+/// The roster of one agent.
+pub(crate) fn roster(hired: Hired) -> Arc<dyn Roster> {
+    Arc::new(One(Mutex::new(Some(hired))))
+}
+
+/// A roster with an agent on strings, for a project below `root`.
+pub(crate) fn puppet(root: &Path) -> (Arc<dyn Roster>, Strings) {
+    let (next, from_test) = mpsc::channel(16);
+    let (to_test, answers) = mpsc::unbounded_channel();
+    let puppet = Puppet { next: from_test, answers: to_test };
+    let cwd = root.join("project").to_str().unwrap().to_owned();
+    (roster(Hired::Here(Box::new(puppet))), Strings { next, answers, cwd })
+}
+
+impl Strings {
+    pub(crate) async fn propose(&self, id: u64, by: Executor, command: &str) {
+        let exec = Exec { command: command.into(), cwd: self.cwd.clone(), env: [].into() };
+        let action = Action::Exec(exec);
+        self.then(Next::Propose { id: ProposalId(id), action, by }).await;
+    }
+
+    pub(crate) async fn then(&self, next: Next) {
+        self.next.send(next).await.unwrap();
+    }
+
+    pub(crate) async fn finish(&self, id: u64, code: i32) {
+        self.then(Next::Finished { id: ProposalId(id), result: exited(code) }).await;
+    }
+
+    pub(crate) async fn done(&self) {
+        self.then(Next::Done { outcome: Outcome::Succeeded, reason: Reason::Completed }).await;
+    }
+
+    pub(crate) async fn answer(&mut self) -> (u64, Answer) {
+        let (id, answer) = self.answers.recv().await.unwrap();
+        (id.0, answer)
+    }
+
+    /// No answer has come so far.
+    pub(crate) fn unanswered(&mut self) -> bool {
+        self.answers.try_recv().is_err()
+    }
+}
+
+impl Agent for Puppet {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Next, AgentError>> + Send + '_>> {
+        Box::pin(async {
+            match self.next.recv().await {
+                Some(next) => Ok(next),
+                None => Err(AgentError::Resume("its strings were cut".into())),
+            }
+        })
+    }
+
+    fn answer(&mut self, proposal: ProposalId, answer: Answer) {
+        self.answers.send((proposal, answer)).unwrap();
+    }
+
+    fn message(&mut self, _: String) {}
+
+    fn interrupt(&mut self) {}
+
+    fn resume_key(&self) -> String {
+        "here".into()
+    }
+}
+
+impl Roster for One {
+    fn hire(&self, name: &str, _: Brief) -> Result<Hired, AgentError> {
+        let unknown = || AgentError::Unknown(name.to_owned());
+        self.0.lock().unwrap().take().ok_or_else(unknown)
+    }
+}
+
+impl std::fmt::Debug for One {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("One")
+    }
+}
+
+/// A result of this exit code.
+pub(crate) fn exited(code: i32) -> ActionResult {
+    let ending = Ending::Exited { code };
+    ActionResult { ending, duration_ms: 0, head: String::new(), tail: String::new(), dropped: 0 }
+}

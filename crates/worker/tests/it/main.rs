@@ -1,0 +1,29 @@
+//! The worker with real sandboxes, scripted agents and the real life cycle of a task.
+//!
+//! This program is launcher and init of its own sandboxes, so it says so before anything else; the
+//! tests are in a list instead of behind an attribute.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod agents;
+mod open;
+mod programs;
+mod world;
+
+use libtest_mimic::Arguments;
+use libtest_mimic::Trial;
+
+/// A test by its name.
+type Test = (&'static str, fn());
+
+fn main() {
+    gatepost_sandbox::run_if_init();
+    let arguments = Arguments::from_args();
+    let trials = open::TESTS.iter().chain(programs::TESTS).map(|(name, test)| {
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}

@@ -1,0 +1,254 @@
+//! A task, a hub that is nothing but the life cycle, and a worker.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use gatepost_agents::Roster;
+use gatepost_domain::ApprovalId;
+use gatepost_domain::Mode;
+use gatepost_domain::Outcome;
+use gatepost_domain::RunNumber;
+use gatepost_domain::TaskId;
+use gatepost_domain::TaskSpec;
+use gatepost_domain::approval::Settlement;
+use gatepost_domain::dispatch::Report;
+use gatepost_domain::dispatch::ToWorker;
+use gatepost_domain::event::Event;
+use gatepost_domain::lifecycle::Command;
+use gatepost_domain::lifecycle::Task;
+use gatepost_domain::lifecycle::decide;
+use gatepost_domain::lifecycle::effect;
+use gatepost_domain::outcome::Reason;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_gate::Policy;
+use gatepost_worker::HubLink;
+use gatepost_worker::LinkError;
+use gatepost_worker::Worker;
+use gatepost_worker::WorkerConfig;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A ceiling that only a test that hangs comes to.
+const CEILING: Duration = Duration::from_secs(60);
+
+/// The hub's side: one task, its events, and the way to the worker.
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    to_worker: mpsc::Sender<ToWorker>,
+    changed: Notify,
+}
+
+struct State {
+    task: Task,
+    events: Vec<Event>,
+    questions: u64,
+}
+
+/// A project with a worker on it.
+pub(crate) struct World {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) project: PathBuf,
+    pub(crate) runs: PathBuf,
+    pub(crate) dir: tempfile::TempDir,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Runs a test on a runtime of its own.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(CEILING, test).await.unwrap() });
+}
+
+impl World {
+    /// Starts a task for the agent `scripted` of this roster.
+    pub(crate) async fn start(agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (project, runs) = (root.join("project"), root.join("runs"));
+        std::fs::create_dir(&project).unwrap();
+        std::fs::write(project.join("deploy.sh"), "echo first\n").unwrap();
+        let spec = TaskSpec {
+            text: "do it".into(),
+            project: "demo".into(),
+            project_path: project.to_str().unwrap().into(),
+            agent: "scripted".into(),
+            mode: Mode::Auto,
+            requester: owner(),
+            retry_of: None,
+            origin: None,
+        };
+        let id = TaskId::from_entropy(7);
+        let task = Task::received(id, spec, Timestamp::UNIX_EPOCH);
+        let (to_worker, from_hub) = mpsc::channel(64);
+        let desk = Arc::new(Desk {
+            state: Mutex::new(State { task, events: Vec::new(), questions: 0 }),
+            to_worker,
+            changed: Notify::new(),
+        });
+        let stop = CancellationToken::new();
+        let config = WorkerConfig {
+            runs: runs.clone(),
+            gate_paths: Vec::new(),
+            read_only: Vec::new(),
+            policy: Arc::new(Policy::built_in().unwrap()),
+            agents: agents(&root),
+        };
+        let link = Arc::new(Link(Arc::clone(&desk)));
+        let worker = Worker::new(config, link, stop.clone());
+        let tracker = TaskTracker::new();
+        tracker.spawn(worker.serve(from_hub));
+        tracker.close();
+        let world = Self { desk, project, runs, dir, tracker, stop };
+        world.desk.apply(&[Event::TaskQueued {}]).await;
+        world.desk.command(Command::Start).await.unwrap();
+        world
+    }
+
+    /// Waits for an event.
+    pub(crate) async fn wait<T>(&self, mut wanted: impl FnMut(&[Event]) -> Option<T>) -> T {
+        loop {
+            let changed = self.desk.changed.notified();
+            if let Some(found) = wanted(&self.events()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.desk.state.lock().unwrap().events.clone()
+    }
+
+    /// Waits until the question about this command is open.
+    pub(crate) async fn asked(&self, command: &str) -> ApprovalId {
+        self.wait(|_| self.open(command)).await
+    }
+
+    pub(crate) fn open(&self, command: &str) -> Option<ApprovalId> {
+        let state = self.desk.state.lock().unwrap();
+        let mut open = state.task.open().values();
+        let found = open.find(|approval| approval.action.subject() == command);
+        found.map(|approval| approval.id.clone())
+    }
+
+    pub(crate) async fn settle(&self, approval: ApprovalId, settlement: Settlement) {
+        self.desk.command(Command::Settle { approval, settlement }).await.unwrap();
+    }
+
+    pub(crate) async fn cancel(&self) {
+        self.desk.command(Command::Cancel { by: owner() }).await.unwrap();
+    }
+
+    /// How the task ended.
+    pub(crate) async fn end(&self) -> (Outcome, Reason) {
+        self.wait(|events| {
+            events.iter().find_map(|event| match event {
+                Event::TaskFinished { outcome, reason } => Some((*outcome, reason.clone())),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    /// The events of one command, shortly: `verdict`, `asked`, `started`, `refused: why`, …
+    pub(crate) fn story(&self, command: &str) -> Vec<String> {
+        let events = self.events();
+        let mut ids = Vec::new();
+        let mut story = Vec::new();
+        for event in &events {
+            match event {
+                Event::Verdict { action_id, action, .. } if action.subject() == command => {
+                    ids.push(*action_id);
+                    story.push("verdict".into());
+                }
+                Event::ApprovalRequested { approval, .. } if ids.contains(&approval.action_id) => {
+                    story.push("asked".into());
+                }
+                Event::ApprovalDecided { action_id, settlement, .. } if ids.contains(action_id) => {
+                    story.push(settlement.words());
+                }
+                Event::ActionStarted { action_id, .. } if ids.contains(action_id) => {
+                    story.push("started".into());
+                }
+                Event::ActionFinished { action_id, result, .. } if ids.contains(action_id) => {
+                    story.push(result.ending.words());
+                }
+                Event::ActionRefused { action_id, reason, .. } if ids.contains(action_id) => {
+                    story.push(format!("refused: {reason}"));
+                }
+                _ => {}
+            }
+        }
+        story
+    }
+
+    /// Ends the worker and whatever it runs.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.wait().await;
+    }
+}
+
+impl Desk {
+    async fn command(&self, command: Command) -> Result<(), String> {
+        let events = {
+            let state = self.state.lock().unwrap();
+            decide(&state.task, command, Timestamp::UNIX_EPOCH)
+                .map_err(|refusal| refusal.to_string())?
+        };
+        self.apply(&events).await;
+        Ok(())
+    }
+
+    async fn apply(&self, events: &[Event]) {
+        for event in events {
+            let effect = {
+                let mut state = self.state.lock().unwrap();
+                state.task.apply(event, Timestamp::UNIX_EPOCH).unwrap();
+                state.events.push(event.clone());
+                effect(&state.task, event)
+            };
+            if let Some(word) = effect {
+                self.to_worker.send(word).await.unwrap();
+            }
+        }
+        self.changed.notify_waiters();
+    }
+}
+
+struct Link(Arc<Desk>);
+
+impl HubLink for Link {
+    fn report(
+        &self,
+        _: TaskId,
+        run: RunNumber,
+        report: Report,
+    ) -> Pin<Box<dyn Future<Output = Result<(), LinkError>> + Send>> {
+        let desk = Arc::clone(&self.0);
+        Box::pin(async move {
+            let number = {
+                let mut state = desk.state.lock().unwrap();
+                state.questions += 1;
+                state.questions
+            };
+            let asking =
+                (ApprovalId::from_entropy(number.into()), Timestamp::from_second(3600).unwrap());
+            desk.command(Command::Report { run, report, asking }).await.map_err(LinkError::Refused)
+        })
+    }
+}
+
+/// The person of these tests.
+pub(crate) fn owner() -> Principal {
+    Principal { platform: Platform::Console, id: "owner".into() }
+}
