@@ -13,5 +13,6 @@ mod fresh;
 mod main_job;
 mod recovery;
 mod telegram;
+mod telegram_cards;
 mod telegram_soak;
 mod terminal;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 mod approval;
+mod open;
 mod result;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ mod timeline;
 pub use approval::ApprovalCard;
 pub use approval::Settled;
 pub use approval::receipt;
+pub use open::OpenLine;
+pub use open::denied_all;
 pub use result::DiffLine;
 pub use result::DiffSign;
 pub use result::ResultCard;
@@ -62,6 +65,10 @@ pub enum Press {
     Deny,
     /// Do not run it, and tell the agent why.
     DenyWithReason,
+    /// Run nothing of what is listed above the button.
+    DenyAll,
+    /// Bring a message anew.
+    Show,
     /// Stop the task.
     Stop,
     /// Write the changes into the project.
@@ -144,6 +151,8 @@ impl Press {
             Self::ApproveForTask => "Approve for this task",
             Self::Deny => "Deny",
             Self::DenyWithReason => "Deny with reason",
+            Self::DenyAll => "Deny all",
+            Self::Show => "Show it",
             Self::Stop => "Stop",
             Self::Apply => "Apply",
             Self::Branch => "Branch",

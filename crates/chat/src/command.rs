@@ -9,6 +9,8 @@ use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::mode::Mode;
 
+use crate::quiet::Quiet;
+
 /// Words for a new task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -29,6 +31,8 @@ pub enum Command {
     Tasks,
     /// `/status [TASK]`.
     Status(Option<TaskId>),
+    /// `/approvals`: every open question.
+    Approvals,
     /// `/cancel [TASK]`.
     Cancel(Option<TaskId>),
     /// `/mode [MODE]`.
@@ -43,6 +47,8 @@ pub enum Command {
     Log(Option<TaskId>),
     /// `/grants`.
     Grants,
+    /// `/quiet [HOURS]`: when the person's chat does not ring; none asks, and `off` ends it.
+    Quiet(Option<Option<Quiet>>),
     /// `/who`.
     Who,
     /// `/help`.
@@ -52,10 +58,11 @@ pub enum Command {
 }
 
 /// A command for the platform's menu: its name and what it does.
-pub const MENU: [(&str, &str); 11] = [
+pub const MENU: [(&str, &str); 13] = [
     ("run", "hand over a task"),
     ("tasks", "the latest tasks"),
     ("status", "how a task stands, with its open questions"),
+    ("approvals", "every open question, and one button that denies them all"),
     ("cancel", "stop a task"),
     ("mode", "how much is decided without you, in this chat"),
     ("project", "the project of this chat's tasks"),
@@ -63,6 +70,7 @@ pub const MENU: [(&str, &str); 11] = [
     ("diff", "what a task changed"),
     ("log", "what a task did"),
     ("grants", "what holds for the rest of running tasks"),
+    ("quiet", "when this chat does not ring: 22-7, 22-7 questions, off"),
     ("who", "who may do what here"),
 ];
 
@@ -166,6 +174,7 @@ fn command(rest: &str, target: Option<&Target>, bot: &str, projects: &[String]) 
         },
         "tasks" => Ok(Command::Tasks),
         "status" => task().map(Command::Status),
+        "approvals" => Ok(Command::Approvals),
         "cancel" | "stop" => task().map(Command::Cancel),
         "mode" => given.as_deref().map(parse).transpose().map(Command::Mode),
         "project" => Ok(Command::Project(given)),
@@ -173,6 +182,11 @@ fn command(rest: &str, target: Option<&Target>, bot: &str, projects: &[String]) 
         "diff" => task().map(Command::Diff),
         "log" => task().map(Command::Log),
         "grants" => Ok(Command::Grants),
+        "quiet" => match given.as_deref() {
+            None => Ok(Command::Quiet(None)),
+            Some("off") => Ok(Command::Quiet(Some(None))),
+            Some(hours) => parse(hours).map(|quiet| Command::Quiet(Some(Some(quiet)))),
+        },
         "who" => Ok(Command::Who),
         "help" => Ok(Command::Help),
         "start" | "pair" => Ok(Command::Start(given)),

@@ -2,10 +2,12 @@
 
 pub mod card;
 pub mod command;
+pub mod copies;
 pub mod outbox;
 pub mod pairing;
 pub mod people;
 pub mod port;
+pub mod quiet;
 pub mod render;
 pub mod report;
 pub mod rich;

@@ -7,6 +7,8 @@ use gatepost_domain::chat::ChatNote;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
+use serde::Deserialize;
+use serde::Serialize;
 
 /// How often a stranger gets an answer; after that there is silence, so that nobody can use the
 /// bot to make noise or to find out more.
@@ -23,6 +25,26 @@ pub struct People {
     roles: BTreeMap<Principal, BTreeSet<Role>>,
     told: BTreeMap<Principal, u8>,
     answered: usize,
+}
+
+/// Where people are asked what a task of a group, or of somebody who is no approver, wants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asking {
+    /// In the task's own chat.
+    #[default]
+    Chat,
+    /// In each approver's private chat; the task's own chat sees only that somebody is waited for.
+    Private,
+}
+
+/// Who is asked where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// Whether the task's own chat shows its questions.
+    pub own: bool,
+    /// Whose private chats show them as well.
+    pub private: Vec<Principal>,
 }
 
 /// What a stranger gets.
@@ -64,6 +86,8 @@ impl People {
             | ChatNote::NotSent { .. }
             | ChatNote::CodeVouched { .. }
             | ChatNote::Preferred { .. }
+            | ChatNote::Quiet { .. }
+            | ChatNote::Listed { .. }
             | ChatNote::ChatMoved { .. } => {}
         }
     }
@@ -95,6 +119,24 @@ impl People {
     /// Everybody with a role.
     pub fn with(&self, role: Role) -> impl Iterator<Item = &Principal> {
         self.roles.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(who, _)| who)
+    }
+
+    /// Where questions of a task are shown. `home` is whose private chat the task came in; none
+    /// when it came in a group.
+    ///
+    /// Somebody who is no approver and writes in private would ask nobody but themselves, so the
+    /// approvers are asked in their own chats, however it is configured.
+    #[must_use]
+    pub fn audience(&self, asking: Asking, home: Option<&Principal>) -> Audience {
+        let approvers = || self.with(Role::Approver).cloned().collect();
+        match (home, asking) {
+            (Some(person), _) if self.is(person, Role::Approver) => {
+                Audience { own: true, private: Vec::new() }
+            }
+            (Some(_), Asking::Chat) => Audience { own: true, private: approvers() },
+            (None, Asking::Chat) => Audience { own: true, private: Vec::new() },
+            (Some(_) | None, Asking::Private) => Audience { own: false, private: approvers() },
+        }
     }
 
     /// What a stranger gets now. Note [`ChatNote::StrangerTold`] before answering.
@@ -134,6 +176,26 @@ mod tests {
         let elsewhere = Principal { platform: Platform::Discord, id: "1001".into() };
         assert!(!people.knows(&elsewhere), "an id holds on its own platform only");
         assert!(!people.has_admin());
+    }
+
+    #[test]
+    fn whoever_may_answer_is_asked_and_a_group_only_where_it_may_read_along() {
+        let mut people = People::new(Platform::Telegram);
+        people.grant(Role::Approver, ["1".into(), "2".into()]);
+        people.grant(Role::Requester, ["1".into(), "3".into()]);
+        let both = vec![who("1"), who("2")];
+        let cases = [
+            (Asking::Chat, None, true, vec![]),
+            (Asking::Private, None, false, both.clone()),
+            (Asking::Chat, Some("1"), true, vec![]),
+            (Asking::Private, Some("1"), true, vec![]),
+            (Asking::Chat, Some("3"), true, both.clone()),
+            (Asking::Private, Some("3"), false, both),
+        ];
+        for (asking, home, own, private) in cases {
+            let audience = people.audience(asking, home.map(who).as_ref());
+            assert_eq!(audience, Audience { own, private }, "{asking:?} {home:?}");
+        }
     }
 
     #[test]

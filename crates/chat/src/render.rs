@@ -8,11 +8,13 @@ use crate::card::ApprovalCard;
 use crate::card::DiffLine;
 use crate::card::DiffSign;
 use crate::card::Entry;
+use crate::card::OpenLine;
 use crate::card::ResultCard;
 use crate::card::Speaker;
 use crate::card::TaskCard;
 use crate::card::TaskLine;
 use crate::card::Tone;
+use crate::quiet::Quiet;
 use crate::report;
 use crate::report::Reader;
 use crate::rich::Rich;
@@ -31,6 +33,9 @@ const STEP: usize = 120;
 /// How many lines an action may have before it is folded.
 const LINES: usize = 12;
 
+/// How many people a card names.
+const NAMED: usize = 8;
+
 /// What an action that does not fit shows of its head and of its tail, in units.
 const ENDS: usize = 700;
 
@@ -44,12 +49,32 @@ pub struct Question {
     pub file: Option<String>,
 }
 
+/// What a live card says beside what its task did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many tasks went before it when it was taken.
+    pub ahead: usize,
+    /// Who is asked elsewhere, where the task's own chat does not show its questions.
+    pub asked: Option<Asked>,
+}
+
+/// Who is asked in a chat of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose chat has the question, or will have it.
+    pub reached: Vec<String>,
+    /// Who could not be written to.
+    pub unreached: Vec<String>,
+}
+
 /// A task's live card.
 #[must_use]
-pub fn task(card: &TaskCard, ahead: usize, limit: usize) -> Rich {
+pub fn task(card: &TaskCard, standing: &Standing, limit: usize) -> Rich {
     let line = &card.line;
     let words = match line.state {
-        State::Queued if ahead > 0 => format!("queued; {ahead} before it when it came"),
+        State::Queued if standing.ahead > 0 => {
+            format!("queued {} when it came", ordinal(standing.ahead + 1))
+        }
         State::Received
         | State::Queued
         | State::Preparing
@@ -78,8 +103,7 @@ pub fn task(card: &TaskCard, ahead: usize, limit: usize) -> Rich {
     }
     let open = card.entries.iter().filter(|entry| is_open_question(entry)).count();
     if open > 0 {
-        let what = if open == 1 { "question waits" } else { "questions wait" };
-        rich = rich.line().line().styled(Style::Bold, &format!("{open} {what} for an answer"));
+        rich = waits(rich.line().line(), open, standing.asked.as_ref());
     }
     if let Some(result) = &card.result {
         rich = rich.line().line().plain(&result.short.join(" · "));
@@ -100,22 +124,27 @@ pub fn receipt(card: &TaskCard, ahead: usize) -> Rich {
         .plain(&format!("project {}", line.project));
     match ahead {
         0 => rich,
-        1 => rich.line().plain("1 task went before it"),
-        n => rich.line().plain(&format!("{n} tasks went before it")),
+        n => rich.line().plain(&format!("queued {} for this project", ordinal(n + 1))),
     }
 }
 
-/// A question, whole or with its file.
+/// A question, whole or with its file. `approvers` are the ids of those who may answer it.
 #[must_use]
-pub fn question(card: &ApprovalCard, reader: Reader, limit: usize) -> Question {
+pub fn question(
+    card: &ApprovalCard,
+    approvers: &[String],
+    reader: Reader,
+    limit: usize,
+) -> Question {
     let lines = card.action.text.lines().count();
     let style = if lines > LINES { Style::Folded } else { Style::Pre };
-    let whole = framed(card, reader, Rich::new().styled(style, &card.action.text), usize::MAX);
+    let action = Rich::new().styled(style, &card.action.text);
+    let whole = framed(card, approvers, reader, action, usize::MAX);
     if whole.units() <= limit {
         return Question { text: whole, file: None };
     }
     let ends = head_and_tail(&card.action.text);
-    let text = framed(card, reader, ends, 200).cut(limit);
+    let text = framed(card, approvers, reader, ends, 200).cut(limit);
     Question { text, file: Some(report::approval(card, reader)) }
 }
 
@@ -131,7 +160,7 @@ pub fn unshown(question: &Question, limit: usize) -> Rich {
 /// What a finished task came to.
 #[must_use]
 pub fn result(card: &TaskCard, reader: Reader, limit: usize) -> Rich {
-    let Some(result) = &card.result else { return task(card, 0, limit) };
+    let Some(result) = &card.result else { return task(card, &Standing::default(), limit) };
     let mut rich = headline(card, result);
     let mut folded = String::new();
     for section in &result.sections {
@@ -159,6 +188,37 @@ pub fn result(card: &TaskCard, reader: Reader, limit: usize) -> Rich {
     }
     if let Some(words) = delivery {
         rich = rich.line().line().styled(Style::Bold, words);
+    }
+    rich.cut(limit)
+}
+
+/// Every open question in one list. `left_out` says how many the list does not show.
+#[must_use]
+pub fn open_questions(lines: &[OpenLine], left_out: usize, reader: Reader, limit: usize) -> Rich {
+    let open = lines.iter().filter(|line| line.settled.is_none()).count() + left_out;
+    let title = match open {
+        0 => "No question is open.".to_owned(),
+        1 => "1 question is open.".to_owned(),
+        n => format!("{n} questions are open."),
+    };
+    let mut rich = Rich::new().styled(Style::Bold, &title);
+    for (number, line) in (1..).zip(lines) {
+        rich = rich.line().plain(&format!("{number}. ")).styled(Style::Code, line.task.as_str());
+        rich = match &line.action {
+            Some(action) => rich.plain(&format!(" {}: ", line.title)).styled(Style::Code, action),
+            None => rich.plain(" waits for an approver"),
+        };
+        let when = match &line.settled {
+            Some(settled) => format!(" · {settled}"),
+            None => {
+                let until = clock(line.expires_at, reader.now, reader.offset);
+                format!(" · until {until} ({})", relative(line.expires_at, reader.now))
+            }
+        };
+        rich = rich.plain(&when);
+    }
+    if left_out > 0 {
+        rich = rich.line().plain(&format!("and {left_out} more, once these are settled"));
     }
     rich.cut(limit)
 }
@@ -232,6 +292,10 @@ pub fn help(projects: &[String], mode: Option<Mode>) -> Rich {
             " A reply to a task's message goes to that task. What is risky comes back as a \
              question with buttons; only the buttons decide, never what you write.\n",
         )
+        .plain(
+            "\nOnly questions and results ring. In /quiet hours neither does, unless you set them \
+             with the word questions.\n",
+        )
         .plain("\nAt the start, #project and @agent choose for this task.\n");
     for (name, what) in crate::command::MENU {
         rich = rich.line().plain(&format!("/{name} – {what}"));
@@ -241,11 +305,83 @@ pub fn help(projects: &[String], mode: Option<Mode>) -> Rich {
     rich.line().line().plain(&format!("Projects: {projects}. Mode here: {mode}."))
 }
 
+/// A person's quiet hours in words.
+#[must_use]
+pub fn quiet(quiet: Option<Quiet>, reader: Reader) -> String {
+    let now = clock(reader.now, reader.now, reader.offset);
+    let how = "Write /quiet 22-7, /quiet 22-7 questions or /quiet off.";
+    let Some(quiet) = quiet else {
+        return format!(
+            "You have no quiet hours: questions and results ring. It is {now} here. {how}"
+        );
+    };
+    let (_, _, questions_ring) = quiet.parts();
+    let hours = quiet.to_string();
+    let hours = hours.split(' ').next().unwrap_or_default();
+    let what = if questions_ring {
+        "nothing but questions rings in our private chat"
+    } else {
+        "nothing rings in our private chat, questions neither"
+    };
+    format!("From {hours}, {what}; all of it still comes. It is {now} here. {how}")
+}
+
 /// A person's roles in words.
 #[must_use]
 pub fn roles(roles: &[Role]) -> String {
     let words: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
     words.join(", ")
+}
+
+/// How many questions wait, and for whom.
+fn waits(rich: Rich, open: usize, asked: Option<&Asked>) -> Rich {
+    let what = if open == 1 { "question waits" } else { "questions wait" };
+    let list = if open > 1 { "; /approvals lists them" } else { "" };
+    let Some(asked) = asked else {
+        return rich.styled(Style::Bold, &format!("{open} {what} for an answer{list}"));
+    };
+    let mut rich = rich.styled(Style::Bold, &format!("{open} {what} for an approver{list}"));
+    if !asked.reached.is_empty() {
+        rich = rich.line().plain(&format!("asked in private: {}", named(&asked.reached)));
+    }
+    if !asked.unreached.is_empty() {
+        let (who, begin) = (named(&asked.unreached), "they must open a chat with this bot first");
+        rich = rich.line().plain(&format!("could not be asked in private: {who}; {begin}"));
+    }
+    if asked.reached.is_empty() && asked.unreached.is_empty() {
+        rich = rich.line().plain("nobody here is an approver; it can be answered in the console");
+    }
+    rich
+}
+
+/// Who may answer a question, in words for the beginning of a sentence.
+fn may_answer(approvers: &[String]) -> String {
+    match approvers {
+        [] => "Nobody here is an approver; whoever has the console".to_owned(),
+        [one] => format!("The approver {one}"),
+        all => format!("The approvers {}", named(all)),
+    }
+}
+
+/// Ids in a sentence; of many, the first.
+fn named(ids: &[String]) -> String {
+    let first = ids.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// `1st`, `2nd`, `3rd`, `11th`.
+fn ordinal(n: usize) -> String {
+    let ending = match (n % 100, n % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
 }
 
 fn headline(card: &TaskCard, result: &ResultCard) -> Rich {
@@ -258,7 +394,13 @@ fn headline(card: &TaskCard, result: &ResultCard) -> Rich {
     rich.plain(&result.short.join(" · "))
 }
 
-fn framed(card: &ApprovalCard, reader: Reader, action: Rich, most: usize) -> Rich {
+fn framed(
+    card: &ApprovalCard,
+    approvers: &[String],
+    reader: Reader,
+    action: Rich,
+    most: usize,
+) -> Rich {
     let part = |text: &str| {
         if text.chars().count() > most { one_line(text, most) } else { text.to_owned() }
     };
@@ -293,8 +435,9 @@ fn framed(card: &ApprovalCard, reader: Reader, action: Rich, most: usize) -> Ric
         None => {
             let until = clock(card.expires_at, reader.now, reader.offset);
             let distance = relative(card.expires_at, reader.now);
+            let who = may_answer(approvers);
             rich.line().line().plain(&format!(
-                "An approver may answer until {until} ({distance}); then it is denied by itself."
+                "{who} may answer until {until} ({distance}); then it is denied by itself."
             ))
         }
     }

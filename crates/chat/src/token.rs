@@ -6,6 +6,7 @@
 //! is another, and the token of that state is another too.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
@@ -51,6 +52,12 @@ pub enum Meaning {
         task: TaskId,
         /// Which message of it.
         key: String,
+    },
+    /// These questions are to be denied, and no others. It is good once because a question is
+    /// settled once.
+    DenyAll {
+        /// The questions that were listed above the button.
+        questions: BTreeSet<ApprovalId>,
     },
 }
 
@@ -112,6 +119,8 @@ impl Mint {
             Meaning::Answer { task, .. }
             | Meaning::Task { task, .. }
             | Meaning::Show { task, .. } => task != gone,
+            // It stands for several tasks; of one that is gone it can deny nothing.
+            Meaning::DenyAll { .. } => true,
         });
     }
 }
@@ -142,6 +151,18 @@ mod tests {
         assert_eq!(Mint::new("secret").meaning(token.as_str()), None, "only what was made");
         mint.forget(&TaskId::from_entropy(7));
         assert_eq!(mint.meaning(token.as_str()), None);
+    }
+
+    #[test]
+    fn denying_all_means_the_listed_questions_in_any_order_and_no_others() {
+        let mut mint = Mint::new("secret");
+        let mut all = |ids: &[u128]| {
+            let questions = ids.iter().copied().map(ApprovalId::from_entropy).collect();
+            mint.token(Meaning::DenyAll { questions })
+        };
+        assert_eq!(all(&[1, 2]), all(&[2, 1]));
+        assert_ne!(all(&[1, 2]), all(&[1, 2, 3]), "one that came later is another list");
+        assert_ne!(all(&[1]), all(&[2]));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::id::ApprovalId;
 use crate::mode::Mode;
 use crate::principal::Platform;
 use crate::principal::Principal;
@@ -49,6 +50,9 @@ pub enum ChatNote {
     NotSent {
         /// What the message is.
         key: String,
+        /// The chat; empty in notes of earlier versions, which knew only the task's own.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        chat: String,
         /// Why.
         why: String,
     },
@@ -82,6 +86,25 @@ pub enum ChatNote {
         /// The mode.
         mode: Option<Mode>,
     },
+    /// Somebody said when their chat does not ring, in minutes since midnight where they are; none
+    /// when both are the same.
+    Quiet {
+        /// Who.
+        who: Principal,
+        /// When that begins.
+        from: u16,
+        /// When it ends.
+        until: u16,
+        /// Whether questions ring nevertheless.
+        #[serde(default)]
+        questions_ring: bool,
+    },
+    /// Open questions are about to be shown as one list, with one button that denies these and no
+    /// others.
+    Listed {
+        /// The questions.
+        approvals: Vec<ApprovalId>,
+    },
     /// A chat goes on under another id.
     ChatMoved {
         /// Its old id.
@@ -98,7 +121,10 @@ impl ChatNote {
         match self {
             Self::Sending { key, chat } => format!("sending {key} to {chat}"),
             Self::Sent { key, chat, message } => format!("sent {key} to {chat} as {message}"),
-            Self::NotSent { key, why } => format!("{key} was not sent: {why}"),
+            Self::NotSent { key, chat, why } => match chat.as_str() {
+                "" => format!("{key} was not sent: {why}"),
+                chat => format!("{key} was not sent to {chat}: {why}"),
+            },
             Self::StrangerTold { who } => format!("told {who} that they may do nothing here"),
             Self::Joined { who, roles, by } => {
                 let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
@@ -116,6 +142,15 @@ impl ChatNote {
                     or(&mode)
                 )
             }
+            Self::Quiet { who, from, until, .. } if from == until => {
+                format!("{who} has no quiet hours")
+            }
+            Self::Quiet { who, from, until, questions_ring } => {
+                let but = if *questions_ring { ", but questions ring" } else { "" };
+                let clock = |minutes: &u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+                format!("{who} is not rung from {} to {}{but}", clock(from), clock(until))
+            }
+            Self::Listed { approvals } => format!("a list of {} open questions", approvals.len()),
             Self::ChatMoved { from, to } => format!("chat {from} is now {to}"),
         }
     }

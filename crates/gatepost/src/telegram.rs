@@ -1,9 +1,11 @@
 //! The Telegram bot's settings, put together from environment, file and data directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gatepost_chat::quiet::Quiet;
 use gatepost_telegram::Settings;
 use gatepost_telegram::Sources;
 use gatepost_telegram::Token;
@@ -54,7 +56,21 @@ pub(crate) fn settings(
         approvers: file.approvers.clone(),
         admins: file.admins.clone(),
         groups: file.groups.clone(),
+        asking: file.approvals,
+        quiet: quiet(file)?,
     }))
+}
+
+/// Whose chat is quiet when, by the number of the person.
+fn quiet(file: &config::schema::Telegram) -> Result<BTreeMap<u64, Quiet>, Failure> {
+    let person = |(id, quiet): (&String, &Quiet)| match id.parse() {
+        Ok(id) => Ok((id, *quiet)),
+        Err(_) => {
+            Err(Failure::new(format!("`{id}` in `[telegram.quiet]` is no number of a person"))
+                .hint("people are named by Telegram's number, such as \"1001\" = \"22:00-07:00\""))
+        }
+    };
+    file.quiet.iter().map(person).collect()
 }
 
 /// The file that the configuration names for the token.

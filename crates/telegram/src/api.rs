@@ -90,7 +90,7 @@ pub struct Webhook {
 /// A button under a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     pub(crate) data: String,
 }
 
@@ -310,9 +310,10 @@ impl Api {
 }
 
 fn keyboard(rows: &[Vec<Key>]) -> InlineKeyboardMarkup {
-    InlineKeyboardMarkup::new(rows.iter().map(|row| {
-        row.iter().map(|key| InlineKeyboardButton::callback(key.label, key.data.clone()))
-    }))
+    InlineKeyboardMarkup::new(
+        rows.iter()
+            .map(|row| row.iter().map(|key| InlineKeyboardButton::callback(&key.label, &key.data))),
+    )
 }
 
 fn reply_to(message: i32) -> ReplyParameters {

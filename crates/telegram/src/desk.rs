@@ -11,14 +11,17 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gatepost_chat::command::Target;
+use gatepost_chat::copies::Copies;
 use gatepost_chat::outbox::Outbox;
 use gatepost_chat::outbox::Pace;
 use gatepost_chat::outbox::Parcel;
 use gatepost_chat::outbox::Step;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::pairing::Pairing;
+use gatepost_chat::people::Asking;
 use gatepost_chat::people::People;
 use gatepost_chat::port::Hub;
+use gatepost_chat::quiet::Hours;
 use gatepost_chat::report::Reader;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::token::Mint;
@@ -45,8 +48,10 @@ use crate::inbound::Place;
 use crate::poll::Delivered;
 use crate::settings::Sources;
 
+mod ask;
 mod commands;
 mod keys;
+mod open;
 mod recall;
 mod said;
 mod tap;
@@ -83,6 +88,17 @@ enum Op {
     Nudge(TaskId, String),
     /// The prompt for the reason of a denial.
     Prompt(TaskId, ApprovalId),
+    /// Every open question, in a new message for whoever asked for it.
+    Open {
+        /// What it answers.
+        reply: i32,
+        /// The topic, where the chat has topics.
+        thread: Option<i32>,
+        /// Whether whoever asked may deny them.
+        approver: bool,
+    },
+    /// The chat's list of open questions, as they are now.
+    Relist,
     /// Words, once.
     Say {
         /// The words.
@@ -115,23 +131,8 @@ struct Home {
     place: Place,
     /// The message that asked for the task.
     asked: Option<i32>,
-    /// Its messages by what they are.
-    shown: BTreeMap<String, Shown>,
     /// How many tasks went before it when it was taken.
     ahead: usize,
-}
-
-/// What is known of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shown {
-    /// It is being sent.
-    Sending,
-    /// It is there, with this number; and a print of what it says, to leave out empty edits.
-    There { message: i32, print: Option<u64> },
-    /// Nobody knows whether it arrived.
-    Unsure,
-    /// It was refused for good.
-    Refused,
 }
 
 /// What tasks of a chat get that name nothing else.
@@ -167,6 +168,12 @@ pub(crate) struct Desk {
     mint: Mint,
     outbox: Outbox<Op>,
     homes: BTreeMap<TaskId, Home>,
+    /// Where the messages of tasks are, those of tasks that live elsewhere as well.
+    copies: BTreeMap<TaskId, Copies<i64, i32>>,
+    /// The latest list of open questions of each chat.
+    lists: BTreeMap<i64, open::Listing>,
+    asking: Asking,
+    hours: Hours,
     /// Which message belongs to what, for replies.
     messages: BTreeMap<(i64, i32), Target>,
     preferences: BTreeMap<i64, Preference>,
@@ -193,6 +200,8 @@ pub(crate) struct Parts {
     pub(crate) people: People,
     pub(crate) pairing: Pairing,
     pub(crate) mint: Mint,
+    pub(crate) asking: Asking,
+    pub(crate) hours: Hours,
     pub(crate) sources: Sources,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -201,8 +210,21 @@ pub(crate) struct Parts {
 /// Serves until told to stop.
 pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
     let (told, mut results) = mpsc::channel(TOLD);
-    let Parts { hub, api, bot, bot_id, groups, people, pairing, mint, sources, tracker, stop } =
-        parts;
+    let Parts {
+        hub,
+        api,
+        bot,
+        bot_id,
+        groups,
+        people,
+        pairing,
+        mint,
+        asking,
+        hours,
+        sources,
+        tracker,
+        stop,
+    } = parts;
     let begun_at = (sources.now)();
     let mut desk = Desk {
         hub,
@@ -215,6 +237,10 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         mint,
         outbox: Outbox::resumed(PACE),
         homes: BTreeMap::new(),
+        copies: BTreeMap::new(),
+        lists: BTreeMap::new(),
+        asking,
+        hours,
         messages: BTreeMap::new(),
         preferences: BTreeMap::new(),
         away: BTreeMap::new(),
@@ -316,13 +342,13 @@ impl Desk {
         if let Event::TaskReceived { spec } = &record.event {
             self.adopt(task, spec);
         }
-        if !self.homes.contains_key(task) {
-            return;
-        }
         self.push(task, "card", Urgency::Progress, Op::Card(task.clone()));
         match &record.event {
             Event::ApprovalRequested { approval, .. } => self.ask(task, &approval.id),
-            Event::ApprovalDecided { approval, .. } => self.ask(task, approval),
+            Event::ApprovalDecided { approval, .. } => {
+                self.ask(task, approval);
+                self.relist(approval);
+            }
             Event::TaskFinished { .. }
             | Event::DeliveryRequested { .. }
             | Event::DeliveryFinished { .. } => {
@@ -347,18 +373,23 @@ impl Desk {
         }
     }
 
-    /// Shows a question as it is now.
-    fn ask(&mut self, task: &TaskId, approval: &ApprovalId) {
-        let op = Op::Question(task.clone(), approval.clone());
-        self.push(task, &question_key(approval), Urgency::Loud, op);
-    }
-
     /// Queues a message of a task in the task's chat.
     fn push(&mut self, task: &TaskId, key: &str, urgency: Urgency, content: Op) {
-        let Some(home) = self.homes.get(task) else { return };
-        let (chat, group) = (home.place.chat.to_string(), !home.place.private);
-        let slot = format!("{task}/{key}");
-        self.outbox.push(Parcel { chat, group, slot, urgency, content });
+        if let Some(chat) = self.home_chat(task) {
+            self.push_to(chat, &format!("{task}/{key}"), urgency, content);
+        }
+    }
+
+    /// Queues something for a chat, in a slot of the chat.
+    fn push_to(&mut self, chat: i64, slot: &str, urgency: Urgency, content: Op) {
+        // Private chats have their person's number, groups a negative one
+        // (<https://core.telegram.org/bots/api#chat>).
+        let (group, slot) = (chat < 0, slot.to_owned());
+        self.outbox.push(Parcel { chat: chat.to_string(), group, slot, urgency, content });
+    }
+
+    fn home_chat(&self, task: &TaskId) -> Option<i64> {
+        self.homes.get(task).map(|home| home.place.chat)
     }
 
     /// Queues words for a chat.
@@ -418,9 +449,12 @@ impl Desk {
         self.moves.insert(from, to);
         for home in self.homes.values_mut().filter(|home| home.place.chat == from) {
             home.place.chat = to;
-            // The messages stayed behind in the old group and cannot be edited from the new one.
-            home.shown.clear();
         }
+        // The messages stayed behind in the old group and cannot be edited from the new one.
+        for copies in self.copies.values_mut() {
+            copies.forget_chat(from);
+        }
+        self.lists.remove(&from);
         if let Some(preference) = self.preferences.remove(&from) {
             self.preferences.insert(to, preference);
         }

@@ -8,8 +8,10 @@ use gatepost_chat::pairing::Code;
 use gatepost_chat::pairing::Pairing;
 use gatepost_chat::people::People;
 use gatepost_chat::port::Hub;
+use gatepost_chat::quiet::Hours;
 use gatepost_chat::token::Mint;
 use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -67,6 +69,10 @@ pub fn start(
     for note in known {
         with_joined.recall(note);
     }
+    let mut hours = Hours::default();
+    for (id, quiet) in settings.quiet.clone() {
+        hours.configure(Principal { platform: Platform::Telegram, id: id.to_string() }, quiet);
+    }
     let mut pairing = Pairing::default();
     // Whoever has named requesters or approvers has said who may do what.
     let named = !settings.requesters.is_empty() || !settings.approvers.is_empty();
@@ -98,6 +104,8 @@ pub fn start(
             people,
             pairing,
             mint,
+            asking: settings.asking,
+            hours,
             sources,
             tracker: on.clone(),
             stop,

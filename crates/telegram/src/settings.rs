@@ -1,8 +1,11 @@
 //! What the adapter is told once, at its start.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use gatepost_chat::people::Asking;
+use gatepost_chat::quiet::Quiet;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -23,6 +26,10 @@ pub struct Settings {
     pub admins: Vec<u64>,
     /// The groups that are listened to.
     pub groups: Vec<i64>,
+    /// Where questions of groups are asked.
+    pub asking: Asking,
+    /// Whose private chat does not ring when, until they say otherwise.
+    pub quiet: BTreeMap<u64, Quiet>,
 }
 
 /// Where the adapter gets the time and random bits from.

@@ -143,7 +143,7 @@ pub fn receipt(answered: &Answered) -> String {
     }
 }
 
-fn title(action: &Action) -> &'static str {
+pub(super) fn title(action: &Action) -> &'static str {
     match action {
         Action::Exec(_) => "Wants to run a command",
         Action::Read { .. } => "Wants to read a file",

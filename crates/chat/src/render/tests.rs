@@ -46,9 +46,64 @@ fn card(command: &str, reason: &str) -> ApprovalCard {
     ApprovalCard::open(&TaskId::from_entropy(9), &approval)
 }
 
+fn ann() -> Vec<String> {
+    vec!["1001".into()]
+}
+
+#[test]
+fn open_questions_are_listed_one_a_line_and_say_how_they_were_settled() {
+    let line = |number: u128, command: &str| {
+        let card = card(command, "why");
+        OpenLine {
+            id: ApprovalId::from_entropy(number),
+            task: card.task.clone(),
+            title: card.title,
+            action: Some(one_line(command, 90)),
+            expires_at: card.expires_at,
+            settled: None,
+        }
+    };
+    let settled = OpenLine { settled: Some("denied by telegram:1".into()), ..line(3, "print(3)") };
+    let lines = [line(1, "print(1)"), line(2, "print(2)").without_action(), settled];
+    insta::assert_snapshot!(open_questions(&lines, 2, reader(), LIMIT).text(), @"
+    4 questions are open.
+    1. 900000 Wants to run Python: print(1) · until 13:30 (in 30 min)
+    2. 900000 waits for an approver · until 13:30 (in 30 min)
+    3. 900000 Wants to run Python: print(3) · denied by telegram:1
+    and 2 more, once these are settled
+    ");
+    assert_eq!(open_questions(&[], 0, reader(), LIMIT).text(), "No question is open.");
+}
+
+#[test]
+fn a_card_says_who_is_asked_elsewhere_and_who_cannot_be() {
+    let asked = |reached: &[&str], unreached: &[&str]| Asked {
+        reached: reached.iter().map(|id| (*id).to_owned()).collect(),
+        unreached: unreached.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let words = |open, asked: Option<Asked>| waits(Rich::new(), open, asked.as_ref());
+    assert_eq!(words(1, None).text(), "1 question waits for an answer");
+    assert_eq!(words(2, None).text(), "2 questions wait for an answer; /approvals lists them");
+    insta::assert_snapshot!(words(1, Some(asked(&["1001"], &["1003", "1004"]))).text(), @"
+    1 question waits for an approver
+    asked in private: 1001
+    could not be asked in private: 1003, 1004; they must open a chat with this bot first
+    ");
+    insta::assert_snapshot!(words(1, Some(asked(&[], &[]))).text(), @"
+    1 question waits for an approver
+    nobody here is an approver; it can be answered in the console
+    ");
+}
+
+#[test]
+fn places_in_a_queue_are_counted_as_people_count() {
+    let words: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 112].into_iter().map(ordinal).collect();
+    assert_eq!(words, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+}
+
 #[test]
 fn a_question_says_everything_in_one_message() {
-    let question = question(&card("print(1)", "a rule asks"), reader(), LIMIT);
+    let question = question(&card("print(1)", "a rule asks"), &ann(), reader(), LIMIT);
     assert_eq!(question.file, None);
     insta::assert_snapshot!(question.text.text(), @"
     ❓ Wants to run Python · task 900000
@@ -59,7 +114,7 @@ fn a_question_says_everything_in_one_message() {
     Why you are asked: a rule asks
     Rule: ask-first (ask-rule)
 
-    An approver may answer until 13:30 (in 30 min); then it is denied by itself.
+    The approver 1001 may answer until 13:30 (in 30 min); then it is denied by itself.
     ");
     let styles: Vec<_> = question.text.spans().iter().map(|span| span.style).collect();
     assert_eq!(styles, [Style::Bold, Style::Pre]);
@@ -68,12 +123,12 @@ fn a_question_says_everything_in_one_message() {
 #[test]
 fn a_long_action_is_folded_and_one_that_does_not_fit_goes_into_a_file() {
     let long = "x = 1\n".repeat(40);
-    let folded = question(&card(&long, "why"), reader(), LIMIT);
+    let folded = question(&card(&long, "why"), &ann(), reader(), LIMIT);
     assert!(folded.file.is_none() && folded.text.text().contains(long.trim()));
     assert!(folded.text.spans().iter().any(|span| span.style == Style::Folded));
 
     let huge = format!("print('head')\n{}\nprint('tail')", "y = 2\n".repeat(2000));
-    let cut = question(&card(&huge, "why"), reader(), LIMIT);
+    let cut = question(&card(&huge, "why"), &ann(), reader(), LIMIT);
     let shown = cut.text.text();
     assert!(shown.contains("print('head')") && shown.contains("print('tail')"), "{shown}");
     assert!(shown.contains("characters left out here"), "{shown}");
@@ -91,7 +146,7 @@ proptest! {
         command in "[\\PC\u{202e}\u{200b}*_`<>\\[\\]\n\u{1f600}]{1,6000}",
         reason in "\\PC{0,2000}",
     ) {
-        let question = question(&card(&command, &reason), reader(), LIMIT);
+        let question = question(&card(&command, &reason), &ann(), reader(), LIMIT);
         prop_assert!(question.text.units() <= LIMIT, "{}", question.text.units());
         let hidden = question.text.text().contains(['\u{202e}', '\u{200b}']);
         prop_assert!(!hidden);

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_chat::people::Asking;
+use gatepost_chat::quiet::Quiet;
 use gatepost_domain::Mode;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -129,6 +131,16 @@ pub(crate) struct Telegram {
     /// The groups that are listened to, one by one.
     #[schemars(example = example_groups())]
     pub(crate) groups: Vec<i64>,
+    /// Where the questions of a group's tasks are asked: in the `chat` itself, or in each approver's
+    /// `private` chat, where the group sees only that somebody is waited for. Approvers must have
+    /// opened a chat with the bot once, or it cannot write to them.
+    #[schemars(with = "String")]
+    pub(crate) approvals: Asking,
+    /// When somebody's private chat with the bot does not ring, in the time of this machine, such as
+    /// `{ "1001" = "22:00-07:00" }`; with ` questions` behind the hours, questions still do.
+    /// Everybody can say otherwise with `/quiet`.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(crate) quiet: BTreeMap<String, Quiet>,
     /// A file that holds the token and nothing else, readable by you alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"~/telegram.token")]

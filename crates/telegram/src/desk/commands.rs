@@ -4,8 +4,10 @@ use gatepost_chat::card::TaskCard;
 use gatepost_chat::card::TaskLine;
 use gatepost_chat::card::mode_in_words;
 use gatepost_chat::command::Command;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::render;
+use gatepost_chat::render::Standing;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::rich::Style;
 use gatepost_chat::rich::units;
@@ -20,7 +22,6 @@ use gatepost_domain::request::TaskDetail;
 use super::Desk;
 use super::Home;
 use super::Op;
-use super::Shown;
 use super::question_key;
 use crate::entities::LIMIT;
 use crate::inbound::Said;
@@ -36,6 +37,9 @@ impl Desk {
         said: &Said,
         command: Command,
     ) -> Result<(), RequestError> {
+        if said.place.private {
+            self.reachable_now(said.place.chat);
+        }
         let answer = match command {
             Command::Run(words) => return self.submit(who, said, words).await,
             Command::Cancel(task) => return self.cancel(who, said, task).await,
@@ -44,6 +48,11 @@ impl Desk {
             Command::Log(task) => return self.long(said, task, Long::Log).await,
             Command::Mode(_) | Command::Project(_) | Command::Agent(_) => {
                 return self.prefer(who, said, command).await;
+            }
+            Command::Quiet(wish) => return self.quiet(who, said, wish).await,
+            Command::Approvals => {
+                self.list_open(who, said);
+                return Ok(());
             }
             Command::Tasks => self.tasks().await?,
             Command::Grants => self.grants().await?,
@@ -156,28 +165,36 @@ impl Desk {
         let here = self.homes.get(&id).is_some_and(|home| home.place.chat == said.place.chat);
         if !here {
             // A task of another chat is only looked at; its buttons stay where it was asked.
-            let card = render::task(&TaskCard::of(&detail), 0, LIMIT);
+            let card = render::task(&TaskCard::of(&detail), &Standing::default(), LIMIT);
             self.say(said.place, Some(said.message), card);
             return Ok(());
         }
-        self.again(&id, "card", Op::Card(id.clone()));
-        for open in detail.task.open().keys() {
-            self.again(&id, &question_key(open), Op::Question(id.clone(), open.clone()));
+        let chat = said.place.chat;
+        self.again(chat, &id, "card", Op::Card(id.clone()));
+        for open in detail
+            .task
+            .open()
+            .keys()
+            .filter(|_| self.may_see(chat, &id))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.again(chat, &id, &question_key(&open), Op::Question(id.clone(), open.clone()));
         }
         if detail.task.is_finished() {
-            self.again(&id, "result", Op::Result(id.clone()));
+            self.again(chat, &id, "result", Op::Result(id.clone()));
         }
         Ok(())
     }
 
     /// Sends a message of a task as a new one; the old one is no longer kept up to date.
-    pub(super) fn again(&mut self, task: &TaskId, key: &str, op: Op) {
-        if let Some(home) = self.homes.get_mut(task)
-            && home.shown.get(key) != Some(&Shown::Sending)
+    pub(super) fn again(&mut self, chat: i64, task: &TaskId, key: &str, op: Op) {
+        if let Some(copies) = self.copies.get_mut(task)
+            && copies.get(key, chat) != Some(&Copied::Sending)
         {
-            home.shown.remove(key);
+            copies.forget(key, chat);
         }
-        self.push(task, key, Urgency::Loud, op);
+        self.push_to(chat, &format!("{task}/{key}"), Urgency::Loud, op);
     }
 
     async fn long(

@@ -1,17 +1,25 @@
 //! The buttons under a task's messages, as the task is now.
 
+use std::collections::BTreeSet;
+
+use gatepost_chat::card::OpenLine;
 use gatepost_chat::card::Press;
 use gatepost_chat::card::TaskCard;
 use gatepost_chat::token::Meaning;
 use gatepost_chat::token::Mint;
+use gatepost_domain::approval::Approval;
 use gatepost_domain::event::Event;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::State;
 use gatepost_domain::request::TaskDetail;
 
+use super::question_key;
 use crate::api::Key;
 use crate::api::Under;
+
+/// How many buttons stand in one row, so that a phone shows their labels.
+const A_ROW: usize = 3;
 
 /// The number of the record that brought about what can be done with a task now. A button made for
 /// another state no longer means anything.
@@ -89,9 +97,42 @@ pub(super) fn result(mint: &mut Mint, detail: &TaskDetail) -> Under {
 
 /// Under a nudge: the message that may not have arrived.
 pub(super) fn show(mint: &mut Mint, id: &TaskId, key: &str) -> Under {
-    let meaning = Meaning::Show { task: id.clone(), key: key.to_owned() };
-    let data = mint.token(meaning).as_str().to_owned();
-    Under::Keys(vec![vec![Key { label: "Show it", data }]])
+    Under::Keys(vec![vec![bring(mint, id, key, Press::Show.label().to_owned())]])
+}
+
+/// Under a list of open questions: one to bring each that may be seen here, and one that denies
+/// `all` of them.
+pub(super) fn open(
+    mint: &mut Mint,
+    lines: &[OpenLine],
+    seen: &[ApprovalId],
+    all: Option<BTreeSet<ApprovalId>>,
+) -> Under {
+    let shown: Vec<_> = (1..)
+        .zip(lines)
+        .filter(|(_, line)| seen.contains(&line.id))
+        .map(|(number, line): (usize, _)| {
+            let label = format!("{} · {number}", Press::Show.label());
+            bring(mint, &line.task, &question_key(&line.id), label)
+        })
+        .collect();
+    let mut rows: Vec<Vec<Key>> = shown.chunks(A_ROW).map(<[Key]>::to_vec).collect();
+    rows.extend(all.map(|all| vec![deny_all(mint, all)]));
+    if rows.is_empty() { Under::Nothing } else { Under::Keys(rows) }
+}
+
+/// The button that denies these questions and no others.
+pub(super) fn deny_all(mint: &mut Mint, questions: BTreeSet<ApprovalId>) -> Key {
+    let data = mint.token(Meaning::DenyAll { questions }).as_str().to_owned();
+    Key { label: Press::DenyAll.label().to_owned(), data }
+}
+
+/// A question of a task, open or settled.
+pub(super) fn asked<'d>(detail: &'d TaskDetail, id: &ApprovalId) -> Option<&'d Approval> {
+    detail.records.iter().find_map(|record| match &record.event {
+        Event::ApprovalRequested { approval, .. } if approval.id == *id => Some(&**approval),
+        _ => None,
+    })
 }
 
 /// Makes every token a task's messages may carry now, so that a button from before a restart is
@@ -114,14 +155,19 @@ pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
     }
 }
 
+fn bring(mint: &mut Mint, id: &TaskId, key: &str, label: String) -> Key {
+    let meaning = Meaning::Show { task: id.clone(), key: key.to_owned() };
+    Key { label, data: mint.token(meaning).as_str().to_owned() }
+}
+
 fn answer(mint: &mut Mint, task: &TaskId, approval: &ApprovalId, press: Press) -> Key {
     let meaning = Meaning::Answer { task: task.clone(), approval: approval.clone(), press };
-    Key { label: press.label(), data: mint.token(meaning).as_str().to_owned() }
+    Key { label: press.label().to_owned(), data: mint.token(meaning).as_str().to_owned() }
 }
 
 fn task(mint: &mut Mint, detail: &TaskDetail, press: Press) -> Key {
     // A stop means the same however far the task is.
     let state = if press == Press::Stop { 0 } else { state(detail) };
     let meaning = Meaning::Task { task: detail.task.id().clone(), press, state };
-    Key { label: press.label(), data: mint.token(meaning).as_str().to_owned() }
+    Key { label: press.label().to_owned(), data: mint.token(meaning).as_str().to_owned() }
 }

@@ -1,6 +1,7 @@
 //! Taking up what an earlier life left: everything is in the hub's records.
 
 use gatepost_chat::command::Target;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::outbox::Urgency;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::Origin;
@@ -16,7 +17,6 @@ use super::Desk;
 use super::Home;
 use super::Op;
 use super::Preference;
-use super::Shown;
 use super::keys;
 use super::question_key;
 use crate::inbound::Place;
@@ -35,6 +35,7 @@ impl Desk {
         if first {
             for note in self.hub.notes(Platform::Telegram).await? {
                 self.people.recall(&note);
+                self.hours.recall(&note);
                 self.recall_note(&note);
             }
         }
@@ -45,13 +46,15 @@ impl Desk {
             self.adopt(task.id(), task.spec());
         }
         for task in &tasks {
-            if !self.homes.contains_key(task.id()) {
+            let lives_here = self.homes.contains_key(task.id());
+            if task.is_finished() && !lives_here {
                 continue;
             }
             if task.is_finished() {
                 finished += 1;
                 if finished > KEPT {
                     self.homes.remove(task.id());
+                    self.copies.remove(task.id());
                     continue;
                 }
             }
@@ -60,7 +63,7 @@ impl Desk {
                 self.recall_task(&detail);
             }
             keys::remember(&mut self.mint, &detail);
-            let told = matches!(self.shown(task.id(), "result"), Some(Shown::There { .. }));
+            let told = matches!(self.at_home(task.id(), "result"), Some(Copied::There { .. }));
             if !task.is_finished() || !told || finished <= FRESH {
                 self.refresh(task, &detail);
             }
@@ -82,7 +85,7 @@ impl Desk {
                 .as_ref()
                 .filter(|_| spec.requester.platform == Platform::Telegram)
                 .and_then(|before| self.homes.get(before))
-                .map(|before| Home { shown: Default::default(), ahead: 0, ..before.clone() }),
+                .map(|before| Home { ahead: 0, ..before.clone() }),
         };
         if let Some(mut home) = home {
             if let Some(to) = self.moved_to(home.place.chat) {
@@ -114,11 +117,13 @@ impl Desk {
                     self.follow(from, to);
                 }
             }
+            ChatNote::Listed { approvals } => self.recall_list(approvals),
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }
             | ChatNote::NotSent { .. }
             | ChatNote::StrangerTold { .. }
             | ChatNote::Joined { .. }
+            | ChatNote::Quiet { .. }
             | ChatNote::CodeVouched { .. } => {}
         }
     }
@@ -130,41 +135,31 @@ impl Desk {
             let Event::ChatNoted { platform: Platform::Telegram, note } = &record.event else {
                 continue;
             };
-            match note {
-                ChatNote::Sending { key, .. } => self.set_shown(id, key, Shown::Sending),
-                ChatNote::Sent { key, chat, message } => {
-                    if let (Ok(chat), Ok(message)) = (chat.parse::<i64>(), message.parse::<i32>()) {
-                        self.set_there(id, key, chat, message, None);
-                    }
-                }
-                ChatNote::NotSent { key, .. } => self.set_shown(id, key, Shown::Refused),
-                ChatNote::StrangerTold { .. }
-                | ChatNote::Joined { .. }
-                | ChatNote::CodeVouched { .. }
-                | ChatNote::Preferred { .. }
-                | ChatNote::ChatMoved { .. } => {}
+            let home = self.home_chat(id);
+            if let ChatNote::Sent { key, chat, message } = note
+                && let (Ok(chat), Ok(message)) = (chat.parse::<i64>(), message.parse::<i32>())
+            {
+                self.set_there(id, key, chat, message, None);
+            } else {
+                self.copies.entry(id.clone()).or_default().recall(note, home);
             }
+        }
+        // Messages stayed behind in groups that moved.
+        let gone: Vec<_> = self.moves.keys().copied().collect();
+        if let Some(copies) = self.copies.get_mut(id) {
+            gone.into_iter().for_each(|chat| copies.forget_chat(chat));
         }
         // What was being sent when Gatepost died may have arrived or not.
-        let mut unsure = Vec::new();
-        if let Some(home) = self.homes.get_mut(id) {
-            for (key, shown) in &mut home.shown {
-                if *shown == Shown::Sending {
-                    *shown = Shown::Unsure;
-                    unsure.push(key.clone());
-                }
-            }
-        }
-        for key in unsure {
-            self.doubt(detail, &key);
+        let unsure = self.copies.get_mut(id).map(|copies| copies.doubt()).unwrap_or_default();
+        for (key, chat) in unsure {
+            self.doubt(detail, &key, chat);
         }
     }
 
     /// Brings a task's messages to what is true now.
     fn refresh(&mut self, task: &Task, detail: &TaskDetail) {
         let id = task.id();
-        let shown = |desk: &Self, key: &str| desk.shown(id, key).is_some();
-        if !task.is_finished() || shown(self, "card") {
+        if !task.is_finished() || self.at_home(id, "card").is_some() {
             self.push(id, "card", Urgency::Progress, Op::Card(id.clone()));
         }
         for open in task.open().keys() {
@@ -172,7 +167,9 @@ impl Desk {
         }
         for record in &detail.records {
             if let Event::ApprovalRequested { approval, .. } = &record.event
-                && shown(self, &question_key(&approval.id))
+                && self.copies.get(id).is_some_and(|copies| {
+                    copies.chats(&question_key(&approval.id)).next().is_some()
+                })
             {
                 self.ask(id, &approval.id);
             }
@@ -184,7 +181,7 @@ impl Desk {
 
     /// A message of a task may not have arrived. What still matters gets a nudge; what does not,
     /// nothing.
-    pub(super) fn doubt(&mut self, detail: &TaskDetail, key: &str) {
+    pub(super) fn doubt(&mut self, detail: &TaskDetail, key: &str, chat: i64) {
         let matters = match key.strip_prefix("question:") {
             Some(question) => detail.task.open().keys().any(|open| open.as_str() == question),
             None => key == "card" && !detail.task.is_finished() || key == "result",
@@ -192,18 +189,22 @@ impl Desk {
         if matters {
             let id = detail.task.id();
             let op = Op::Nudge(id.clone(), key.to_owned());
-            self.push(id, &format!("nudge:{key}"), Urgency::Loud, op);
+            self.push_to(chat, &format!("{id}/nudge:{key}"), Urgency::Loud, op);
         }
     }
 
-    pub(super) fn shown(&self, id: &TaskId, key: &str) -> Option<&Shown> {
-        self.homes.get(id)?.shown.get(key)
+    /// What is known of a message of a task in a chat.
+    pub(super) fn shown(&self, id: &TaskId, key: &str, chat: i64) -> Option<&Copied<i32>> {
+        self.copies.get(id)?.get(key, chat)
     }
 
-    pub(super) fn set_shown(&mut self, id: &TaskId, key: &str, shown: Shown) {
-        if let Some(home) = self.homes.get_mut(id) {
-            home.shown.insert(key.to_owned(), shown);
-        }
+    /// The same in the task's own chat.
+    pub(super) fn at_home(&self, id: &TaskId, key: &str) -> Option<&Copied<i32>> {
+        self.shown(id, key, self.home_chat(id)?)
+    }
+
+    pub(super) fn set_shown(&mut self, id: &TaskId, key: &str, chat: i64, copied: Copied<i32>) {
+        self.copies.entry(id.clone()).or_default().set(key, chat, copied);
     }
 
     /// A message of a task is there: it can be edited, and replies to it speak to the task.
@@ -215,8 +216,7 @@ impl Desk {
         message: i32,
         print: Option<u64>,
     ) {
-        let here = self.homes.get(id).is_some_and(|home| home.place.chat == chat);
-        if !here {
+        if self.moves.contains_key(&chat) {
             // It stayed behind in a group that moved.
             return;
         }
@@ -226,7 +226,7 @@ impl Desk {
             None => Target::Task(id.clone()),
         };
         self.messages.insert((chat, message), target);
-        self.set_shown(id, key, Shown::There { message, print });
+        self.set_shown(id, key, chat, Copied::There { message, print });
     }
 }
 
@@ -241,7 +241,7 @@ fn home_of(origin: &Origin) -> Option<Home> {
     // Private chats have their person's number, groups a negative one
     // (<https://core.telegram.org/bots/api#chat>).
     let place = Place { chat, thread, private: chat > 0 };
-    Some(Home { place, asked, shown: Default::default(), ahead: 0 })
+    Some(Home { place, asked, ahead: 0 })
 }
 
 /// A message's origin.

@@ -204,7 +204,6 @@ impl Desk {
                 let home = self.homes.entry(id.clone()).or_insert_with(|| Home {
                     place: said.place,
                     asked: Some(said.message),
-                    shown: Default::default(),
                     ahead: 0,
                 });
                 home.ahead = receipt.ahead;

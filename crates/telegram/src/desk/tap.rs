@@ -1,11 +1,14 @@
 //! Presses on buttons: a press is a claim, and its answer says what really came of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_chat::card::Press;
 use gatepost_chat::card::delivery_words;
+use gatepost_chat::card::denied_all;
 use gatepost_chat::card::receipt;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::port::Hub;
 use gatepost_chat::rich::Rich;
@@ -26,7 +29,6 @@ use tokio::sync::oneshot;
 
 use super::Desk;
 use super::Op;
-use super::Shown;
 use super::keys;
 use super::person;
 use super::question_key;
@@ -39,6 +41,9 @@ use crate::inbound::Tap;
 /// seem dead: the reader's program waits only seconds
 /// (<https://core.telegram.org/bots/api#answercallbackquery>).
 const PROMPT: Duration = Duration::from_millis(700);
+
+/// What somebody hears who presses an answer and may give none.
+const NO_APPROVER: &str = "Only an approver may answer this, and you are none.";
 
 /// What is said in a toast, or in a box that must be closed.
 struct Said {
@@ -76,12 +81,19 @@ impl Desk {
             ));
         };
         self.found(tap, &meaning).await;
+        let chat = place.map(|place| place.chat);
         match meaning {
             Meaning::Answer { task, approval, press } => {
-                self.claim_answer(who, task, approval, press)
+                self.claim_answer(who, chat, task, approval, press)
             }
             Meaning::Task { task, press, state } => self.claim_task(who, task, press, state).await,
-            Meaning::Show { task, key } => self.claim_show(task, &key),
+            Meaning::Show { task, key } => self.claim_show(chat, task, &key),
+            Meaning::DenyAll { questions } => {
+                if !self.people.is(who, Role::Approver) {
+                    return Claim::Say(Said::alert(NO_APPROVER));
+                }
+                Claim::Do(Wish::DenyAll(questions))
+            }
         }
     }
 
@@ -94,9 +106,10 @@ impl Desk {
             Meaning::Task { task, press: Press::Apply | Press::Continue, .. } => {
                 (task, "result".to_owned())
             }
-            Meaning::Task { .. } | Meaning::Show { .. } => return,
+            Meaning::Task { .. } | Meaning::Show { .. } | Meaning::DenyAll { .. } => return,
         };
-        if matches!(self.shown(task, &key), Some(Shown::Unsure | Shown::Sending)) {
+        let known = self.shown(task, &key, place.chat);
+        if matches!(known, Some(Copied::Unsure | Copied::Sending)) {
             self.set_there(task, &key, place.chat, message, None);
             let (chat, message) = (place.chat.to_string(), message.to_string());
             let note = ChatNote::Sent { key, chat, message };
@@ -109,12 +122,13 @@ impl Desk {
     fn claim_answer(
         &mut self,
         who: &Principal,
+        chat: Option<i64>,
         task: TaskId,
         approval: ApprovalId,
         press: Press,
     ) -> Claim {
         if !self.people.is(who, Role::Approver) {
-            return Claim::Say(Said::alert("Only an approver may answer this, and you are none."));
+            return Claim::Say(Said::alert(NO_APPROVER));
         }
         // Whatever comes of it, the message then says what is true.
         self.ask(&task, &approval);
@@ -122,11 +136,16 @@ impl Desk {
             Press::ApproveOnce => Decision::Approve,
             Press::ApproveForTask => Decision::ApproveForTask,
             Press::DenyWithReason => {
-                let op = Op::Prompt(task.clone(), approval.clone());
-                self.again(&task, &format!("prompt:{approval}"), op);
+                // Where it was pressed, so that the reply comes from whoever pressed.
+                if let Some(chat) = chat.or(self.home_chat(&task)) {
+                    let op = Op::Prompt(task.clone(), approval.clone());
+                    self.again(chat, &task, &format!("prompt:{approval}"), op);
+                }
                 return Claim::Say(Said::toast("Reply to the next message with your reason."));
             }
             Press::Deny
+            | Press::DenyAll
+            | Press::Show
             | Press::Stop
             | Press::Apply
             | Press::Branch
@@ -187,9 +206,12 @@ impl Desk {
                 }
                 Claim::Say(Said::toast("Reply with what should happen next."))
             }
-            Press::ApproveOnce | Press::ApproveForTask | Press::Deny | Press::DenyWithReason => {
-                Claim::Say(Said::alert("This button does nothing."))
-            }
+            Press::ApproveOnce
+            | Press::ApproveForTask
+            | Press::Deny
+            | Press::DenyWithReason
+            | Press::DenyAll
+            | Press::Show => Claim::Say(Said::alert("This button does nothing.")),
         }
     }
 
@@ -211,14 +233,25 @@ impl Desk {
         }
     }
 
-    fn claim_show(&mut self, task: TaskId, key: &str) -> Claim {
+    /// Brings a message anew: a question where it was asked for, everything else where its task
+    /// lives.
+    fn claim_show(&mut self, chat: Option<i64>, task: TaskId, key: &str) -> Claim {
+        let home = self.home_chat(&task);
         let op = match key.strip_prefix("question:").map(str::parse) {
-            Some(Ok(approval)) => Op::Question(task.clone(), approval),
+            Some(Ok(approval)) => {
+                let Some(chat) = chat.or(home).filter(|chat| self.may_see(*chat, &task)) else {
+                    return Claim::Say(Said::alert("What is asked is not shown here."));
+                };
+                self.again(chat, &task, key, Op::Question(task.clone(), approval));
+                return Claim::Say(Said::toast("Here it comes."));
+            }
             Some(Err(_)) => return Claim::Say(Said::alert("That question is not known.")),
             None if key == "result" => Op::Result(task.clone()),
             None => Op::Card(task.clone()),
         };
-        self.again(&task, key, op);
+        if let Some(home) = home {
+            self.again(home, &task, key, op);
+        }
         Claim::Say(Said::toast("Here it comes."))
     }
 
@@ -287,6 +320,7 @@ enum Claim {
 /// What somebody wants.
 enum Wish {
     Answer { approval: ApprovalId, decision: Decision },
+    DenyAll(BTreeSet<ApprovalId>),
     Stop(TaskId),
     Deliver(TaskId, DeliveryKind),
     RunAgain(TaskId),
@@ -312,6 +346,18 @@ async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
     let done = match wish {
         Wish::Answer { approval, decision } => {
             hub.answer(who, approval, decision, None).await.map(|answered| receipt(&answered))
+        }
+        Wish::DenyAll(questions) => {
+            let answers = questions
+                .into_iter()
+                .map(|question| hub.answer(who.clone(), question, Decision::Deny, None));
+            // All at once, so that they are written in one go. Of a question that is gone with its
+            // task there is nothing to say.
+            let answers = futures::future::join_all(answers).await;
+            let known = answers.into_iter().filter(
+                |answer| !matches!(answer, Err(error) if error.kind == RequestErrorKind::NotFound),
+            );
+            known.collect::<Result<Vec<_>, _>>().map(|answers| denied_all(&answers))
         }
         Wish::Stop(task) => {
             hub.cancel(who, task.clone()).await.map(|()| format!("task {task} is being stopped"))

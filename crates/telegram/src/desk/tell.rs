@@ -8,10 +8,12 @@ use std::hash::Hasher;
 use gatepost_chat::card::ApprovalCard;
 use gatepost_chat::card::Entry;
 use gatepost_chat::card::TaskCard;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::outbox::Fate;
 use gatepost_chat::outbox::Parcel;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::render;
+use gatepost_chat::render::Standing;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::rich::Style;
 use gatepost_domain::chat::ChatNote;
@@ -23,7 +25,6 @@ use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
-use super::Shown;
 use super::Told;
 use super::keys;
 use super::question_key;
@@ -35,7 +36,7 @@ use crate::api::Under;
 use crate::entities::LIMIT;
 
 /// One call.
-enum Call {
+pub(super) enum Call {
     Post { to: To, text: Rich, under: Under },
     Edit { chat: i64, message: i32, text: Rich, under: Under },
     File { to: To, name: &'static str, text: String, about: String },
@@ -57,7 +58,11 @@ impl Desk {
             self.outbox.settle(&chat, Fate::Over, self.now());
             return;
         };
-        let Draft { key, call } = draft;
+        let Draft { key, mut call } = draft;
+        let number = chat.parse::<i64>().unwrap_or_default();
+        if let Call::Post { to, .. } | Call::File { to, .. } = &mut call {
+            to.silent |= self.is_hushed(number, &op);
+        }
         let print = print_of(&call);
         if let (Some((task, key)), Call::Post { to, .. } | Call::File { to, .. }) = (&key, &call) {
             let note = ChatNote::Sending { key: key.clone(), chat: to.chat.to_string() };
@@ -67,11 +72,11 @@ impl Desk {
                 self.outbox.settle(&chat, Fate::Failed, self.now());
                 return;
             }
-            self.set_shown(task, key, Shown::Sending);
+            self.set_shown(task, key, number, Copied::Sending);
         }
         if let (Some((task, key)), Call::Edit { .. }) = (&key, &call)
-            && matches!(self.shown(task, key), Some(Shown::There { print: Some(before), .. })
-                if *before == print)
+            && matches!(self.shown(task, key, number),
+                Some(Copied::There { print: Some(before), .. }) if *before == print)
         {
             self.outbox.settle(&chat, Fate::Over, self.now());
             return;
@@ -101,9 +106,10 @@ impl Desk {
         let fate = match &done {
             Ok(None) => {
                 if let Some((task, key)) = &key
-                    && let Some(Shown::There { message, .. }) = self.shown(task, key).cloned()
+                    && let Some(Copied::There { message, .. }) = self.shown(task, key, number)
                 {
-                    self.set_shown(task, key, Shown::There { message, print: Some(print) });
+                    let there = Copied::There { message: *message, print: Some(print) };
+                    self.set_shown(task, key, number, there);
                 }
                 Fate::Over
             }
@@ -117,10 +123,13 @@ impl Desk {
                     };
                     self.note(task, note).await;
                 }
-                self.arrived(&op);
+                if let Op::Open { .. } = &op {
+                    self.listed(number, *message);
+                }
+                self.arrived(&op, number);
                 Fate::Over
             }
-            Err(trouble) => self.failed(trouble, key.as_ref(), &op, edited).await,
+            Err(trouble) => self.failed(trouble, number, key.as_ref(), &op, edited).await,
         };
         if let Fate::Moved(to) = &fate
             && let Ok(to) = to.parse::<i64>()
@@ -134,6 +143,7 @@ impl Desk {
     async fn failed(
         &mut self,
         trouble: &Trouble,
+        chat: i64,
         key: Option<&(TaskId, String)>,
         op: &Op,
         edited: bool,
@@ -154,12 +164,12 @@ impl Desk {
             Trouble::Lost(why) => {
                 tracing::warn!(%why, "nobody knows whether a message arrived; it is not repeated");
                 if let Some((task, key)) = key {
-                    self.set_shown(task, key, Shown::Unsure);
+                    self.set_shown(task, key, chat, Copied::Unsure);
                     if let Ok(detail) = self.hub.task(task.clone()).await {
-                        self.doubt(&detail, key);
+                        self.doubt(&detail, key, chat);
                     }
                     // The file was perhaps not seen, so the question goes on without its approval.
-                    self.arrived(op);
+                    self.arrived(op, chat);
                 }
                 Fate::Over
             }
@@ -169,12 +179,17 @@ impl Desk {
                 if let Some((task, key)) = key {
                     if edited {
                         // The message is gone or too old; the next state gets a new one.
-                        self.gone(task, key, op);
+                        self.gone(task, key, chat, op);
                     } else {
-                        self.set_shown(task, key, Shown::Refused);
-                        let note = ChatNote::NotSent { key: key.clone(), why: why.clone() };
+                        self.set_shown(task, key, chat, Copied::Refused);
+                        let (key, why) = (key.clone(), why.clone());
+                        let note = ChatNote::NotSent { key, chat: chat.to_string(), why };
                         self.note(task, note).await;
-                        self.arrived(op);
+                        self.arrived(op, chat);
+                        // The task's card says who cannot be asked.
+                        if let Op::Question(..) = op {
+                            self.push(task, "card", Urgency::Progress, Op::Card(task.clone()));
+                        }
                     }
                 }
                 Fate::Over
@@ -183,30 +198,41 @@ impl Desk {
     }
 
     /// A message that could not be edited: what still matters is said in a new one.
-    fn gone(&mut self, task: &TaskId, key: &str, op: &Op) {
-        let Some(home) = self.homes.get_mut(task) else { return };
-        home.shown.remove(key);
+    fn gone(&mut self, task: &TaskId, key: &str, chat: i64, op: &Op) {
+        if let Some(copies) = self.copies.get_mut(task) {
+            copies.forget(key, chat);
+        }
         match op {
             Op::Question(..) | Op::Result(_) => {
-                self.push(task, key, Urgency::Loud, op.clone());
+                self.push_to(chat, &format!("{task}/{key}"), Urgency::Loud, op.clone());
             }
-            Op::Card(_) | Op::Nudge(..) | Op::Prompt(..) | Op::Say { .. } | Op::File { .. } => {}
+            Op::Card(_)
+            | Op::Nudge(..)
+            | Op::Prompt(..)
+            | Op::Open { .. }
+            | Op::Relist
+            | Op::Say { .. }
+            | Op::File { .. } => {}
         }
     }
 
     /// What follows on a message that is there, or that will not be.
-    fn arrived(&mut self, op: &Op) {
+    fn arrived(&mut self, op: &Op, chat: i64) {
         match op {
             // The receipt is there; from now on it is kept up to date.
             Op::Card(task) => self.push(task, "card", Urgency::Progress, op.clone()),
             // The file of a question was sent first; now the question itself.
-            Op::Question(task, approval) if self.shown(task, &question_key(approval)).is_none() => {
-                self.ask(task, approval);
+            Op::Question(task, approval)
+                if self.shown(task, &question_key(approval), chat).is_none() =>
+            {
+                self.ask_in(chat, task, approval);
             }
             Op::Question(..)
             | Op::Result(_)
             | Op::Nudge(..)
             | Op::Prompt(..)
+            | Op::Open { .. }
+            | Op::Relist
             | Op::Say { .. }
             | Op::File { .. } => {}
         }
@@ -234,17 +260,26 @@ impl Desk {
                 let (text, about) = (text.clone(), about.clone());
                 Some(Draft { key: None, call: Call::File { to, name, text, about } })
             }
+            Op::Open { reply, thread, approver } => {
+                let to = To { chat, thread: *thread, reply: Some(*reply), silent: false };
+                let call = self.draft_open(to, *approver).await?;
+                Some(Draft { key: None, call })
+            }
+            Op::Relist => {
+                let call = self.draft_relist(chat).await?;
+                Some(Draft { key: None, call })
+            }
             Op::Card(task) | Op::Result(task) => {
                 let detail = self.detail(task).await?;
                 self.draft_card(&detail, matches!(op, Op::Result(_)))
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;
-                self.draft_question(&detail, approval)
+                self.draft_question(&detail, approval, chat)
             }
             Op::Nudge(task, key) => {
                 let detail = self.detail(task).await?;
-                self.draft_nudge(&detail, key)
+                self.draft_nudge(&detail, key, chat)
             }
             Op::Prompt(task, approval) => {
                 let detail = self.detail(task).await?;
@@ -253,12 +288,12 @@ impl Desk {
                     "Reply to this message with your reason. It denies the action, whatever it \
                      says, and the agent is told.",
                 );
-                self.place(task, &format!("prompt:{approval}"), false, text, Under::Reply)
+                self.place(task, &format!("prompt:{approval}"), chat, false, text, Under::Reply)
             }
         }
     }
 
-    async fn detail(&self, task: &TaskId) -> Option<TaskDetail> {
+    pub(super) async fn detail(&self, task: &TaskId) -> Option<TaskDetail> {
         match self.hub.task(task.clone()).await {
             Ok(detail) => Some(detail),
             Err(error) => {
@@ -273,23 +308,30 @@ impl Desk {
     fn draft_card(&mut self, detail: &TaskDetail, result: bool) -> Option<Draft> {
         let card = TaskCard::of(detail);
         let task = detail.task.id();
+        let chat = self.home_chat(task)?;
         if result {
             let text = render::result(&card, self.reader(), LIMIT);
             let under = keys::result(&mut self.mint, detail);
-            self.place(task, "result", false, text, under)
+            self.place(task, "result", chat, false, text, under)
         } else {
             let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
-            let text = if self.shown(task, "card").is_none() && !detail.task.is_finished() {
+            let text = if self.at_home(task, "card").is_none() && !detail.task.is_finished() {
                 render::receipt(&card, ahead)
             } else {
-                render::task(&card, ahead, LIMIT)
+                let asked = self.asked(&detail.task);
+                render::task(&card, &Standing { ahead, asked }, LIMIT)
             };
             let under = keys::card(&mut self.mint, detail);
-            self.place(task, "card", true, text, under)
+            self.place(task, "card", chat, true, text, under)
         }
     }
 
-    fn draft_question(&mut self, detail: &TaskDetail, approval: &ApprovalId) -> Option<Draft> {
+    fn draft_question(
+        &mut self,
+        detail: &TaskDetail,
+        approval: &ApprovalId,
+        chat: i64,
+    ) -> Option<Draft> {
         let task = detail.task.id();
         let key = question_key(approval);
         let card = TaskCard::of(detail).entries.into_iter().find_map(|entry| match entry {
@@ -297,40 +339,40 @@ impl Desk {
             Entry::Approval { .. } | Entry::Note { .. } | Entry::Step { .. } => None,
         });
         let card: ApprovalCard = *card?;
-        let known = self.shown(task, &key).cloned();
-        if card.settled.is_some() && !matches!(known, Some(Shown::There { .. })) {
+        let known = self.shown(task, &key, chat);
+        if card.settled.is_some() && !matches!(known, Some(Copied::There { .. })) {
             // Nobody has seen the question, so nobody needs to hear how it was settled.
             return None;
         }
-        let question = render::question(&card, self.reader(), LIMIT);
+        let question = render::question(&card, &self.approvers(), self.reader(), LIMIT);
         let Some(file) = question.file.clone().filter(|_| card.settled.is_none()) else {
             let under = keys::question(&mut self.mint, detail, approval, true);
-            return self.place(task, &key, false, question.text, under);
+            return self.place(task, &key, chat, false, question.text, under);
         };
         let file_key = format!("file:{approval}");
-        match self.shown(task, &file_key) {
+        match self.shown(task, &file_key, chat) {
             None => {
-                let to = self.to(task, true)?;
+                let to = self.to(task, chat, true);
                 let about = "The whole action, for the question that follows.".to_owned();
                 let call = Call::File { to, name: "action.txt", text: file, about };
                 Some(Draft { key: Some((task.clone(), file_key)), call })
             }
-            Some(Shown::There { .. }) => {
+            Some(Copied::There { .. }) => {
                 let under = keys::question(&mut self.mint, detail, approval, true);
-                self.place(task, &key, false, question.text, under)
+                self.place(task, &key, chat, false, question.text, under)
             }
-            Some(Shown::Sending | Shown::Unsure | Shown::Refused) => {
+            Some(Copied::Sending | Copied::Unsure | Copied::Refused) => {
                 let under = keys::question(&mut self.mint, detail, approval, false);
                 let text = render::unshown(&question, LIMIT);
-                self.place(task, &key, false, text, under)
+                self.place(task, &key, chat, false, text, under)
             }
         }
     }
 
-    fn draft_nudge(&mut self, detail: &TaskDetail, key: &str) -> Option<Draft> {
+    fn draft_nudge(&mut self, detail: &TaskDetail, key: &str, chat: i64) -> Option<Draft> {
         let task = detail.task.id();
         // It turned up meanwhile.
-        if self.shown(task, key) != Some(&Shown::Unsure) {
+        if self.shown(task, key, chat) != Some(&Copied::Unsure) {
             return None;
         }
         let what = match key.strip_prefix("question:") {
@@ -345,7 +387,7 @@ impl Desk {
             .plain(&format!(" {what}. The connection broke while that was sent."))
             .plain(" If you do not see it above:");
         let under = keys::show(&mut self.mint, task, key);
-        let to = self.to(task, false)?;
+        let to = self.to(task, chat, false);
         Some(Draft { key: None, call: Call::Post { to, text, under } })
     }
 
@@ -354,31 +396,33 @@ impl Desk {
         &self,
         task: &TaskId,
         key: &str,
+        chat: i64,
         silent: bool,
         text: Rich,
         under: Under,
     ) -> Option<Draft> {
-        let to = self.to(task, silent)?;
-        let call = match self.shown(task, key) {
+        let to = self.to(task, chat, silent);
+        let call = match self.shown(task, key, chat) {
             None => Call::Post { to, text, under },
-            Some(Shown::There { message, .. }) => {
-                Call::Edit { chat: to.chat, message: *message, text, under }
+            Some(Copied::There { message, .. }) => {
+                Call::Edit { chat, message: *message, text, under }
             }
             // It may be there already, or never will be.
-            Some(Shown::Sending | Shown::Unsure | Shown::Refused) => return None,
+            Some(Copied::Sending | Copied::Unsure | Copied::Refused) => return None,
         };
         Some(Draft { key: Some((task.clone(), key.to_owned())), call })
     }
 
-    fn to(&self, task: &TaskId, silent: bool) -> Option<To> {
-        let home = self.homes.get(task)?;
-        let (chat, thread) = (home.place.chat, home.place.thread);
-        // Everything of a task hangs on its card, and the card on the message that asked.
-        let reply = match home.shown.get("card") {
-            Some(Shown::There { message, .. }) => Some(*message),
-            Some(Shown::Sending | Shown::Unsure | Shown::Refused) | None => home.asked,
+    fn to(&self, task: &TaskId, chat: i64, silent: bool) -> To {
+        let Some(home) = self.homes.get(task).filter(|home| home.place.chat == chat) else {
+            return To { chat, thread: None, reply: None, silent };
         };
-        Some(To { chat, thread, reply, silent })
+        // Everything of a task hangs on its card, and the card on the message that asked.
+        let reply = match self.at_home(task, "card") {
+            Some(Copied::There { message, .. }) => Some(*message),
+            Some(Copied::Sending | Copied::Unsure | Copied::Refused) | None => home.asked,
+        };
+        To { chat, thread: home.place.thread, reply, silent }
     }
 }
 

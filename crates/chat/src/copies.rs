@@ -1,0 +1,184 @@
+//! Where the messages of a task are: one message may stand in several chats, each copy on its own.
+//!
+//! A copy is noted before it is sent and again when it is there, so that a crash between the two
+//! leaves it [`Copied::Unsure`] and never sends it a second time as if it had not arrived.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use gatepost_domain::chat::ChatNote;
+
+/// What is known of one copy of a message. `M` is the platform's id of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied<M> {
+    /// It is being sent.
+    Sending,
+    /// It is there; and a print of what it says, to leave out empty edits.
+    There {
+        /// The platform's id of it.
+        message: M,
+        /// What it says, as a number; none when that is not known any more.
+        print: Option<u64>,
+    },
+    /// Nobody knows whether it arrived.
+    Unsure,
+    /// It was refused for good.
+    Refused,
+}
+
+/// The copies of one task's messages, by what they are and where. `C` is the platform's id of a
+/// chat.
+#[derive(Debug, Clone)]
+pub struct Copies<C, M> {
+    copies: BTreeMap<(String, C), Copied<M>>,
+}
+
+impl<C, M> Default for Copies<C, M> {
+    fn default() -> Self {
+        Self { copies: BTreeMap::new() }
+    }
+}
+
+impl<C, M> Copies<C, M>
+where
+    C: Copy + Ord + FromStr,
+    M: FromStr,
+{
+    /// What is known of a message in a chat; nothing when it was never sent there.
+    #[must_use]
+    pub fn get(&self, key: &str, chat: C) -> Option<&Copied<M>> {
+        self.copies.get(&(key.to_owned(), chat))
+    }
+
+    /// Notes what became of a message in a chat.
+    pub fn set(&mut self, key: &str, chat: C, copied: Copied<M>) {
+        self.copies.insert((key.to_owned(), chat), copied);
+    }
+
+    /// Forgets a copy, so that the next one is a new message.
+    pub fn forget(&mut self, key: &str, chat: C) {
+        self.copies.remove(&(key.to_owned(), chat));
+    }
+
+    /// Forgets everything in a chat that is gone.
+    pub fn forget_chat(&mut self, gone: C) {
+        self.copies.retain(|(_, chat), _| *chat != gone);
+    }
+
+    /// Every chat in which a message stands or may stand.
+    pub fn chats<'a>(&'a self, key: &'a str) -> impl Iterator<Item = C> + 'a {
+        self.copies
+            .iter()
+            .filter(move |((of, _), copied)| of == key && !matches!(copied, Copied::Refused))
+            .map(|((_, chat), _)| *chat)
+    }
+
+    /// Which messages a chat refused.
+    pub fn refused(&self, chat: C) -> impl Iterator<Item = &str> {
+        let here =
+            move |of: &C, copied: &Copied<M>| *of == chat && matches!(copied, Copied::Refused);
+        self.copies
+            .iter()
+            .filter(move |((_, of), copied)| here(of, copied))
+            .map(|((key, _), _)| key.as_str())
+    }
+
+    /// Whether nothing was ever sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty()
+    }
+
+    /// Takes over what an earlier life noted, in the order of the notes. `home` is the task's own
+    /// chat: an old note of a refusal names none.
+    pub fn recall(&mut self, note: &ChatNote, home: Option<C>) {
+        match note {
+            ChatNote::Sending { key, chat } => {
+                if let Ok(chat) = chat.parse() {
+                    self.set(key, chat, Copied::Sending);
+                }
+            }
+            ChatNote::Sent { key, chat, message } => {
+                if let (Ok(chat), Ok(message)) = (chat.parse(), message.parse()) {
+                    self.set(key, chat, Copied::There { message, print: None });
+                }
+            }
+            ChatNote::NotSent { key, chat, why: _ } => {
+                if let Some(chat) = chat.parse().ok().or(home) {
+                    self.set(key, chat, Copied::Refused);
+                }
+            }
+            ChatNote::StrangerTold { .. }
+            | ChatNote::Joined { .. }
+            | ChatNote::CodeVouched { .. }
+            | ChatNote::Preferred { .. }
+            | ChatNote::Quiet { .. }
+            | ChatNote::Listed { .. }
+            | ChatNote::ChatMoved { .. } => {}
+        }
+    }
+
+    /// What was being sent when an earlier life ended may have arrived or not; its keys and chats.
+    pub fn doubt(&mut self) -> Vec<(String, C)> {
+        let mut unsure = Vec::new();
+        for ((key, chat), copied) in &mut self.copies {
+            if matches!(copied, Copied::Sending) {
+                *copied = Copied::Unsure;
+                unsure.push((key.clone(), *chat));
+            }
+        }
+        unsure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Numbers = Copies<i64, i32>;
+
+    fn sending(key: &str, chat: &str) -> ChatNote {
+        ChatNote::Sending { key: key.into(), chat: chat.into() }
+    }
+
+    fn sent(key: &str, chat: &str, message: &str) -> ChatNote {
+        ChatNote::Sent { key: key.into(), chat: chat.into(), message: message.into() }
+    }
+
+    #[test]
+    fn one_message_stands_in_several_chats_each_on_its_own() {
+        let mut copies = Numbers::default();
+        for note in [sending("q", "1"), sent("q", "1", "10"), sending("q", "2")] {
+            copies.recall(&note, None);
+        }
+        assert_eq!(copies.get("q", 1), Some(&Copied::There { message: 10, print: None }));
+        assert_eq!(copies.doubt(), [("q".to_owned(), 2)]);
+        assert_eq!(copies.get("q", 2), Some(&Copied::Unsure));
+        assert_eq!(copies.chats("q").collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(copies.get("q", 3), None);
+        copies.forget_chat(1);
+        assert_eq!(copies.chats("q").collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_refusal_counts_for_its_chat_and_an_old_one_for_the_task_s_own() {
+        let refused = |chat: &str| ChatNote::NotSent {
+            key: "q".into(),
+            chat: chat.into(),
+            why: "blocked".into(),
+        };
+        let mut copies = Numbers::default();
+        copies.recall(&refused("2"), Some(1));
+        assert_eq!(copies.get("q", 1), None);
+        copies.recall(&refused(""), Some(1));
+        assert_eq!(copies.get("q", 1), Some(&Copied::Refused));
+        assert_eq!(copies.chats("q").count(), 0, "nothing stands there");
+    }
+
+    #[test]
+    fn ids_of_another_form_are_left_alone() {
+        let mut copies = Numbers::default();
+        copies.recall(&sent("q", "general", "x"), Some(1));
+        assert!(copies.is_empty());
+    }
+}

@@ -1,0 +1,134 @@
+//! Where questions are shown: the copies of a card, who is asked in private, and what does not ring.
+
+use std::collections::BTreeSet;
+
+use gatepost_chat::copies::Copied;
+use gatepost_chat::outbox::Urgency;
+use gatepost_chat::people::Asking;
+use gatepost_chat::people::Audience;
+use gatepost_chat::quiet::Matter;
+use gatepost_chat::render::Asked;
+use gatepost_domain::id::ApprovalId;
+use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Task;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::principal::Role;
+
+use super::Desk;
+use super::Op;
+use super::person;
+use super::question_key;
+
+impl Desk {
+    /// Brings every copy of a question to what is true now, and makes those that are missing.
+    pub(super) fn ask(&mut self, task: &TaskId, approval: &ApprovalId) {
+        let key = question_key(approval);
+        let mut chats: BTreeSet<i64> = BTreeSet::new();
+        if let Some((home, audience)) = self.audience(task) {
+            chats.extend(audience.own.then_some(home));
+            chats.extend(audience.private.iter().filter_map(chat_of));
+        }
+        // A copy that somebody asked for stands where nobody would be asked by itself.
+        chats.extend(self.copies.get(task).into_iter().flat_map(|copies| copies.chats(&key)));
+        for chat in chats {
+            self.ask_in(chat, task, approval);
+        }
+    }
+
+    /// Shows a question in one chat as it is now.
+    pub(super) fn ask_in(&mut self, chat: i64, task: &TaskId, approval: &ApprovalId) {
+        let op = Op::Question(task.clone(), approval.clone());
+        let slot = format!("{task}/{}", question_key(approval));
+        self.push_to(chat, &slot, Urgency::Loud, op);
+    }
+
+    /// A task's own chat, and who is asked where; nothing for a task that lives elsewhere.
+    fn audience(&self, task: &TaskId) -> Option<(i64, Audience)> {
+        let place = self.homes.get(task)?.place;
+        let person = u64::try_from(place.chat).ok().filter(|_| place.private).map(person);
+        Some((place.chat, self.people.audience(self.asking, person.as_ref())))
+    }
+
+    /// Who is asked elsewhere what a task wants to know now, and who could not be reached; nothing
+    /// where the task's own chat shows it.
+    pub(super) fn asked(&self, task: &Task) -> Option<Asked> {
+        let (_, audience) = self.audience(task.id())?;
+        if audience.own && audience.private.is_empty() {
+            return None;
+        }
+        let refused = |who: &Principal| {
+            let chat = chat_of(who)?;
+            let refused = |open: &ApprovalId| {
+                self.shown(task.id(), &question_key(open), chat) == Some(&Copied::Refused)
+            };
+            task.open().keys().any(refused).then_some(())
+        };
+        let mut asked = Asked::default();
+        for who in &audience.private {
+            if refused(who).is_some() {
+                asked.unreached.push(who.id.clone());
+            } else {
+                asked.reached.push(who.id.clone());
+            }
+        }
+        Some(asked)
+    }
+
+    /// Whether a chat may see what a question of a task is about.
+    pub(super) fn may_see(&self, chat: i64, task: &TaskId) -> bool {
+        match (u64::try_from(chat).map(person), self.asking) {
+            (Ok(who), Asking::Chat) => self.people.knows(&who),
+            (Ok(who), Asking::Private) => self.people.is(&who, Role::Approver),
+            // A group sees what its own tasks want, and nothing of others.
+            (Err(_), Asking::Chat) => self.home_chat(task) == Some(chat),
+            (Err(_), Asking::Private) => false,
+        }
+    }
+
+    /// Somebody who could not be written to has now written: what is open is asked there again.
+    pub(super) fn reachable_now(&mut self, chat: i64) {
+        let mut again = Vec::new();
+        for (task, copies) in &mut self.copies {
+            let refused: Vec<_> = copies.refused(chat).map(str::to_owned).collect();
+            for key in refused {
+                if let Some(Ok(approval)) = key.strip_prefix("question:").map(str::parse) {
+                    again.push((task.clone(), approval));
+                }
+                copies.forget(&key, chat);
+            }
+        }
+        for (task, approval) in again {
+            self.ask_in(chat, &task, &approval);
+            self.push(&task, "card", Urgency::Progress, Op::Card(task.clone()));
+        }
+    }
+
+    /// Whether a message to a chat comes without a sound. A group rings for all or for nobody, and
+    /// whoever is in it mutes it for themselves.
+    pub(super) fn is_hushed(&self, chat: i64, op: &Op) -> bool {
+        let matter = match op {
+            Op::Question(..) | Op::Prompt(..) => Matter::Question,
+            Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
+            Op::Card(_)
+            | Op::Result(_)
+            | Op::Nudge(..)
+            | Op::Open { .. }
+            | Op::Relist
+            | Op::Say { .. }
+            | Op::File { .. } => Matter::Other,
+        };
+        let Ok(who) = u64::try_from(chat).map(person) else { return false };
+        let reader = self.reader();
+        self.hours.of(&who).is_some_and(|quiet| quiet.hushes(matter, reader.now, reader.offset))
+    }
+
+    /// The ids of those who may answer, as a card names them.
+    pub(super) fn approvers(&self) -> Vec<String> {
+        self.people.with(Role::Approver).map(|who| who.id.clone()).collect()
+    }
+}
+
+/// A person's private chat has their number.
+fn chat_of(who: &Principal) -> Option<i64> {
+    who.id.parse().ok()
+}

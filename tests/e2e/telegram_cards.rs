@@ -1,0 +1,299 @@
+//! Cards on a phone: who is asked where, what a press really does, and what a card says at the end.
+
+use std::path::Path;
+
+use gatepost_e2e::Api;
+use gatepost_e2e::FakeTelegram;
+use gatepost_e2e::Gatepost;
+use gatepost_e2e::Project;
+use gatepost_e2e::Setup;
+use gatepost_e2e::api::events_of;
+use gatepost_e2e::telegram::Message;
+use gatepost_e2e::telegram::TOKEN;
+
+/// Asks and approves.
+const ANN: i64 = 1001;
+
+/// Asks, and approves nothing.
+const BOB: i64 = 1002;
+
+/// Approves, and asks nothing.
+const CAT: i64 = 1003;
+
+/// A member of the group whom nobody named.
+const EVE: i64 = 6666;
+
+/// The named group.
+const GROUP: i64 = -1_001_234;
+
+const RISKY: &str = "$ touch .git/hooks/x";
+
+struct World {
+    root: tempfile::TempDir,
+    setup: Setup,
+    chat: FakeTelegram,
+}
+
+impl World {
+    /// With projects of these names, the first the default one, and more lines for `[telegram]`.
+    async fn new(projects: &[&str], telegram: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let chat = FakeTelegram::start().await;
+        let mut config = format!("[defaults]\nproject = {:?}\n", projects[0]);
+        for name in projects {
+            let project = Project::git(&root.path().join(name));
+            config.push_str(&format!("[projects.{name}]\npath = {:?}\n", project.path()));
+        }
+        config.push_str(&format!(
+            "[telegram]\nrequesters = [{ANN}, {BOB}]\napprovers = [{ANN}, {CAT}]\n\
+             admins = [{ANN}]\ngroups = [{GROUP}]\n{telegram}\n"
+        ));
+        let setup = Setup::new(root.path())
+            .config(&config)
+            .env("TELEGRAM_BOT_TOKEN", TOKEN)
+            .env("TELEGRAM_API_URL", &chat.url());
+        Self { root, setup, chat }
+    }
+
+    /// The end of every test: nothing against the rules, and no token anywhere.
+    fn check(&self, gatepost: &Gatepost) {
+        self.chat.assert_clean();
+        let secret = TOKEN.split_once(':').unwrap().1;
+        assert!(!gatepost.log().contains(secret), "the token is in the log");
+    }
+
+    /// The latest open question in a chat.
+    async fn question(&self, chat: i64) -> Message {
+        let fits = |message: &Message| message.chat == chat && has_key(message, "Approve once");
+        self.chat.message("open question", fits).await
+    }
+
+    /// A message once it says something.
+    async fn says(&self, message: &Message, what: &str) -> Message {
+        let (chat, id) = (message.chat, message.id);
+        let fits =
+            |found: &Message| found.chat == chat && found.id == id && found.text.contains(what);
+        self.chat.message(what, fits).await
+    }
+
+    /// The live card in a chat, once it says something.
+    async fn card(&self, chat: i64, what: &str) -> Message {
+        let fits = |found: &Message| {
+            found.chat == chat && found.text.contains("project ") && found.text.contains(what)
+        };
+        self.chat.message(what, fits).await
+    }
+
+    fn hook(&self, project: &str) -> bool {
+        let hook: &Path = ".git/hooks/x".as_ref();
+        self.root.path().join(project).join("demo").join(hook).exists()
+    }
+}
+
+fn has_key(message: &Message, label: &str) -> bool {
+    message.keys.iter().any(|(name, _)| name == label)
+}
+
+/// Every task, once there are so many open questions.
+async fn asked(api: &Api, count: usize) -> Vec<serde_json::Value> {
+    let begun = std::time::Instant::now();
+    loop {
+        let open = api.get("/api/approvals").await;
+        let open = open.as_array().unwrap().clone();
+        if open.len() == count {
+            return open;
+        }
+        assert!(begun.elapsed() < gatepost_e2e::PATIENCE, "not {count} questions: {open:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+    }
+}
+
+/// 32: several questions are all reachable, and one press denies what was listed and nothing else.
+#[tokio::test]
+async fn open_questions_are_listed_brought_anew_and_denied_with_one_press() {
+    let world = World::new(&["a", "b", "c"], "").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    for project in ["a", "b"] {
+        let _ = world.chat.say(ANN, &format!("#{project} {RISKY}"));
+    }
+    asked(&api, 2).await;
+    let _ = world.chat.say(ANN, "/approvals");
+    let lists = |message: &Message| message.text.contains("questions are open");
+    let list = world.chat.message("list", lists).await;
+    assert!(list.text.starts_with("2 questions are open"), "{}", list.text);
+    assert_eq!(list.text.matches("touch .git/hooks/x").count(), 2, "{}", list.text);
+    let shows = list.keys.iter().filter(|(label, _)| label.starts_with("Show it")).count();
+    assert_eq!((shows, list.keys.len()), (2, 3), "{list:#?}");
+
+    // A card is brought anew, and the new one answers.
+    let toast = world.chat.press(ANN, &list, "Show it · 1").await;
+    assert_eq!(toast.text, "Here it comes.");
+    let anew = |message: &Message| message.id > list.id && has_key(message, "Approve once");
+    world.chat.message("card anew", anew).await;
+
+    // What came after the list is not touched by its button.
+    let _ = world.chat.say(ANN, &format!("#c {RISKY}"));
+    let open = asked(&api, 3).await;
+    let not_bob = world.chat.press(BOB, &list, "Deny all").await;
+    assert!(not_bob.alert && not_bob.text.starts_with("Only an approver"), "{not_bob:?}");
+    // One of the two is answered by somebody else first.
+    assert_eq!(api.answer(&open[0], "deny").await.status, 200);
+    gatepost.kill_9();
+
+    // The button still means the same after a restart.
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let toast = world.chat.press(ANN, &list, "Deny all").await;
+    assert_eq!(
+        toast.text,
+        "1 question denied, and its agent was told; 1 was settled before: already denied by \
+         console:owner"
+    );
+    let left = asked(&api, 1).await;
+    assert_eq!(left[0]["id"], open[2]["id"], "the one that came later stays open");
+    let again = world.chat.press(ANN, &list, "Deny all").await;
+    assert!(again.text.starts_with("nothing was left to deny; 2 were settled"), "{again:?}");
+    asked(&api, 1).await;
+    assert!(!["a", "b", "c"].iter().any(|project| world.hook(project)));
+    world.check(&gatepost);
+}
+
+/// A list stays true: what is settled says so, and its buttons go with the last question.
+#[tokio::test]
+async fn a_list_of_open_questions_says_how_each_was_settled() {
+    let world = World::new(&["a", "b"], "").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    for project in ["a", "b"] {
+        let _ = world.chat.say(ANN, &format!("#{project} {RISKY}"));
+    }
+    asked(&api, 2).await;
+    let _ = world.chat.say(ANN, "/approvals");
+    let lists = |message: &Message| message.text.contains("questions are open");
+    let list = world.chat.message("list", lists).await;
+    let one = world.question(ANN).await;
+    let toast = world.chat.press(ANN, &one, "Deny").await;
+    assert_eq!(toast.text, "denied, and the agent was told");
+    let list = world.says(&list, "denied by telegram:1001").await;
+    assert!(list.text.starts_with("1 question is open"), "{}", list.text);
+    let toast = world.chat.press(ANN, &list, "Deny all").await;
+    assert!(toast.text.starts_with("1 question denied"), "{toast:?}");
+    let list = world.says(&list, "No question is open").await;
+    assert!(list.keys.is_empty(), "{list:#?}");
+    let _ = world.chat.say(ANN, "/approvals");
+    let none = |message: &Message| message.text == "No question is open." && message.id > list.id;
+    world.chat.message("empty list", none).await;
+    world.check(&gatepost);
+}
+
+/// 35: in private, each approver has a copy, the first answer wins and every copy says so; the
+/// group sees that somebody is waited for, and nothing of what.
+#[tokio::test]
+async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action() {
+    let world = World::new(&["demo"], "approvals = \"private\"").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    // Cat has never opened a chat with the bot.
+    let _ = world.chat.say(ANN, "/start");
+    let _ = world.chat.say_in(GROUP, BOB, &format!("@gate_test_bot {RISKY}"));
+    let to_ann = world.question(ANN).await;
+    assert!(to_ann.text.contains("touch .git/hooks/x") && !to_ann.silent, "{to_ann:#?}");
+    let card = world.card(GROUP, "could not be asked in private: 1003").await;
+    assert!(card.text.contains("1 question waits for an approver"), "{}", card.text);
+    assert!(card.text.contains("asked in private: 1001"), "{}", card.text);
+    let _ = world.chat.say_in(GROUP, BOB, "/approvals@gate_test_bot");
+    let lists = |message: &Message| message.chat == GROUP && message.text.contains("is open");
+    let list = world.chat.message("list", lists).await;
+    assert!(list.text.contains("waits for an approver") && list.keys.is_empty(), "{list:#?}");
+    let asked_for = |message: &&Message| message.text.contains("Wants to");
+    let in_group = |message: &&Message| message.chat == GROUP;
+    let seen = world.chat.messages();
+    assert_eq!(seen.iter().filter(in_group).filter(asked_for).count(), 0, "{seen:#?}");
+
+    // Once Cat opens the chat, she is asked too.
+    let _ = world.chat.say(CAT, "/start");
+    let to_cat = world.question(CAT).await;
+    // Two answers at the same moment are one.
+    let (ann, cat) = tokio::join!(
+        world.chat.press(ANN, &to_ann, "Deny"),
+        world.chat.press(CAT, &to_cat, "Approve once"),
+    );
+    let late = [&ann, &cat].into_iter().filter(|toast| toast.text.starts_with("already")).count();
+    assert_eq!(late, 1, "{ann:?} {cat:?}");
+    let who = if ann.text.starts_with("already") { "telegram:1003" } else { "telegram:1001" };
+    let mut outcomes = Vec::new();
+    for copy in [&to_ann, &to_cat] {
+        let settled = world.says(copy, &format!("by {who}")).await;
+        assert!(settled.keys.is_empty(), "{settled:#?}");
+        outcomes.push(settled.text.lines().last().unwrap().to_owned());
+    }
+    assert_eq!(outcomes[0], outcomes[1], "every copy tells the same outcome");
+    let tasks = api.get("/api/tasks").await;
+    let task = api.finished(tasks[0]["id"].as_str().unwrap()).await;
+    assert_eq!(events_of(&task, "approval-decided").len(), 1, "{task:#}");
+    let eve = world.chat.press(EVE, &to_ann, "Approve once").await;
+    assert!(eve.alert && eve.text.contains("not yours"), "{eve:?}");
+    world.check(&gatepost);
+}
+
+/// 21: whoever asks in private and is no approver does not wait for themselves.
+#[tokio::test]
+async fn a_requester_who_is_no_approver_is_answered_by_one() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "/start");
+    let _ = world.chat.say(CAT, "/start");
+    let _ = world.chat.say(BOB, RISKY);
+    let to_bob = world.question(BOB).await;
+    let to_cat = world.question(CAT).await;
+    let toast = world.chat.press(BOB, &to_bob, "Approve once").await;
+    assert!(toast.alert && toast.text.starts_with("Only an approver"), "{toast:?}");
+    // The prompt and the reason are where the press was.
+    let toast = world.chat.press(CAT, &to_cat, "Deny with reason").await;
+    assert!(toast.text.starts_with("Reply"), "{toast:?}");
+    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
+    assert_eq!(prompt.chat, CAT);
+    let _ = world.chat.reply(CAT, &prompt, "yes");
+    for copy in [&to_bob, &to_cat] {
+        world.says(copy, "denied by telegram:1003: yes").await;
+    }
+    let to_ann =
+        |message: &Message| message.chat == ANN && message.text.contains("denied by telegram:1003");
+    world.chat.message("the copy of the other approver", to_ann).await;
+    assert!(!world.hook("demo"));
+    world.check(&gatepost);
+}
+
+/// 44: in quiet hours nothing rings, and all of it comes.
+#[tokio::test]
+async fn quiet_hours_are_each_person_s_own_and_survive_a_restart() {
+    let always = "[telegram.quiet]\n\"1001\" = \"0:00-23:59 questions\"\n";
+    let world = World::new(&["demo"], always).await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "/quiet");
+    let told = world.chat.message("hours", |message| message.text.contains("00:00-23:59")).await;
+    assert!(told.text.contains("nothing but questions rings"), "{}", told.text);
+    let _ = world.chat.say(ANN, "/quiet 0:00-23:59");
+    world.chat.message("hours", |message| message.text.contains("questions neither")).await;
+    let _ = world.chat.say(ANN, "/quiet tomorrow");
+    world.chat.message("help", |message| message.text.contains("names no quiet hours")).await;
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, RISKY);
+    let question = world.question(ANN).await;
+    assert!(question.silent, "{question:#?}");
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert_eq!(toast.text, "denied, and the agent was told");
+    let over = |message: &Message| message.text.contains("denied") && has_key(message, "Continue");
+    let result = world.chat.message("result", over).await;
+    assert!(result.silent, "{result:#?}");
+    let _ = world.chat.say(ANN, "/quiet off");
+    world.chat.message("hours", |message| message.text.contains("no quiet hours")).await;
+    let _ = world.chat.say(ANN, RISKY);
+    let anew = |message: &Message| message.id > result.id && has_key(message, "Approve once");
+    let question = world.chat.message("question", anew).await;
+    assert!(!question.silent, "{question:#?}");
+    world.check(&gatepost);
+}
