@@ -18,6 +18,7 @@ pub use agent::Executor;
 pub use agent::Next;
 pub use agent::ProposalId;
 pub use agent::ShellState;
+pub use agent::Words;
 pub use roster::Hired;
 pub use roster::ModelAccess;
 pub use roster::Place;

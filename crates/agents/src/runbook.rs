@@ -21,6 +21,7 @@ use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
 use crate::agent::ShellState;
+use crate::agent::Words;
 
 mod steps;
 
@@ -79,12 +80,12 @@ impl Runbook {
             reports: VecDeque::new(),
             end: None,
         };
-        match steps_of(&brief.text, splitter) {
+        match steps_of(&brief.asked.text, splitter) {
             Ok(steps) => runbook.steps.extend(steps),
             Err(error) => runbook.end = Some(broken(&error)),
         }
-        for text in brief.messages {
-            runbook.message(text);
+        for words in brief.messages {
+            runbook.message(words);
         }
         if runbook.steps.is_empty() && runbook.end.is_none() {
             runbook.end = Some((Outcome::Failed, Reason::NothingToDo { answer: FORM.into() }));
@@ -172,8 +173,13 @@ impl Agent for Runbook {
         }
     }
 
-    fn message(&mut self, text: String) {
-        match steps_of(&text, self.splitter) {
+    /// Only the person's own words are steps: whoever is quoted runs nothing here.
+    fn message(&mut self, words: Words) {
+        if words.text.trim().is_empty() && !words.files.is_empty() {
+            // Files alone ask for nothing; they are there for the steps that follow.
+            return;
+        }
+        match steps_of(&words.text, self.splitter) {
             Ok(steps) if steps.is_empty() => {
                 self.reports.push_back(AgentEvent::Text { text: FORM.into() });
             }

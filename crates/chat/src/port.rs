@@ -13,6 +13,7 @@ use gatepost_domain::event::Record;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::message::Message;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
@@ -36,7 +37,19 @@ pub trait Hub: Send + Sync + 'static {
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()>;
     /// As [`Hub::message`], for a chat that may deliver a message twice: a second message with the
     /// same origin is the first one again, and changes nothing.
-    fn message_from(&self, by: Principal, task: TaskId, text: String, origin: Origin) -> Reply<()>;
+    fn message_from(
+        &self,
+        by: Principal,
+        task: TaskId,
+        message: Message,
+        origin: Origin,
+    ) -> Reply<()>;
+    /// Keeps the bytes of a file that came with a message; they are durable when this is ready.
+    /// The reply is their SHA-256, under which [`Hub::submit`] and [`Hub::message_from`] name them.
+    /// Bytes that no task comes to name are gone after the next start.
+    fn keep(&self, bytes: Vec<u8>) -> Reply<String>;
+    /// The bytes of a kept file.
+    fn kept(&self, sha256: String) -> Reply<Vec<u8>>;
     /// Stops a task.
     fn cancel(&self, by: Principal, task: TaskId) -> Reply<()>;
     /// Answers a question. An answer that comes too late is not an error: the reply says how the

@@ -77,6 +77,6 @@ fn finish(hub: &fake::FakeHub, id: &TaskId, outcome: Outcome, reason: Reason) {
         ],
         ..ChangeSet::default()
     };
-    hub.report(id, Report::Changes { changes });
+    hub.report(id, Report::Changes { changes, outbox: Vec::new() });
     hub.set_diff(id, DIFF);
 }

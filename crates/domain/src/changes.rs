@@ -135,6 +135,8 @@ pub enum DeliveryRefusal {
     TooLarge,
     /// Nested deeper, or with a longer path, than is looked at.
     TooDeep,
+    /// In the task's inbox or outbox.
+    Mailbox,
 }
 
 impl DeliveryRefusal {
@@ -148,6 +150,7 @@ impl DeliveryRefusal {
             Self::LinkLeavesTree => "a link that leaves the project is never delivered",
             Self::NameNotUtf8 => "a name that cannot be shown exactly is never delivered",
             Self::TooLarge => "the file is larger than may be delivered",
+            Self::Mailbox => "the task's inbox and outbox are never delivered",
             Self::TooDeep => "what is nested this deep is not looked at and never delivered",
         }
     }

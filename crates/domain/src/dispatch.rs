@@ -16,6 +16,8 @@ use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::message::Message;
+use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::task::TaskSpec;
@@ -31,7 +33,7 @@ pub struct Assignment {
     /// What was asked.
     pub spec: TaskSpec,
     /// Every further message of people so far, in order; `resume` knows which were begun on.
-    pub messages: Vec<String>,
+    pub messages: Vec<Message>,
     /// The number for the run's first action.
     pub next_action: ActionId,
     /// Where the agent takes up its work, if an earlier run of the task was cut off.
@@ -81,8 +83,8 @@ pub enum ToWorker {
         task: TaskId,
         /// The run.
         run: RunNumber,
-        /// Their words.
-        text: String,
+        /// What they sent.
+        message: Message,
     },
     /// Stop the run: kill what runs, collect what it changed, report.
     Cancel {
@@ -195,6 +197,9 @@ pub enum Report {
     Changes {
         /// The changes.
         changes: ChangeSet,
+        /// What it left in its outbox.
+        #[serde(default)]
+        outbox: Vec<OutboxFile>,
     },
     /// What became of a delivery.
     Delivered {

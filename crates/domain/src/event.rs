@@ -22,6 +22,9 @@ use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::message::Attachment;
+use crate::message::OutboxFile;
+use crate::message::Quoted;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::principal::Platform;
@@ -88,6 +91,12 @@ pub enum Event {
         /// The chat message it came in, if it came in one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
+        /// What they quote.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        quoted: Vec<Quoted>,
+        /// The files that came with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attachments: Vec<Attachment>,
     },
     /// The gate reviewed an action.
     Verdict {
@@ -178,6 +187,9 @@ pub enum Event {
         run: RunNumber,
         /// The changes.
         changes: ChangeSet,
+        /// What it left in its outbox for the chat.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outbox: Vec<OutboxFile>,
     },
     /// The task is over.
     TaskFinished {

@@ -30,6 +30,7 @@ use crate::event::Event;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::principal::Principal;
@@ -60,8 +61,8 @@ pub enum Command {
     },
     /// A person sends another message.
     Message {
-        /// Their words.
-        text: String,
+        /// What they sent.
+        message: Message,
         /// Who.
         by: Principal,
         /// The chat message it came in, if it came in one.
@@ -138,11 +139,15 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
             _ => Err(task.wrong("only a queued task starts")),
         },
         Command::Report { run, report, asking } => decide_report(task, run, report, asking, now),
-        Command::Message { text, by, origin } => match task.phase() {
-            Phase::Received | Phase::Queued | Phase::Suspended { .. } | Phase::Running { .. } => {
-                Ok(vec![Event::MessageReceived { text, by, origin }])
+        Command::Message { message, by, origin } => match task.phase() {
+            Phase::Received
+            | Phase::Queued
+            | Phase::Suspended { .. }
+            | Phase::Preparing { .. }
+            | Phase::Running { .. } => {
+                let Message { text, quoted, attachments } = message;
+                Ok(vec![Event::MessageReceived { text, by, origin, quoted, attachments }])
             }
-            Phase::Preparing { .. } => Ok(vec![Event::MessageReceived { text, by, origin }]),
             Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
                 Err(task.wrong("a message needs a live task; hand over a new one"))
             }
@@ -184,9 +189,14 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 settlement: settlement.clone(),
             })
         }
-        Event::MessageReceived { text, .. } => {
+        Event::MessageReceived { text, quoted, attachments, .. } => {
             let run = task.live_run()?;
-            Some(ToWorker::Message { task: id, run, text: text.clone() })
+            let message = Message {
+                text: text.clone(),
+                quoted: quoted.clone(),
+                attachments: attachments.clone(),
+            };
+            Some(ToWorker::Message { task: id, run, message })
         }
         Event::CancelRequested { .. } => match task.phase() {
             Phase::Cancelling { run, .. } => Some(ToWorker::Cancel { task: id, run: *run }),
@@ -257,10 +267,10 @@ fn decide_report(
     let cancelling = matches!(task.phase(), Phase::Cancelling { .. });
     let finishing = matches!(task.phase(), Phase::Finishing { .. });
     match report {
-        Report::Changes { changes } if finishing => {
+        Report::Changes { changes, outbox } if finishing => {
             let (outcome, reason) = task.ending();
             Ok(vec![
-                Event::ChangesCollected { run, changes },
+                Event::ChangesCollected { run, changes, outbox },
                 Event::TaskFinished { outcome, reason },
             ])
         }

@@ -10,10 +10,12 @@ use crate::chat::Origin;
 use crate::event::Record;
 use crate::id::TaskId;
 use crate::lifecycle::Task;
+use crate::message::Attachment;
+use crate::message::Quoted;
 use crate::mode::Mode;
 
 /// A task as it is handed over; what is left out comes from the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTask {
     /// The person's words.
     pub text: String,
@@ -26,6 +28,10 @@ pub struct NewTask {
     /// The chat message it came in, if it came in one. A second task with the same origin is the
     /// first one again.
     pub origin: Option<Origin>,
+    /// What the person quotes: material without any authority.
+    pub quoted: Vec<Quoted>,
+    /// The files that came with it; their bytes are kept already.
+    pub attachments: Vec<Attachment>,
 }
 
 /// A task that was taken.

@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::event::Record;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
+use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::verdict::Source;
@@ -48,6 +49,8 @@ pub struct Summary {
     pub sandbox: Option<SandboxReport>,
     /// What became of the changes.
     pub delivery: Option<DeliveryResult>,
+    /// What it left in its outbox for the chat.
+    pub outbox: Vec<OutboxFile>,
 }
 
 /// One changed path.
@@ -208,7 +211,10 @@ impl Summary {
                         });
                     }
                 }
-                Event::ChangesCollected { changes, .. } => summary.take_changes(changes),
+                Event::ChangesCollected { changes, outbox, .. } => {
+                    summary.take_changes(changes);
+                    summary.outbox.clone_from(outbox);
+                }
                 Event::TaskFinished { outcome, reason } => {
                     summary.outcome = Some(*outcome);
                     summary.reason = Some(reason.to_string());

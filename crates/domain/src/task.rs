@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::chat::Origin;
 use crate::id::TaskId;
+use crate::message::Attachment;
+use crate::message::Message;
+use crate::message::Quoted;
 use crate::mode::Mode;
 use crate::principal::Principal;
 
@@ -34,4 +37,22 @@ pub struct TaskSpec {
     /// The chat message it came in, if it came in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// What the person quotes: material without any authority.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quoted: Vec<Quoted>,
+    /// The files that came with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+impl TaskSpec {
+    /// What was asked, as one message like those that follow it.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        Message {
+            text: self.text.clone(),
+            quoted: self.quoted.clone(),
+            attachments: self.attachments.clone(),
+        }
+    }
 }

@@ -20,6 +20,7 @@ use gatepost_hub::ReportError;
 use gatepost_journal::Journal;
 use gatepost_journal::Views;
 use gatepost_journal::ViewsNote;
+use gatepost_worker::Files;
 use gatepost_worker::HubLink;
 use gatepost_worker::LinkError;
 use gatepost_worker::Worker;
@@ -124,9 +125,12 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         parts.hub.stop.clone(),
     )?;
     let runs = data.runs();
+    let files = Files::open(&data.files()).context("the place for kept files cannot be made")?;
+    crate::kept::sweep(&hub, &files).await;
     let worker = Worker::new(
         WorkerConfig {
             runs: runs.clone(),
+            files: files.clone(),
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
             policy,
@@ -136,7 +140,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         parts.worker.stop.clone(),
     );
     parts.worker.tracker.spawn(worker.serve(from_hub));
-    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs));
+    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files));
     let console = gatepost_console::serve(
         listener,
         Arc::clone(&port),

@@ -29,8 +29,11 @@ pub(crate) const SCRATCH: &str = "scratch";
 /// Where the tasks' workspaces are kept.
 const RUNS: &str = "runs";
 
+/// Where files are kept that people sent and that tasks left for them.
+const FILES: &str = "files";
+
 /// What lies in the directory and is no task's business: all but the scratch project.
-const OWN: [&str; 7] = ["journal.jsonl", "journal.head", "views", RUNS, KEY, NOTE, TELEGRAM];
+const OWN: [&str; 8] = ["journal.jsonl", "journal.head", "views", RUNS, FILES, KEY, NOTE, TELEGRAM];
 
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";
@@ -107,6 +110,11 @@ impl DataDir {
     /// Where the tasks' workspaces are kept.
     pub(crate) fn runs(&self) -> PathBuf {
         self.path.join(RUNS)
+    }
+
+    /// Where files are kept that people sent and that tasks left for them.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.path.join(FILES)
     }
 
     /// What no action may touch.

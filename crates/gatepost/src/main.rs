@@ -12,6 +12,7 @@ mod compose;
 mod config;
 mod data;
 mod failure;
+mod kept;
 mod out;
 mod port;
 mod progress;

@@ -9,6 +9,7 @@ use gatepost_chat::port::Hub;
 use gatepost_chat::port::Reply;
 use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Message;
 use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::Record;
@@ -22,19 +23,23 @@ use gatepost_domain::request::DeliveryReceipt;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
+use gatepost_domain::request::RequestError;
+use gatepost_domain::request::RequestErrorKind;
 use gatepost_domain::request::TaskDetail;
 use gatepost_hub::HubHandle;
+use gatepost_worker::Files;
 
 /// The hub of this process.
 pub(crate) struct Port {
     hub: HubHandle,
     runs: PathBuf,
+    files: Files,
 }
 
 impl Port {
-    /// With the directory the worker keeps diffs in.
-    pub(crate) fn new(hub: HubHandle, runs: PathBuf) -> Self {
-        Self { hub, runs }
+    /// With the directory the worker keeps diffs in, and the kept files.
+    pub(crate) fn new(hub: HubHandle, runs: PathBuf, files: Files) -> Self {
+        Self { hub, runs, files }
     }
 }
 
@@ -54,9 +59,44 @@ impl Hub for Port {
         Box::pin(async move { hub.message(by, task, text).await })
     }
 
-    fn message_from(&self, by: Principal, task: TaskId, text: String, origin: Origin) -> Reply<()> {
+    fn message_from(
+        &self,
+        by: Principal,
+        task: TaskId,
+        message: Message,
+        origin: Origin,
+    ) -> Reply<()> {
         let hub = self.hub.clone();
-        Box::pin(async move { hub.message_from(by, task, text, origin).await })
+        Box::pin(async move { hub.message_from(by, task, message, origin).await })
+    }
+
+    fn keep(&self, bytes: Vec<u8>) -> Reply<String> {
+        let files = self.files.clone();
+        Box::pin(async move {
+            let kept = tokio::task::spawn_blocking(move || files.keep(&bytes)).await;
+            kept.map_err(std::io::Error::other).flatten().map_err(|error| {
+                let message = format!("a file cannot be kept: {error}");
+                let hint = "free some space on the data directory's disk";
+                RequestError::new(RequestErrorKind::Unavailable, message, hint)
+            })
+        })
+    }
+
+    fn kept(&self, sha256: String) -> Reply<Vec<u8>> {
+        let files = self.files.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || files.read(&sha256)).await;
+            read.map_err(std::io::Error::other).flatten().map_err(|error| {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData => {
+                        RequestErrorKind::NotFound
+                    }
+                    _ => RequestErrorKind::Unavailable,
+                };
+                let message = format!("the file cannot be read: {error}");
+                RequestError::new(kind, message, "look into the task's workspace")
+            })
+        })
     }
 
     fn note(&self, platform: Platform, task: Option<TaskId>, note: ChatNote) -> Reply<()> {

@@ -9,6 +9,7 @@ use gatepost_domain::ApprovalId;
 use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
 use gatepost_domain::Event;
+use gatepost_domain::Message;
 use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::RunNumber;
@@ -129,8 +130,8 @@ impl Desk {
                 let receipt = self.retry(by, &task, around);
                 batch.owed.push(owe(reply, receipt));
             }
-            HubEvent::Message { by, task, text, origin, reply } => {
-                let sent = self.message(by, &task, text, origin, around);
+            HubEvent::Message { by, task, message, origin, reply } => {
+                let sent = self.message(by, &task, message, origin, around);
                 batch.owed.push(owe(reply, sent));
             }
             HubEvent::Cancel { by, task, reply } => {
@@ -268,7 +269,7 @@ impl Desk {
         &mut self,
         by: Principal,
         task: &TaskId,
-        text: String,
+        message: Message,
         origin: Option<Origin>,
         around: &Circumstances,
     ) -> Result<(), RequestError> {
@@ -283,7 +284,7 @@ impl Desk {
             ));
         }
         let hint = "hand over a new task, or run this one again";
-        let command = Command::Message { text, by, origin: origin.clone() };
+        let command = Command::Message { message, by, origin: origin.clone() };
         self.give(task, command, hint, around)?;
         if let Some(origin) = origin {
             self.board.note_origin(origin, task.clone());

@@ -3,6 +3,7 @@
 use gatepost_domain::ApprovalId;
 use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Message;
 use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::RunNumber;
@@ -33,7 +34,13 @@ pub(crate) enum HubEvent {
     /// A person wants a finished task run again.
     Retry { by: Principal, task: TaskId, reply: Reply<Receipt> },
     /// A person sends a task another message.
-    Message { by: Principal, task: TaskId, text: String, origin: Option<Origin>, reply: Reply<()> },
+    Message {
+        by: Principal,
+        task: TaskId,
+        message: Message,
+        origin: Option<Origin>,
+        reply: Reply<()>,
+    },
     /// A person stops a task.
     Cancel { by: Principal, task: TaskId, reply: Reply<()> },
     /// A person answers a question.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatepost_domain::ApprovalId;
 use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
+use gatepost_domain::Message;
 use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::Record;
@@ -111,9 +112,9 @@ impl HubHandle {
     ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
         let this = self.clone();
         async move {
-            intake::check_text("message", &text)?;
+            let message = intake::check_message("message", text.into())?;
             let origin = None;
-            this.ask(|reply| HubEvent::Message { by, task, text, origin, reply }).await
+            this.ask(|reply| HubEvent::Message { by, task, message, origin, reply }).await
         }
     }
 
@@ -126,14 +127,14 @@ impl HubHandle {
         &self,
         by: Principal,
         task: TaskId,
-        text: String,
+        message: Message,
         origin: Origin,
     ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
         let this = self.clone();
         async move {
-            intake::check_text("message", &text)?;
+            let message = intake::check_message("message", message)?;
             let origin = Some(origin);
-            this.ask(|reply| HubEvent::Message { by, task, text, origin, reply }).await
+            this.ask(|reply| HubEvent::Message { by, task, message, origin, reply }).await
         }
     }
 

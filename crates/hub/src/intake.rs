@@ -1,7 +1,11 @@
 //! The checks at the door that need no state: what is refused here never reaches the loop.
 
+use gatepost_domain::Attachment;
+use gatepost_domain::Message;
 use gatepost_domain::Principal;
 use gatepost_domain::TaskSpec;
+use gatepost_domain::message::MAX_ATTACHMENTS;
+use gatepost_domain::message::MAX_QUOTED;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
@@ -22,11 +26,11 @@ pub(crate) fn spec(
     requester: Principal,
     task: NewTask,
 ) -> Result<TaskSpec, RequestError> {
-    let NewTask { text, project, agent, mode, origin } = task;
-    check_text("task", &text)?;
+    let NewTask { text, project, agent, mode, origin, quoted, attachments } = task;
+    let message = check_message("task", Message { text, quoted, attachments })?;
     let (project, project_path) = self::project(config, project.as_deref())?;
     Ok(TaskSpec {
-        text,
+        text: message.text,
         project,
         project_path,
         agent: self::agent(config, agent)?,
@@ -34,6 +38,8 @@ pub(crate) fn spec(
         requester,
         retry_of: None,
         origin,
+        quoted: message.quoted,
+        attachments: message.attachments,
     })
 }
 
@@ -51,15 +57,42 @@ pub(crate) fn again(
         agent: Some(before.agent.clone()),
         mode: Some(before.mode),
         origin: None,
+        quoted: before.quoted.clone(),
+        attachments: before.attachments.clone(),
     };
     Ok(TaskSpec { retry_of: Some(retry_of), ..spec(config, requester, task)? })
 }
 
-/// A text that says something and that every part of Gatepost can carry. `what` is its word.
-pub(crate) fn check_text(what: &str, text: &str) -> Result<(), RequestError> {
-    if text.trim().is_empty() {
+/// A message that says something and that every part of Gatepost can carry. `what` is its word.
+pub(crate) fn check_message(what: &str, message: Message) -> Result<Message, RequestError> {
+    // A file says something by itself.
+    if message.text.trim().is_empty() && message.attachments.is_empty() {
         return Err(invalid(format!("the {what} is empty"), "say what should be done"));
     }
+    check_text(what, &message.text)?;
+    if message.quoted.len() > MAX_QUOTED {
+        let message = format!("the {what} quotes {} passages", message.quoted.len());
+        return Err(invalid(message, format!("at most {MAX_QUOTED} are taken at once")));
+    }
+    message.quoted.iter().try_for_each(|quoted| check_text("quotation", &quoted.text))?;
+    check_attachments(what, &message.attachments)?;
+    Ok(message)
+}
+
+fn check_attachments(what: &str, attachments: &[Attachment]) -> Result<(), RequestError> {
+    if attachments.len() > MAX_ATTACHMENTS {
+        let message = format!("the {what} comes with {} files", attachments.len());
+        return Err(invalid(message, format!("at most {MAX_ATTACHMENTS} are taken at once")));
+    }
+    match attachments.iter().find(|attachment| !attachment.is_sound()) {
+        // The name is not repeated: it may be anything.
+        Some(_) => Err(invalid(format!("a file of the {what} has no safe name"), "rename it")),
+        None => Ok(()),
+    }
+}
+
+/// A text that every part of Gatepost can carry.
+fn check_text(what: &str, text: &str) -> Result<(), RequestError> {
     if text.len() > MAX_TASK_TEXT {
         let message =
             format!("the {what} has {} bytes; at most {MAX_TASK_TEXT} are taken", text.len());

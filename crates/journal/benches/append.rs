@@ -100,6 +100,8 @@ fn event() -> Event {
         requester: Principal::console(),
         retry_of: None,
         origin: None,
+        quoted: Vec::new(),
+        attachments: Vec::new(),
     };
     Event::TaskReceived { spec }
 }

@@ -8,13 +8,17 @@
 
 mod bound;
 mod exec;
+mod files;
+mod inbox;
 mod link;
+mod outbox;
 mod program;
 mod run;
 mod storage;
 mod worker;
 mod working;
 
+pub use files::Files;
 pub use link::HubLink;
 pub use link::LinkError;
 pub use storage::kept_diff;

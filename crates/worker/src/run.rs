@@ -7,6 +7,7 @@ use gatepost_agents::Brief;
 use gatepost_agents::Hired;
 use gatepost_domain::ActionId;
 use gatepost_domain::ChangeSet;
+use gatepost_domain::Message;
 use gatepost_domain::Outcome;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -14,6 +15,7 @@ use gatepost_domain::TaskSpec;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch::Assignment;
 use gatepost_domain::dispatch::Report;
+use gatepost_domain::message::OutboxFile;
 use gatepost_domain::outcome::Reason;
 use gatepost_gate::Context;
 use gatepost_gate::Gate;
@@ -23,8 +25,10 @@ use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
 use tokio::sync::mpsc;
 
+use crate::inbox::Inbox;
 use crate::link::HubLink;
 use crate::link::LinkError;
+use crate::outbox;
 use crate::program;
 use crate::storage::TaskStorage;
 use crate::worker::WorkerConfig;
@@ -44,8 +48,8 @@ pub(crate) enum Told {
     },
     /// A person sent another message.
     Message {
-        /// Their words.
-        text: String,
+        /// What they sent.
+        message: Message,
     },
     /// A person stopped the task.
     Cancel,
@@ -92,32 +96,39 @@ pub(crate) async fn run(
         tracing::warn!(%task, %run, ?error, "the end of a run was not taken");
         return;
     }
-    let changes = collect(config, &task, &spec).await;
-    if let Err(error) = reporter.send(Report::Changes { changes }).await {
+    let (changes, outbox) = collect(config, &task, &spec).await;
+    if let Err(error) = reporter.send(Report::Changes { changes, outbox }).await {
         tracing::warn!(%task, %run, ?error, "the changes of a run were not taken");
     }
 }
 
-/// What a run that is over has changed; also keeps the diff for people.
-pub(crate) async fn collect(config: &WorkerConfig, task: &TaskId, spec: &TaskSpec) -> ChangeSet {
+/// What a run that is over has changed, and what it left in its outbox; also keeps the diff for
+/// people.
+pub(crate) async fn collect(
+    config: &WorkerConfig,
+    task: &TaskId,
+    spec: &TaskSpec,
+) -> (ChangeSet, Vec<OutboxFile>) {
     let storage = TaskStorage::of(&config.runs, task);
     let project = PathBuf::from(&spec.project_path);
+    let files = config.files.clone();
     let collected = blocking(move || {
         let Some(form) = WorkspaceForm::in_storage(&project, &storage.workspace()) else {
             // It ended before there was a workspace.
-            return Ok(ChangeSet::default());
+            return Ok((ChangeSet::default(), Vec::new()));
         };
+        let outbox = outbox::collect(&form, &files);
         let collected = deliver::collect(&form, &deliver::Options::default())
             .map_err(|error| error.to_string())?;
         storage.keep_diff(&collected.diff).map_err(|error| error.to_string())?;
-        Ok(collected.changes)
+        Ok((collected.changes, outbox))
     });
     match collected.await.and_then(|collected| collected) {
-        Ok(changes) => changes,
+        Ok(collected) => collected,
         Err(error) => {
             // A set that is not whole is never delivered, and discard still removes it.
             tracing::error!(%task, %error, "the changes of a task could not be collected");
-            ChangeSet { truncated: true, ..ChangeSet::default() }
+            (ChangeSet { truncated: true, ..ChangeSet::default() }, Vec::new())
         }
     }
 }
@@ -129,7 +140,10 @@ async fn attempt(
     mut told: mpsc::Receiver<Told>,
 ) -> Result<End, Stop> {
     let storage = TaskStorage::of(&config.runs, &assignment.task);
-    let hired = hire(config, &assignment)?;
+    let mut inbox = Inbox::new(config.files.clone(), &assignment.spec.project_path);
+    let hired = hire(config, &mut inbox, &assignment)?;
+    // What is said while the sandbox starts; the assignment has everything before.
+    let mut early = Vec::new();
     let sandbox = {
         let start = Sandbox::start(profile(config, &assignment.spec, &storage, &hired)?);
         tokio::pin!(start);
@@ -138,12 +152,17 @@ async fn attempt(
                 sandbox = &mut start => {
                     break sandbox.map_err(|error| sandbox_failed(error.to_string()))?;
                 }
-                // Messages so far are in the assignment; later ones come when the agent is there.
-                Some(word) = told.recv() => if let Told::Cancel = word { return Err(Stop::Cancelled) },
+                Some(word) = told.recv() => match word {
+                    Told::Cancel => return Err(Stop::Cancelled),
+                    Told::Message { message } => early.push(message),
+                    // Nothing of this run was asked yet.
+                    Told::Settled { .. } => {}
+                },
             }
         }
     };
     reporter.send(Report::Ready { sandbox: sandbox.report() }).await?;
+    inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox).await?;
     let mut working = Working {
         gate: Gate::new(
@@ -152,6 +171,7 @@ async fn attempt(
             context(config, &assignment.spec, &sandbox),
         ),
         sandbox: &sandbox,
+        inbox,
         reporter,
         agent,
         told,
@@ -160,7 +180,10 @@ async fn attempt(
         answers: assignment.answers,
         open: Open::default(),
     };
-    let end = working.work().await;
+    let end = match working.begin(early).await {
+        Ok(()) => working.work().await,
+        Err(stop) => Err(stop),
+    };
     drop(working);
     sandbox.stop().await;
     end
@@ -186,11 +209,11 @@ fn sandbox_failed(detail: String) -> Stop {
     Stop::Broken(Reason::SandboxFailed { detail })
 }
 
-fn hire(config: &WorkerConfig, assignment: &Assignment) -> Result<Hired, Stop> {
+fn hire(config: &WorkerConfig, inbox: &mut Inbox, assignment: &Assignment) -> Result<Hired, Stop> {
     let brief = Brief {
         run: format!("{}/{}", assignment.task, assignment.run),
-        text: assignment.spec.text.clone(),
-        messages: assignment.messages.clone(),
+        asked: inbox.expect(assignment.spec.message()),
+        messages: assignment.messages.iter().map(|sent| inbox.expect(sent.clone())).collect(),
         workspace: assignment.spec.project_path.clone(),
         resume: assignment.resume.clone(),
     };

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::files::Files;
 use crate::link::HubLink;
 use crate::run;
 use crate::run::Told;
@@ -34,6 +35,8 @@ const MAILBOX: usize = 256;
 pub struct WorkerConfig {
     /// Where the tasks' workspaces and diffs are kept; made when missing.
     pub runs: PathBuf,
+    /// What people sent along and tasks send back.
+    pub files: Files,
     /// Gatepost's own files: the data directory and the configuration. No action touches them.
     pub gate_paths: Vec<PathBuf>,
     /// Directories every sandbox shows read-only.
@@ -94,13 +97,15 @@ impl Worker {
             ToWorker::Settled { task, run, action_id, settlement } => {
                 self.tell(&task, run, Told::Settled { action_id, settlement });
             }
-            ToWorker::Message { task, run, text } => self.tell(&task, run, Told::Message { text }),
+            ToWorker::Message { task, run, message } => {
+                self.tell(&task, run, Told::Message { message });
+            }
             ToWorker::Cancel { task, run } => self.tell(&task, run, Told::Cancel),
             ToWorker::Collect { task, run, spec } => {
                 let (config, link) = (Arc::clone(&self.config), Arc::clone(&self.link));
                 self.spawn(async move {
-                    let changes = run::collect(&config, &task, &spec).await;
-                    send(&*link, &task, run, Report::Changes { changes }).await;
+                    let (changes, outbox) = run::collect(&config, &task, &spec).await;
+                    send(&*link, &task, run, Report::Changes { changes, outbox }).await;
                 });
             }
             ToWorker::Deliver { task, spec, changes, how } => {

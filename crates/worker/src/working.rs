@@ -18,12 +18,15 @@ use gatepost_agents::Executor;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_agents::ShellState;
+use gatepost_agents::Words;
 use gatepost_domain::Action;
 use gatepost_domain::ActionDigest;
 use gatepost_domain::ActionId;
 use gatepost_domain::Decision;
+use gatepost_domain::Message;
 use gatepost_domain::Verdict;
 use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::agent::Ending;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch;
@@ -38,6 +41,7 @@ use tokio::sync::mpsc;
 
 use crate::bound;
 use crate::exec;
+use crate::inbox::Inbox;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
@@ -54,6 +58,7 @@ type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> 
 pub(crate) struct Working<'a> {
     pub(crate) gate: Gate,
     pub(crate) sandbox: &'a Sandbox,
+    pub(crate) inbox: Inbox,
     pub(crate) reporter: &'a Reporter,
     pub(crate) agent: Box<dyn Agent>,
     pub(crate) told: mpsc::Receiver<Told>,
@@ -124,6 +129,14 @@ enum Looked {
 }
 
 impl Working<'_> {
+    /// Hands over what came while the agent was not there yet.
+    pub(crate) async fn begin(&mut self, early: Vec<Message>) -> Result<(), Stop> {
+        for message in early {
+            self.receive(message).await?;
+        }
+        Ok(())
+    }
+
     /// Works until the agent is done or something ends the run.
     pub(crate) async fn work(&mut self) -> Result<End, Stop> {
         let end = self.serve().await;
@@ -177,7 +190,7 @@ impl Working<'_> {
 
     async fn hear(&mut self, word: Option<Told>) -> Result<(), Stop> {
         match word {
-            Some(Told::Message { text }) => self.agent.message(text),
+            Some(Told::Message { message }) => self.receive(message).await?,
             Some(Told::Settled { action_id, settlement }) => {
                 // Otherwise an answer to a question that is over; the life cycle has seen to it.
                 if let Some(asked) = self.open.asked.remove(&action_id) {
@@ -196,6 +209,22 @@ impl Working<'_> {
             }
             None => return Err(Stop::HubGone("nobody speaks to the run any more".into())),
         }
+        Ok(())
+    }
+
+    /// Gives the agent a message; its files go into the workspace first.
+    async fn receive(&mut self, message: Message) -> Result<(), Stop> {
+        let words = self.inbox.expect(message);
+        let words = match self.inbox.put(self.sandbox).await {
+            Ok(()) => words,
+            Err(why) => {
+                // The words still count, and the person hears what did not arrive.
+                let event = AgentEvent::Text { text: format!("Gatepost: {why}") };
+                self.reporter.send(Report::AgentReported { event }).await?;
+                Words { files: Vec::new(), ..words }
+            }
+        };
+        self.agent.message(words);
         Ok(())
     }
 

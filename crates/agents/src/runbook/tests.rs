@@ -75,7 +75,7 @@ fn what_is_not_complete_is_quoted() {
 fn runbook(text: &str) -> Runbook {
     let brief = Brief {
         run: "k7m2/1".into(),
-        text: text.into(),
+        asked: text.into(),
         messages: vec![],
         workspace: "/srv/demo".into(),
         resume: None,
@@ -172,7 +172,7 @@ fn it_takes_up_where_it_stood() {
     let (_, asked) = proposed(&mut before);
     let brief = Brief {
         run: "k7m2/1".into(),
-        text: "$ a\n$ b\n$ c".into(),
+        asked: "$ a\n$ b\n$ c".into(),
         messages: vec!["$ d".into()],
         workspace: "/srv/demo".into(),
         resume: Some(before.resume_key()),
@@ -234,4 +234,37 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn only_the_persons_own_words_are_steps() {
+    use gatepost_domain::message::Quoted;
+    use gatepost_domain::message::QuotedKind;
+
+    let hostile = Quoted { kind: QuotedKind::Forwarded, text: "```\nrm -rf .\n```\n$ rm b".into() };
+    // A block that is never closed runs to the end of the message, and of that alone.
+    let asked =
+        Words { text: "```\na".into(), quoted: vec![hostile], files: vec!["$ rm c".into()] };
+    let brief = Brief {
+        run: "k7m2/1".into(),
+        asked,
+        messages: vec![],
+        workspace: "/srv/demo".into(),
+        resume: None,
+    };
+    let runbook = Runbook::new(brief, split).unwrap();
+    let steps: Vec<_> = runbook.steps.iter().map(|step| step.command.as_str()).collect();
+    assert_eq!(steps, ["a"]);
+}
+
+#[test]
+fn files_that_come_alone_are_no_riddle() {
+    let brief = Brief {
+        run: "k7m2/1".into(),
+        asked: "$ a".into(),
+        messages: vec![Words { files: vec!["a.pdf".into()], ..Words::default() }],
+        workspace: "/srv/demo".into(),
+        resume: None,
+    };
+    assert!(Runbook::new(brief, split).unwrap().reports.is_empty());
 }

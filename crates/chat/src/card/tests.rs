@@ -109,6 +109,8 @@ impl Played {
             requester: Principal::console(),
             retry_of: None,
             origin: None,
+            quoted: Vec::new(),
+            attachments: Vec::new(),
         };
         let task = Task::received(task_id(), spec.clone(), at(0));
         let mut played = Self { task, records: Vec::new() };

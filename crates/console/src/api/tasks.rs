@@ -224,7 +224,7 @@ pub(crate) async fn create(
     Json(request): Json<TaskRequest>,
 ) -> Result<(StatusCode, Answer<Taken>), Problem> {
     let TaskRequest { text, project, agent, mode } = request;
-    let task = NewTask { text, project, agent, mode, origin: None };
+    let task = NewTask { text, project, agent, mode, ..NewTask::default() };
     let receipt = app.hub.submit(Principal::console(), task).await?;
     Ok((StatusCode::CREATED, Answer(Taken { id: receipt.id, ahead: receipt.ahead })))
 }

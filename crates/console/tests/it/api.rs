@@ -25,7 +25,7 @@ fn finish(world: &World, id: &TaskId) {
         "mode": 0o644, "size": 2, "lines_added": 1
     }]}))
     .unwrap();
-    world.hub.report(id, Report::Changes { changes });
+    world.hub.report(id, Report::Changes { changes, outbox: Vec::new() });
     world.hub.set_diff(id, "--- /dev/null\n+++ b/a.txt\n@@ -0,0 +1 @@\n+a\n");
 }
 

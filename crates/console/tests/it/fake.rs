@@ -35,6 +35,7 @@ use gatepost_domain::lifecycle;
 use gatepost_domain::lifecycle::Command;
 use gatepost_domain::lifecycle::Refusal;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::message::Message;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
@@ -324,17 +325,25 @@ impl Hub for FakeHub {
     fn retry(&self, _: Principal, task: TaskId) -> Reply<Receipt> {
         let text = self.check(&task).map(|()| self.inner().tasks[&task].spec().text.clone());
         ready(text.and_then(|text| {
-            let new = NewTask { text, project: None, agent: None, mode: None, origin: None };
+            let new = NewTask { text, ..NewTask::default() };
             self.submit_now(new, Some(task))
         }))
     }
 
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
-        ready(self.try_play(&task, Command::Message { text, by, origin: None }))
+        ready(self.try_play(&task, Command::Message { message: text.into(), by, origin: None }))
     }
 
-    fn message_from(&self, by: Principal, task: TaskId, text: String, _: Origin) -> Reply<()> {
-        self.message(by, task, text)
+    fn message_from(&self, by: Principal, task: TaskId, message: Message, _: Origin) -> Reply<()> {
+        self.message(by, task, message.text)
+    }
+
+    fn keep(&self, _: Vec<u8>) -> Reply<String> {
+        ready(Err(no_files()))
+    }
+
+    fn kept(&self, _: String) -> Reply<Vec<u8>> {
+        ready(Err(no_files()))
     }
 
     fn note(&self, _: Platform, _: Option<TaskId>, _: ChatNote) -> Reply<()> {
@@ -428,6 +437,8 @@ fn spec(text: &str, retry_of: Option<TaskId>) -> TaskSpec {
         requester: Principal::console(),
         retry_of,
         origin: None,
+        quoted: Vec::new(),
+        attachments: Vec::new(),
     }
 }
 
@@ -459,4 +470,9 @@ fn judgement(verdict: Verdict) -> Judgement {
 
 fn ready<T: Send + 'static>(result: Result<T, RequestError>) -> Reply<T> {
     Box::pin(std::future::ready(result))
+}
+
+/// The console sends and shows no files.
+fn no_files() -> RequestError {
+    RequestError::new(RequestErrorKind::NotFound, "there are no files here", "")
 }

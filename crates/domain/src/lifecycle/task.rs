@@ -22,6 +22,8 @@ use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::message::Message;
+use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::task::TaskSpec;
@@ -50,13 +52,15 @@ pub struct Task {
     /// Answers that no action has followed yet.
     unacted: Vec<Answer>,
     grants: Vec<ActionDigest>,
-    messages: Vec<String>,
+    messages: Vec<Message>,
     /// The chat messages that those came in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     message_origins: Vec<Origin>,
     resume: Option<String>,
     changes: Option<ChangeSet>,
     delivery: Delivery,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    outbox: Vec<OutboxFile>,
 }
 
 /// Where a task is in its life, with what belongs to that place.
@@ -194,6 +198,7 @@ impl Task {
             resume: None,
             changes: None,
             delivery: Delivery::NotAsked,
+            outbox: Vec::new(),
         }
     }
 
@@ -229,12 +234,16 @@ impl Task {
                     return Err(illegal());
                 }
             }
-            Event::MessageReceived { text, origin, .. } => match self.phase {
+            Event::MessageReceived { text, origin, quoted, attachments, .. } => match self.phase {
                 Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
                     return Err(illegal());
                 }
                 _ => {
-                    self.messages.push(text.clone());
+                    self.messages.push(Message {
+                        text: text.clone(),
+                        quoted: quoted.clone(),
+                        attachments: attachments.clone(),
+                    });
                     self.message_origins.extend(origin.clone());
                 }
             },
@@ -336,9 +345,10 @@ impl Task {
                 self.phase =
                     Phase::Finishing { run: *run, outcome: *outcome, reason: reason.clone() };
             }
-            Event::ChangesCollected { run, changes } => match self.phase {
+            Event::ChangesCollected { run, changes, outbox } => match self.phase {
                 Phase::Finishing { run: now, .. } if now == *run => {
                     self.changes = Some(changes.clone());
+                    self.outbox.clone_from(outbox);
                 }
                 _ => return Err(illegal()),
             },
@@ -417,6 +427,20 @@ impl Task {
         }
     }
 
+    /// What it left in its outbox.
+    #[must_use]
+    pub fn outbox(&self) -> &[OutboxFile] {
+        &self.outbox
+    }
+
+    /// The digest of every kept file that it names.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let messages = self.messages.iter().flat_map(|message| &message.attachments);
+        let sent = self.spec.attachments.iter().chain(messages).map(|file| file.sha256.as_str());
+        let left = self.outbox.iter().map(|file| file.sha256.as_str());
+        sent.chain(left).filter(|sha256| !sha256.is_empty())
+    }
+
     /// Whether it is over.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -481,7 +505,7 @@ impl Task {
 
     /// Further messages of people, in order.
     #[must_use]
-    pub fn messages(&self) -> &[String] {
+    pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 

@@ -41,6 +41,8 @@ fn spec() -> TaskSpec {
         requester: Principal::console(),
         retry_of: None,
         origin: None,
+        quoted: Vec::new(),
+        attachments: Vec::new(),
     }
 }
 
@@ -201,7 +203,7 @@ fn a_task_runs_from_hand_over_to_delivery() {
     life.finish(2, 2).unwrap();
     life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
     assert_eq!(life.task.state(), State::Finishing);
-    life.report(Report::Changes { changes: one_change() }).unwrap();
+    life.report(Report::Changes { changes: one_change(), outbox: Vec::new() }).unwrap();
     assert_eq!(life.task.outcome(), Some((Outcome::Succeeded, &Reason::Completed)));
     assert!(!life.task.holds_project());
     let by = Principal::console();
@@ -220,7 +222,8 @@ fn changes_that_could_not_be_listed_can_be_discarded_and_nothing_else() {
         let mut life = Life::running();
         life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed })
             .unwrap();
-        life.report(Report::Changes { changes: ChangeSet { truncated: true, ..listed } }).unwrap();
+        let changes = ChangeSet { truncated: true, ..listed };
+        life.report(Report::Changes { changes, outbox: Vec::new() }).unwrap();
         let by = Principal::console();
         for how in [DeliveryKind::Apply, DeliveryKind::Branch] {
             let refusal = life.give(Command::Deliver { how, by: by.clone() });
@@ -231,7 +234,7 @@ fn changes_that_could_not_be_listed_can_be_discarded_and_nothing_else() {
     }
     let mut life = Life::running();
     life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
-    life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+    life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
     let by = Principal::console();
     let refusal = life.give(Command::Deliver { how: DeliveryKind::Discard, by });
     assert_eq!(refusal, Err(Refusal::NotDeliverable("the task changed nothing")));
@@ -302,7 +305,7 @@ fn a_stop_withdraws_questions_and_outlasts_what_the_run_says() {
     assert_eq!(life.task.state(), State::Cancelling);
     assert!(life.review(2, Verdict::Allow).is_err(), "a stopped run reviews nothing more");
     life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
-    life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+    life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
     let (outcome, _) = life.task.outcome().unwrap();
     assert_eq!(outcome, Outcome::Cancelled);
 }
@@ -322,7 +325,7 @@ fn a_crash_during_an_action_interrupts_and_never_starts_it_again() {
     life.give(Command::Recover).unwrap();
     assert_eq!(life.task.state(), State::Finishing);
     assert!(matches!(unfinished_business(&life.task), Some(ToWorker::Collect { .. })));
-    life.report(Report::Changes { changes: one_change() }).unwrap();
+    life.report(Report::Changes { changes: one_change(), outbox: Vec::new() }).unwrap();
     let (outcome, reason) = life.task.outcome().unwrap();
     assert_eq!(outcome, Outcome::Interrupted);
     assert_eq!(reason, &Reason::GatepostEnded { during: Some("step 1".into()) });
@@ -466,13 +469,14 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
         }),
         Step::End(outcome) => life.report(Report::Ended { outcome, reason: Reason::Completed }),
         Step::Changes(some) => life.report(Report::Changes {
+            outbox: Vec::new(),
             changes: if some { one_change() } else { ChangeSet::default() },
         }),
         Step::Settle(decision) => life.settle_first(person(decision)),
         Step::Expire => life.settle_first(Settlement::Expired),
         Step::Cancel => life.give(Command::Cancel { by }),
         Step::Recover => life.give(Command::Recover),
-        Step::Message => life.give(Command::Message { text: "more".into(), by, origin: None }),
+        Step::Message => life.give(Command::Message { message: "more".into(), by, origin: None }),
         Step::Deliver(how) => life.give(Command::Deliver { how, by }),
         Step::Delivered(well) => life.report(Report::Delivered {
             result: if well {
@@ -586,7 +590,7 @@ proptest! {
         // The worker dies instead of answering; recovery and collection must still end the task.
         life.give(Command::Recover).unwrap();
         if let Some(ToWorker::Collect { .. }) = unfinished_business(&life.task) {
-            life.report(Report::Changes { changes: ChangeSet::default() }).unwrap();
+            life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
         }
         prop_assert!(life.task.is_finished(), "{:?}", life.task.phase());
         let ends = life.events.iter().filter(|(e, _)| matches!(e, Event::TaskFinished { .. }));

@@ -27,7 +27,7 @@ fn config(projects: &[&str], default_project: Option<&str>) -> HubConfig {
 
 fn asked(project: Option<&str>) -> NewTask {
     let project = project.map(str::to_owned);
-    NewTask { text: "$ x".into(), project, agent: None, mode: None, origin: None }
+    NewTask { text: "$ x".into(), project, ..NewTask::default() }
 }
 
 #[test]
@@ -67,13 +67,31 @@ fn a_hostile_name_is_quoted_short() {
 fn texts_are_taken_as_far_as_everything_can_carry_them() {
     let limit = "x".repeat(MAX_TASK_TEXT);
     for text in ["$ x", "\u{1}\u{7f}\u{202e}\u{fffd}", limit.as_str()] {
-        assert_eq!(check_text("task", text), Ok(()));
+        assert_eq!(check_message("task", text.into()), Ok(text.into()));
     }
     for text in ["", " \t\r\n\u{2003}", "a\0b", &format!("{limit}x")] {
-        let error = check_text("task", text).unwrap_err();
+        let error = check_message("task", text.into()).unwrap_err();
         assert_eq!(error.kind, RequestErrorKind::Invalid);
         assert!(!error.hint.is_empty());
     }
+}
+
+#[test]
+fn files_come_with_safe_names_or_not_at_all() {
+    let file = |name: &str, sha256: &str| gatepost_domain::Attachment {
+        name: name.into(),
+        size: 1,
+        sha256: sha256.into(),
+        media_type: None,
+    };
+    let with = |attachments: Vec<_>| Message { attachments, ..Message::default() };
+    let digest = "ab".repeat(32);
+    let alone = with(vec![file("a.txt", &digest)]);
+    assert_eq!(check_message("task", alone.clone()), Ok(alone), "a file says something");
+    for (name, sha256) in [("../a", digest.as_str()), (".a", &digest), ("a", "../journal.jsonl")] {
+        assert!(check_message("task", with(vec![file(name, sha256)])).is_err(), "{name}");
+    }
+    assert!(check_message("task", with(vec![file("a", &digest); MAX_ATTACHMENTS + 1])).is_err());
 }
 
 #[test]

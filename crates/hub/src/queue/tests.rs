@@ -32,6 +32,8 @@ fn task(number: u128, project: &str, life: Life) -> Task {
         requester: Principal::console(),
         retry_of: None,
         origin: None,
+        quoted: Vec::new(),
+        attachments: Vec::new(),
     };
     let run = RunNumber(1);
     let mut events = vec![Event::TaskQueued {}];
@@ -47,7 +49,7 @@ fn task(number: u128, project: &str, life: Life) -> Task {
             events.extend([
                 started,
                 Event::RunEnded { run, outcome, reason: reason.clone() },
-                Event::ChangesCollected { run, changes: ChangeSet::default() },
+                Event::ChangesCollected { run, changes: ChangeSet::default(), outbox: Vec::new() },
                 Event::TaskFinished { outcome, reason },
                 Event::DeliveryRequested { how, by: Principal::console() },
             ]);

@@ -65,7 +65,7 @@ async fn while_it_is_prepared_or_runs() {
                 outcome: Outcome::Succeeded,
                 reason: gatepost_domain::outcome::Reason::Completed,
             },
-            Report::Changes { changes: one_change() },
+            Report::Changes { changes: one_change(), outbox: Vec::new() },
         ] {
             up.hub.report(next.clone(), run, report).await.unwrap();
         }
@@ -97,7 +97,7 @@ async fn while_its_run_is_gone() {
     stop(&up, &run.task).await;
     assert!(matches!(up.worker.next().await, ToWorker::Collect { .. }), "its changes are kept");
     assert_eq!(up.state(&run.task).await, State::Finishing);
-    let changes = Report::Changes { changes: one_change() };
+    let changes = Report::Changes { changes: one_change(), outbox: Vec::new() };
     up.hub.report(run.task.clone(), run.run, changes).await.unwrap();
     assert_eq!(up.outcome(&run.task).await, Outcome::Cancelled);
 }

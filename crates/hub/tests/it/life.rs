@@ -137,7 +137,7 @@ async fn messages_reach_the_run_and_the_next_one() {
     let by = Principal::console();
     up.hub.message(by.clone(), run.task.clone(), "and more".into()).await.unwrap();
     let told = up.worker.next().await;
-    assert!(matches!(told, ToWorker::Message { text, .. } if text == "and more"));
+    assert!(matches!(told, ToWorker::Message { message, .. } if message.text == "and more"));
     let empty = up.hub.message(by.clone(), run.task.clone(), "  ".into()).await.unwrap_err();
     assert_eq!(empty.kind, RequestErrorKind::Invalid);
     run.ended().await;
@@ -169,7 +169,8 @@ async fn what_does_not_exist_is_not_found() {
         assert_eq!(error.kind, RequestErrorKind::NotFound, "{error:?}");
         assert!(error.message.contains(id.as_str()), "{error:?}");
     }
-    let ended = Report::Changes { changes: gatepost_domain::ChangeSet::default() };
+    let ended =
+        Report::Changes { changes: gatepost_domain::ChangeSet::default(), outbox: Vec::new() };
     let error = up.hub.report(id.clone(), gatepost_domain::RunNumber(1), ended).await.unwrap_err();
     assert_eq!(error, ReportError::UnknownTask { task: id });
 }

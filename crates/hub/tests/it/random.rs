@@ -180,7 +180,7 @@ fn report(work: &Work) -> Report {
             reason: "no".into(),
         },
         Work::End(outcome) => Report::Ended { outcome: *outcome, reason: Reason::Completed },
-        Work::Changes => Report::Changes { changes: one_change() },
+        Work::Changes => Report::Changes { changes: one_change(), outbox: Vec::new() },
         Work::Delivered(true) => {
             Report::Delivered { result: DeliveryResult::Applied { paths: 1, refused: 0 } }
         }

@@ -94,7 +94,7 @@ async fn a_run_that_died_at_work_is_interrupted_and_its_changes_are_kept() {
     up.worker.nothing().await;
     let run = crate::world::Run { hub: up.hub.clone(), ..run };
     assert!(run.start_action(action, "sleep 300").await.is_err(), "it is not started again");
-    run.report(Report::Changes { changes: one_change() }).await.unwrap();
+    run.report(Report::Changes { changes: one_change(), outbox: Vec::new() }).await.unwrap();
     let task = up.hub.task(run.task.clone()).await.unwrap().task;
     let during = Some("sleep 300".to_owned());
     assert_eq!(task.outcome(), Some((Outcome::Interrupted, &Reason::GatepostEnded { during })));

@@ -80,7 +80,9 @@ async fn a_worker_that_reads_nothing_holds_up_nobody() {
     let mut texts = Vec::new();
     for _ in 0..50 {
         match up.worker.next().await {
-            gatepost_domain::dispatch::ToWorker::Message { text, .. } => texts.push(text),
+            gatepost_domain::dispatch::ToWorker::Message { message, .. } => {
+                texts.push(message.text)
+            }
             other => panic!("not a message: {other:?}"),
         }
     }

@@ -308,7 +308,7 @@ impl Run {
     }
 
     pub(crate) async fn changed(&self) {
-        self.report(Report::Changes { changes: one_change() }).await.unwrap();
+        self.report(Report::Changes { changes: one_change(), outbox: Vec::new() }).await.unwrap();
     }
 
     pub(crate) async fn end(&self) {
@@ -332,7 +332,7 @@ impl Entropy for Draws {
 }
 
 pub(crate) fn new_task(text: &str) -> NewTask {
-    NewTask { text: text.into(), project: None, agent: None, mode: None, origin: None }
+    NewTask { text: text.into(), ..NewTask::default() }
 }
 
 pub(crate) fn exec(command: &str) -> Action {

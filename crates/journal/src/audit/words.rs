@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use gatepost_domain::Attachment;
 use gatepost_domain::Event;
 use gatepost_domain::Record;
 use gatepost_domain::agent::AgentEvent;
@@ -20,18 +21,31 @@ pub(super) fn line(record: &Record) -> String {
     line
 }
 
+/// What came along with a person's words.
+fn along(out: &mut String, quoted: usize, attachments: &[Attachment]) -> std::fmt::Result {
+    if quoted > 0 {
+        write!(out, ", quoting {quoted}")?;
+    }
+    attachments.iter().try_for_each(|file| {
+        write!(out, ", with {} of {} bytes, {}", plain(&file.name), file.size, file.sha256)
+    })
+}
+
 fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
     match event {
         Event::HubStarted { version } => write!(out, "version {}", plain(version)),
-        Event::TaskReceived { spec } => write!(
-            out,
-            "{} for {} with {} in mode {:?}: `{}`",
-            plain(&spec.requester.to_string()),
-            plain(&spec.project),
-            plain(&spec.agent),
-            spec.mode,
-            plain(&spec.text)
-        ),
+        Event::TaskReceived { spec } => {
+            write!(
+                out,
+                "{} for {} with {} in mode {:?}: `{}`",
+                plain(&spec.requester.to_string()),
+                plain(&spec.project),
+                plain(&spec.agent),
+                spec.mode,
+                plain(&spec.text)
+            )?;
+            along(out, spec.quoted.len(), &spec.attachments)
+        }
         Event::TaskQueued {} => Ok(()),
         Event::RunStarted { run } | Event::RunSuspended { run } => write!(out, "run {run}"),
         Event::RunReady { run, sandbox } => {
@@ -43,8 +57,9 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "run {run}: ")?;
             reported(out, event)
         }
-        Event::MessageReceived { text, by, origin: _ } => {
-            write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))
+        Event::MessageReceived { text, by, origin: _, quoted, attachments } => {
+            write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))?;
+            along(out, quoted.len(), attachments)
         }
         Event::Verdict { run, action_id, action, digest, judgement } => write!(
             out,
@@ -85,7 +100,7 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
         Event::RunEnded { run, outcome, reason } => {
             write!(out, "run {run} {outcome}: {}", plain(&reason.to_string()))
         }
-        Event::ChangesCollected { run, changes } => write!(
+        Event::ChangesCollected { run, changes, outbox: _ } => write!(
             out,
             "run {run} changed {} files, +{} −{}",
             changes.changes.len(),

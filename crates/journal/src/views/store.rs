@@ -28,7 +28,7 @@ use serde::Serialize;
 use crate::chain::Place;
 
 /// Raised when a row or the index changes its form; older views are then made anew.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Everything of a small installation fits; sled's own default is a gigabyte.
 const CACHE_BYTES: u64 = 4 << 20;

@@ -110,6 +110,8 @@ pub(crate) fn spec(text: &str) -> TaskSpec {
         requester: Principal::console(),
         retry_of: None,
         origin: None,
+        quoted: Vec::new(),
+        attachments: Vec::new(),
     }
 }
 
@@ -251,7 +253,13 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
         said(AgentEvent::Progress { done: 1, total: 3 }),
         said(AgentEvent::Usage { input_tokens: u64::MAX, output_tokens: 0 }),
         said(AgentEvent::Other { raw: "{\"v\":1}".into() }),
-        Event::MessageReceived { text: "be quick".into(), by: Principal::console(), origin: None },
+        Event::MessageReceived {
+            text: "be quick".into(),
+            by: Principal::console(),
+            origin: None,
+            quoted: Vec::new(),
+            attachments: Vec::new(),
+        },
         reviewed(1, 1, ls.clone(), Verdict::Allow, Stage::ReadOnly),
         started(1, 1, &ls.digest(&[])),
         finished(1, 1, &ls.digest(&[]), Ending::Exited { code: -1 }),
@@ -282,7 +290,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
             reason: "denied: not that file".into(),
         },
         Event::RunEnded { run: RunNumber(2), outcome: completed().0, reason: completed().1 },
-        Event::ChangesCollected { run: RunNumber(2), changes: changed() },
+        Event::ChangesCollected { run: RunNumber(2), changes: changed(), outbox: Vec::new() },
         Event::TaskFinished { outcome: completed().0, reason: completed().1 },
         Event::DeliveryRequested { how: DeliveryKind::Branch, by: Principal::console() },
         Event::DeliveryFinished {
@@ -300,7 +308,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
         Event::RunStarted { run },
         Event::CancelRequested { by: Principal::terminal() },
         Event::RunEnded { run, outcome: Outcome::Cancelled, reason: cancelled() },
-        Event::ChangesCollected { run, changes: ChangeSet::default() },
+        Event::ChangesCollected { run, changes: ChangeSet::default(), outbox: Vec::new() },
         Event::TaskFinished { outcome: Outcome::Cancelled, reason: cancelled() },
     ];
     // Interleaved, as tasks of two projects are.

@@ -228,6 +228,9 @@ impl Walk<'_> {
     /// Compares what lies at one path.
     fn entry(&mut self, path: &Path, layer: Layer) -> Step {
         self.step()?;
+        if rules::in_mailbox(path) {
+            return Ok(());
+        }
         if rules::is_too_deep(path) {
             return self.too_deep(path, layer);
         }

@@ -10,6 +10,7 @@ mod content;
 mod discard;
 mod git;
 mod ignored;
+mod outbox;
 mod rules;
 mod staging;
 pub(crate) mod tree;
@@ -19,6 +20,8 @@ use crate::workspace::WorkspaceForm;
 use gatepost_domain::changes::{ChangeSet, DeliveryResult};
 use std::io;
 use std::path::{Path, PathBuf};
+
+pub use outbox::Left;
 
 /// What a look at the changes may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +113,15 @@ pub fn branch(
     changes: &ChangeSet,
 ) -> DeliveryResult {
     branch::branch(form, project, task_id, message, changes)
+}
+
+/// What the task left in its outbox, by name: at most `most` entries, and nothing that was the
+/// project's already.
+///
+/// # Errors
+/// When the outbox cannot be read.
+pub fn outbox(form: &WorkspaceForm, most: usize) -> Result<Vec<Left>, DeliverError> {
+    outbox::outbox(form, most)
 }
 
 /// Removes a task's storage with everything in it.

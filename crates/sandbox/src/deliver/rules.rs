@@ -2,6 +2,7 @@
 //! when they are delivered, because the list comes back from elsewhere.
 
 use gatepost_domain::changes::{Base, Change, ChangeKind, DeliveryRefusal};
+use gatepost_domain::message::{INBOX, OUTBOX};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -46,6 +47,12 @@ pub(crate) fn is_git_name(name: &OsStr) -> bool {
 /// Whether a path lies in a `.git`, or is one.
 pub(crate) fn in_git(path: &Path) -> bool {
     path.iter().any(is_git_name)
+}
+
+/// Whether a path is the task's inbox or outbox, or lies in one: what people sent and what they
+/// are sent is no change to the project.
+pub(crate) fn in_mailbox(path: &Path) -> bool {
+    path.iter().next().is_some_and(|first| first == INBOX || first == OUTBOX)
 }
 
 /// Whether a file of a git directory runs code or leads git elsewhere, so that a person should
@@ -114,6 +121,9 @@ pub(crate) fn refusal(change: &Change, project: &Path) -> Option<DeliveryRefusal
     }
     if in_git(path) {
         return Some(DeliveryRefusal::GitInternals);
+    }
+    if in_mailbox(path) {
+        return Some(DeliveryRefusal::Mailbox);
     }
     if is_too_deep(path) {
         return Some(DeliveryRefusal::TooDeep);

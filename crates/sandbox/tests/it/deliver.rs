@@ -18,6 +18,35 @@ async fn nothing_touched_is_no_change() {
 }
 
 #[tokio::test]
+async fn what_people_send_and_are_sent_is_no_change_to_the_project() {
+    let world = World::new();
+    world.file(".gatepost-outbox/old.txt", "the project's own\n");
+    let (form, collected) = world
+        .task(
+            "mkdir .gatepost-inbox; echo sent >.gatepost-inbox/photo.jpg; \
+             echo back >.gatepost-outbox/report.txt; rm .gatepost-outbox/old.txt; \
+             cp .gatepost-inbox/photo.jpg taken.jpg",
+        )
+        .await;
+    let paths: Vec<_> = collected.changes.changes.iter().map(|change| &change.path).collect();
+    assert_eq!(paths, ["taken.jpg"]);
+    assert!(!collected.diff.contains("gatepost-"), "{}", collected.diff);
+    // A list comes back from elsewhere, and is not believed.
+    let mut changes = collected.changes.clone();
+    let mut forged = changes.changes[0].clone();
+    forged.path = ".gatepost-inbox/photo.jpg".into();
+    changes.changes.insert(0, forged);
+    let applied = deliver::apply(&form, &world.project, &changes);
+    assert!(
+        !world.project.join(".gatepost-inbox").exists(),
+        "the inbox was delivered: {applied:?}"
+    );
+    let left = deliver::outbox(&form, 10).unwrap();
+    let names: Vec<_> = left.iter().map(|left| left.name.to_str().unwrap()).collect();
+    assert_eq!(names, ["report.txt"], "only what the task left");
+}
+
+#[tokio::test]
 async fn every_kind_of_change_is_listed_and_applied() {
     let world = World::new();
     world.file("gone.txt", "bye\n");

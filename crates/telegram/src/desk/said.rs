@@ -197,6 +197,7 @@ impl Desk {
             agent: words.agent.or(preference.agent),
             mode: preference.mode,
             origin: Some(origin_of(said.place, said.message)),
+            ..NewTask::default()
         };
         match self.hub.submit(who.clone(), task).await {
             Ok(receipt) => {
@@ -246,7 +247,7 @@ impl Desk {
             return self.submit(who, said, words).await;
         }
         let origin = origin_of(said.place, said.message);
-        match self.hub.message_from(who.clone(), task.clone(), text, origin).await {
+        match self.hub.message_from(who.clone(), task.clone(), text.into(), origin).await {
             Ok(()) => {
                 let receipt = match state {
                     State::Received | State::Queued => "kept for when the task starts",

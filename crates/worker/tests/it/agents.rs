@@ -96,7 +96,7 @@ impl Agent for Puppet {
         self.answers.send((proposal, answer)).unwrap();
     }
 
-    fn message(&mut self, _: String) {}
+    fn message(&mut self, _: gatepost_agents::Words) {}
 
     fn interrupt(&mut self) {}
 

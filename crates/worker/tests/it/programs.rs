@@ -136,7 +136,7 @@ impl Agent for Lines {
         });
     }
 
-    fn message(&mut self, _: String) {}
+    fn message(&mut self, _: gatepost_agents::Words) {}
 
     fn interrupt(&mut self) {}
 

@@ -85,6 +85,8 @@ impl World {
             requester: owner(),
             retry_of: None,
             origin: None,
+            quoted: Vec::new(),
+            attachments: Vec::new(),
         };
         let id = TaskId::from_entropy(7);
         let task = Task::received(id, spec, Timestamp::UNIX_EPOCH);
@@ -97,6 +99,7 @@ impl World {
         let stop = CancellationToken::new();
         let config = WorkerConfig {
             runs: runs.clone(),
+            files: gatepost_worker::Files::open(&root.join("files")).unwrap(),
             gate_paths: Vec::new(),
             read_only: Vec::new(),
             policy: Arc::new(Policy::built_in().unwrap()),

@@ -1,0 +1,94 @@
+//! Which kept files are still needed, looked over at each start.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gatepost_domain::lifecycle::Phase;
+use gatepost_domain::lifecycle::Task;
+use gatepost_hub::HubHandle;
+use gatepost_worker::Files;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+/// How long the files of a task that is over are kept: long enough to run it again after a holiday.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Removes the files that nothing needs any more. Where that cannot be told, everything stays.
+pub(crate) async fn sweep(hub: &HubHandle, files: &Files) {
+    let tasks = match hub.tasks().await {
+        Ok(tasks) => tasks,
+        Err(error) => {
+            tracing::warn!(%error, "kept files are not looked over");
+            return;
+        }
+    };
+    let named = needed(&tasks, Timestamp::now());
+    let files = files.clone();
+    match tokio::task::spawn_blocking(move || files.sweep(&named)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(gone)) => tracing::info!(gone, "kept files that nothing needs were removed"),
+        Ok(Err(error)) => tracing::warn!(%error, "kept files could not be removed"),
+        Err(error) => tracing::warn!(%error, "kept files could not be looked over"),
+    }
+}
+
+/// The files of tasks that live, or that ended not too long ago.
+fn needed(tasks: &[Task], now: Timestamp) -> BTreeSet<String> {
+    let is_old = |task: &&Task| match task.phase() {
+        Phase::Finished { at, .. } => {
+            SignedDuration::try_from(KEPT).is_ok_and(|kept| now.duration_since(*at) > kept)
+        }
+        Phase::Received
+        | Phase::Queued
+        | Phase::Preparing { .. }
+        | Phase::Running { .. }
+        | Phase::Suspended { .. }
+        | Phase::Cancelling { .. }
+        | Phase::Finishing { .. } => false,
+    };
+    let needed = tasks.iter().filter(|task| !is_old(task));
+    needed.flat_map(Task::files).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gatepost_domain::Attachment;
+    use gatepost_domain::Event;
+    use gatepost_domain::Mode;
+    use gatepost_domain::Outcome;
+    use gatepost_domain::Principal;
+    use gatepost_domain::TaskId;
+    use gatepost_domain::TaskSpec;
+    use gatepost_domain::outcome::Reason;
+
+    use super::*;
+
+    fn task(number: u128, digest: &str, ended: Option<Timestamp>) -> Task {
+        let spec = TaskSpec {
+            text: "$ x".into(),
+            project: "demo".into(),
+            project_path: "/srv/demo".into(),
+            agent: "runbook".into(),
+            mode: Mode::Auto,
+            requester: Principal::console(),
+            retry_of: None,
+            origin: None,
+            quoted: Vec::new(),
+            attachments: vec![Attachment::new("a", 1, digest.repeat(64), None)],
+        };
+        let mut task = Task::received(TaskId::from_entropy(number), spec, Timestamp::UNIX_EPOCH);
+        if let Some(at) = ended {
+            let (outcome, reason) = (Outcome::Cancelled, Reason::Completed);
+            task.apply(&Event::TaskFinished { outcome, reason }, at).unwrap();
+        }
+        task
+    }
+
+    #[test]
+    fn files_of_live_and_recent_tasks_stay() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
+        let tasks = [task(1, "a", None), task(2, "b", Some(ago(29))), task(3, "c", Some(ago(31)))];
+        assert_eq!(needed(&tasks, now), ["a", "b"].map(|digest| digest.repeat(64)).into());
+    }
+}
