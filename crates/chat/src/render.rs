@@ -136,14 +136,18 @@ pub fn question(
     reader: Reader,
     limit: usize,
 ) -> Question {
-    let lines = card.action.text.lines().count();
+    // Of a file that is there already, what changes is all that there is to decide on; the file
+    // that comes along where this is too long has the whole of both.
+    let changes = diff(&card.diff);
+    let shown = changes.as_deref().map_or(card.action.text.as_str(), str::trim_end);
+    let lines = shown.lines().count();
     let style = if lines > LINES { Style::Folded } else { Style::Pre };
-    let action = Rich::new().styled(style, &card.action.text);
+    let action = Rich::new().styled(style, shown);
     let whole = framed(card, approvers, reader, action, usize::MAX);
     if whole.units() <= limit {
         return Question { text: whole, file: None };
     }
-    let ends = head_and_tail(&card.action.text);
+    let ends = head_and_tail(shown);
     let text = framed(card, approvers, reader, ends, 200).cut(limit);
     Question { text, file: Some(report::approval(card, reader)) }
 }

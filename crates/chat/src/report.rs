@@ -51,6 +51,12 @@ pub fn approval(card: &ApprovalCard, reader: Reader) -> String {
     for line in card.action.text.split('\n') {
         text.push_str(&format!("    {line}\n"));
     }
+    if let Some(diff) = crate::render::diff(&card.diff) {
+        text.push_str("\n  What it changes:\n\n");
+        for line in diff.lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
     text.push('\n');
     for note in &card.action.notes {
         text.push_str(&format!("  note: {note}\n"));

@@ -50,6 +50,12 @@ pub fn shown(text: &str) -> Shown {
     Shown { text: name_gaps(&visible(&text)), notes, masked }
 }
 
+/// Text with its secrets masked; nothing else about it is changed.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    secrets::mask(text).0
+}
+
 /// Text with everything hidden made visible; line breaks and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 import { button, el, facts, refusal, say, when } from '/dom.js';
 import { post } from '/net.js';
+import { diffLines } from '/result.js';
 
 const DECISIONS = {
   'approve-once': 'approve',
@@ -25,6 +26,7 @@ export function approvalCard(card, withTask) {
     'aria-labelledby': heading.id,
   }, heading);
   element.append(el('pre', { tabindex: '0', 'aria-label': 'The whole action' }, card.action.text));
+  if (card.diff.length) element.append(diffLines(card.diff, 'proposed'));
   for (const note of card.action.notes) element.append(el('p.caution', {}, note));
   const rows = [
     ['Why', card.reason],

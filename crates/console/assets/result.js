@@ -35,9 +35,13 @@ function row({ text, note, tone, at }) {
 /** The diff. Signs as well as colours tell the lines apart, and elements that a reader names. */
 export function diffView(lines) {
   return el('section.card', { 'aria-label': 'Changes' },
-    el('h2', {}, 'Changes'),
-    el('div.diff', { 'data-testid': 'diff', tabindex: '0', role: 'group', 'aria-label': 'Diff' },
-      ...lines.map(diffLine)));
+    el('h2', {}, 'Changes'), diffLines(lines, 'diff'));
+}
+
+/** Only its lines. */
+export function diffLines(lines, id) {
+  return el('div.diff', { 'data-testid': id, tabindex: '0', role: 'group', 'aria-label': 'Diff' },
+    ...lines.map(diffLine));
 }
 
 function diffLine({ sign, text }) {

@@ -29,6 +29,10 @@ pub struct Approval {
     /// The files whose bytes the digest binds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bound: Vec<BoundFile>,
+    /// What a proposed file would change, as a unified diff against the file as it was when this
+    /// was asked; none where there is nothing to compare, or too much of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
     /// Why a person is asked.
     pub judgement: Judgement,
     /// When it was asked.

@@ -151,6 +151,9 @@ pub enum Report {
         digest: ActionDigest,
         /// The files whose bytes the digest binds.
         bound: Vec<BoundFile>,
+        /// What a proposed file would change, as a unified diff.
+        #[serde(default)]
+        diff: Option<String>,
         /// Why.
         judgement: Judgement,
         /// Where the agent takes up its work if the run dies while it waits.

@@ -19,6 +19,7 @@
 use jiff::Timestamp;
 
 use crate::approval::Approval;
+use crate::approval::Decision;
 use crate::approval::Settlement;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
@@ -288,7 +289,7 @@ fn decide_report(
             }
             Ok(vec![Event::Verdict { run, action_id, action, digest, judgement }])
         }
-        Report::Ask { action_id, action, digest, bound, judgement, resume } => {
+        Report::Ask { action_id, action, digest, bound, diff, judgement, resume } => {
             task.check_working()?;
             task.check_reviewed(action_id, &digest)?;
             if task.open_for(action_id).is_some() {
@@ -304,6 +305,7 @@ fn decide_report(
                     digest,
                     action,
                     bound,
+                    diff,
                     judgement,
                     asked_at: now,
                     expires_at,
@@ -356,17 +358,37 @@ fn decide_settle(
     }
     let open = task.open().get(id).ok_or(Refusal::UnknownApproval)?;
     // A tap that comes after its time counts as no tap, even when the timer has not fired yet.
-    let late = now >= open.expires_at;
-    let settlement = match settlement {
-        Settlement::Person { .. } if late => Settlement::Expired,
-        Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => settlement,
+    let in_time = |open: &Approval| match &settlement {
+        Settlement::Person { .. } if now >= open.expires_at => Settlement::Expired,
+        given @ (Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn) => {
+            given.clone()
+        }
     };
-    let mut events = vec![settled(open, settlement)];
+    let mut events = vec![settled(open, in_time(open))];
+    if is_about_all(&settlement) {
+        let twins = task.open().values().filter(|twin| twin.digest == open.digest);
+        events.extend(
+            twins.filter(|twin| twin.id != open.id).map(|twin| settled(twin, in_time(twin))),
+        );
+    }
     let suspended = matches!(task.phase(), Phase::Suspended { .. });
-    if suspended && task.open().len() == 1 {
+    if suspended && task.open().len() == events.len() {
         events.push(Event::TaskQueued {});
     }
     Ok(events)
+}
+
+/// Whether an answer is about every open question with the same digest. What is denied is denied
+/// however often it is asked, and what holds for the task is not asked again; but what is approved
+/// once runs once.
+fn is_about_all(settlement: &Settlement) -> bool {
+    match settlement {
+        Settlement::Person { decision, .. } => match decision {
+            Decision::Approve => false,
+            Decision::ApproveForTask | Decision::Deny => true,
+        },
+        Settlement::Expired | Settlement::Withdrawn => false,
+    }
 }
 
 fn decide_cancel(task: &Task, by: &Principal) -> Result<Vec<Event>, Refusal> {

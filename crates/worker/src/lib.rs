@@ -12,6 +12,7 @@ mod files;
 mod inbox;
 mod link;
 mod outbox;
+mod preview;
 mod program;
 mod run;
 mod storage;

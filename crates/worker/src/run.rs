@@ -172,6 +172,7 @@ async fn attempt(
         ),
         sandbox: &sandbox,
         inbox,
+        workspace: assignment.spec.project_path.clone(),
         reporter,
         agent,
         told,

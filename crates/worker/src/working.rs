@@ -42,6 +42,7 @@ use tokio::sync::mpsc;
 use crate::bound;
 use crate::exec;
 use crate::inbox::Inbox;
+use crate::preview;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
@@ -59,6 +60,8 @@ pub(crate) struct Working<'a> {
     pub(crate) gate: Gate,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) inbox: Inbox,
+    /// Where the task sees its workspace.
+    pub(crate) workspace: String,
     pub(crate) reporter: &'a Reporter,
     pub(crate) agent: Box<dyn Agent>,
     pub(crate) told: mpsc::Receiver<Told>,
@@ -290,12 +293,16 @@ impl Working<'_> {
             let settlement = self.answers.remove(at).settlement;
             return self.settle(Asked { proposal, review }, &settlement).await;
         }
+        let diff = preview::diff(self.sandbox, &self.workspace, review.action())
+            .await
+            .map_err(|error| Stop::Broken(Reason::SandboxFailed { detail: error.to_string() }))?;
         self.reporter
             .send(Report::Ask {
                 action_id: proposal.action_id,
                 action: review.action().clone(),
                 digest: review.digest().clone(),
                 bound: review.bound().to_vec(),
+                diff,
                 judgement: review.judgement().clone(),
                 resume: self.agent.resume_key(),
             })

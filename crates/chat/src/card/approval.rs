@@ -13,10 +13,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Button;
+use super::DiffLine;
 use super::Fact;
 use super::Press;
 use super::Tone;
+use super::result::diff_lines;
 use crate::visible::Shown;
+use crate::visible::masked;
 use crate::visible::prose;
 use crate::visible::shown;
 
@@ -31,6 +34,8 @@ pub struct ApprovalCard {
     pub title: &'static str,
     /// The action, whole.
     pub action: Shown,
+    /// What a proposed file would change; empty where there is nothing to compare.
+    pub diff: Vec<DiffLine>,
     /// Where and on what it acts, and the files its digest binds.
     pub facts: Vec<Fact>,
     /// Why a person is asked.
@@ -92,6 +97,7 @@ impl ApprovalCard {
             task: task.clone(),
             title: title(&approval.action),
             action,
+            diff: approval.diff.as_deref().map(proposed_lines).unwrap_or_default(),
             facts,
             reason,
             rule: format!("{} ({})", prose(&judgement.rule), judgement.stage),
@@ -141,6 +147,11 @@ pub fn receipt(answered: &Answered) -> String {
             Settlement::Expired | Settlement::Withdrawn => settled,
         },
     }
+}
+
+/// The lines of a diff that nobody has approved yet: its secrets are masked as the action's are.
+fn proposed_lines(diff: &str) -> Vec<DiffLine> {
+    diff_lines(&masked(diff))
 }
 
 pub(super) fn title(action: &Action) -> &'static str {

@@ -84,6 +84,7 @@ fn question(action: Action) -> Approval {
         judgement: judged(Verdict::Escalate),
         asked_at: at(0),
         expires_at: at(1800),
+        diff: None,
         resume: String::new(),
     }
 }
@@ -145,7 +146,8 @@ impl Played {
     /// Reports are given as JSON, as they are on the wire.
     fn report(&mut self, report: serde_json::Value) {
         let report = serde_json::from_value(report).unwrap();
-        let asking = (ApprovalId::from_entropy(7), at(1800));
+        let number = 7 + u128::try_from(self.task.open().len()).unwrap();
+        let asking = (ApprovalId::from_entropy(number), at(1800));
         self.command(Command::Report { run: RunNumber(1), report, asking });
     }
 
@@ -422,4 +424,25 @@ fn the_labels_are_the_words_that_scripts_rely_on() {
     ] {
         assert!(begins.iter().any(|word| press.label().starts_with(word)), "{press:?}");
     }
+}
+
+#[test]
+fn questions_that_look_the_same_say_what_an_answer_does() {
+    let mut story = Played::new("push");
+    for id in [1, 2] {
+        story.ask(id, "git push");
+    }
+    let notes = |story: &Played| {
+        let entries = story.card().entries.into_iter();
+        let facts = entries.flat_map(|entry| match entry {
+            Entry::Approval { card, .. } => card.facts,
+            Entry::Note { .. } | Entry::Step { .. } => Vec::new(),
+        });
+        facts.filter(|fact| fact.label == "Asked").map(|fact| fact.text).collect::<Vec<_>>()
+    };
+    let words = "2 times at once, word for word; Approve once lets one of them run, every other \
+                 answer is for all";
+    assert_eq!(notes(&story), [words, words]);
+    story.settle(Decision::Approve, None);
+    assert_eq!(notes(&story), Vec::<String>::new(), "one is left, and looks like no other");
 }

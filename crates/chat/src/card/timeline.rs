@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepost_domain::action::ActionDigest;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::event::Event;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 use super::ApprovalCard;
 use super::Fact;
+use super::Press;
 use super::Tone;
 use super::approval::action_in_full;
 use super::delivery_words;
@@ -90,6 +92,8 @@ struct Timeline {
     entries: Vec<Entry>,
     steps: BTreeMap<ActionId, usize>,
     questions: BTreeMap<ApprovalId, usize>,
+    /// What questions that are still open are about.
+    open: BTreeMap<ApprovalId, ActionDigest>,
     /// Steps that people are asked about: the question shows the action, so the step follows only
     /// when it starts.
     asked: BTreeMap<ActionId, Entry>,
@@ -103,6 +107,7 @@ pub(super) fn entries(task: &TaskId, records: &[Record]) -> Vec<Entry> {
     for record in records {
         timeline.take(task, record);
     }
+    timeline.name_twins();
     timeline.entries
 }
 
@@ -148,11 +153,13 @@ impl Timeline {
             }
             Event::ApprovalRequested { approval, .. } => {
                 self.put_off(approval.action_id);
+                self.open.insert(approval.id.clone(), approval.digest.clone());
                 self.questions.insert(approval.id.clone(), self.entries.len());
                 let card = Box::new(ApprovalCard::open(task, approval));
                 self.entries.push(Entry::Approval { key: record.seq, at: record.at, card });
             }
             Event::ApprovalDecided { approval, settlement, .. } => {
+                self.open.remove(approval);
                 let at = self.questions.get(approval).and_then(|at| self.entries.get_mut(*at));
                 if let Some(Entry::Approval { card, .. }) = at {
                     card.settle(settlement, record.at);
@@ -217,6 +224,24 @@ impl Timeline {
             AgentEvent::Other { .. } => return,
         };
         self.note(record, Speaker::Agent, Tone::Quiet, text);
+    }
+
+    /// Says of questions that look the same what an answer to one of them does.
+    fn name_twins(&mut self) {
+        for (id, digest) in &self.open {
+            let count = self.open.values().filter(|other| *other == digest).count();
+            let at = self.questions.get(id).and_then(|at| self.entries.get_mut(*at));
+            if let Some(Entry::Approval { card, .. }) = at
+                && count > 1
+            {
+                let text = format!(
+                    "{count} times at once, word for word; {} lets one of them run, every other \
+                     answer is for all",
+                    Press::ApproveOnce.label()
+                );
+                card.facts.push(Fact::new("Asked", text));
+            }
+        }
     }
 
     fn gatepost(&mut self, record: &Record, tone: Tone, text: String) {

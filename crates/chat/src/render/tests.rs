@@ -22,8 +22,12 @@ fn reader() -> Reader {
 }
 
 fn card(command: &str, reason: &str) -> ApprovalCard {
+    ApprovalCard::open(&TaskId::from_entropy(9), &approval(command, reason))
+}
+
+fn approval(command: &str, reason: &str) -> Approval {
     let action = Action::Python { command: command.into() };
-    let approval = Approval {
+    Approval {
         id: ApprovalId::from_entropy(7),
         run: RunNumber(1),
         action_id: ActionId(1),
@@ -41,9 +45,9 @@ fn card(command: &str, reason: &str) -> ApprovalCard {
         },
         asked_at: "2026-11-24T12:00:00Z".parse().unwrap(),
         expires_at: "2026-11-24T12:30:00Z".parse().unwrap(),
+        diff: None,
         resume: String::new(),
-    };
-    ApprovalCard::open(&TaskId::from_entropy(9), &approval)
+    }
 }
 
 fn ann() -> Vec<String> {
@@ -118,6 +122,34 @@ fn a_question_says_everything_in_one_message() {
     ");
     let styles: Vec<_> = question.text.spans().iter().map(|span| span.style).collect();
     assert_eq!(styles, [Style::Bold, Style::Pre]);
+}
+
+#[test]
+fn a_proposed_file_is_shown_as_its_change_with_secrets_masked() {
+    let secret = "ghp_0123456789abcdefghijABCDEFGHIJ0123456789";
+    let content = format!("one\ntoken = {secret}\n{}", "same\n".repeat(900));
+    let approval = Approval {
+        action: Action::Write { path: ".git/hooks/x".into(), content },
+        diff: Some(format!(
+            "--- a/.git/hooks/x\n+++ b/.git/hooks/x\n@@ -1,2 +1,2 @@\n one\n-two\u{202e}\n+token = {secret}\n"
+        )),
+        ..approval("", "why")
+    };
+    let card = ApprovalCard::open(&TaskId::from_entropy(9), &approval);
+    let shown = question(&card, &ann(), reader(), LIMIT);
+    assert_eq!(shown.file, None, "the change fits, however long the file is");
+    let text = shown.text.text();
+    assert!(text.contains("-two‹U+202E›\n+token = ") && !text.contains(secret), "{text}");
+    assert!(text.contains("File: .git/hooks/x"), "{text}");
+    let whole = report::approval(&card, reader());
+    assert!(whole.matches("same").count() == 900 && !whole.contains(secret), "{whole}");
+
+    let long =
+        Approval { diff: Some(format!("@@ -0,0 +1 @@\n{}", "+y\n".repeat(3000))), ..approval };
+    let card = ApprovalCard::open(&TaskId::from_entropy(9), &long);
+    let cut = question(&card, &ann(), reader(), LIMIT);
+    assert!(cut.text.units() <= LIMIT);
+    assert_eq!(cut.file.map(|file| file.matches("+y").count()), Some(3000));
 }
 
 #[test]

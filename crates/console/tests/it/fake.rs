@@ -139,7 +139,15 @@ impl FakeHub {
         );
         self.report(
             id,
-            Report::Ask { action_id, action, digest, bound: vec![], judgement, resume: "1".into() },
+            Report::Ask {
+                action_id,
+                action,
+                digest,
+                bound: vec![],
+                diff: None,
+                judgement,
+                resume: "1".into(),
+            },
         );
         self.inner().tasks[id].open().keys().next_back().unwrap().clone()
     }

@@ -276,7 +276,9 @@ impl Task {
                     return Err(illegal());
                 }
                 match settlement {
-                    Settlement::Person { decision: Decision::ApproveForTask, .. } => {
+                    Settlement::Person { decision: Decision::ApproveForTask, .. }
+                        if !self.grants.contains(digest) =>
+                    {
                         self.grants.push(digest.clone());
                     }
                     Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}

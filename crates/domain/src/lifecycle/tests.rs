@@ -161,6 +161,7 @@ impl Life {
             action: action(n),
             digest: digest(n),
             bound: vec![],
+            diff: None,
             judgement: judgement(Verdict::Escalate),
             resume: format!("at {n}"),
         })
@@ -185,6 +186,48 @@ impl Life {
         let approval = self.task.open().keys().next().cloned().ok_or(Refusal::UnknownApproval)?;
         self.give(Command::Settle { approval, settlement })
     }
+}
+
+/// Two open questions about the very same action.
+fn twins() -> (Life, Vec<ApprovalId>) {
+    let mut life = Life::running();
+    for id in [1, 2] {
+        life.review(7, Verdict::Escalate).unwrap();
+        life.ask(id, 7).unwrap();
+    }
+    let ids = life.task.open().keys().cloned().collect();
+    (life, ids)
+}
+
+#[test]
+fn equal_questions_are_denied_or_granted_together_and_approved_once_one_by_one() {
+    for decision in [Decision::Deny, Decision::ApproveForTask] {
+        let (mut life, ids) = twins();
+        assert_eq!(life.settle_first(person(decision)).unwrap().len(), 2);
+        assert!(life.task.open().is_empty());
+        for id in ids {
+            assert_eq!(life.task.settlement(&id), Some(&person(decision)));
+            let late = life.give(Command::Settle { approval: id, settlement: person(decision) });
+            assert!(matches!(late, Err(Refusal::AlreadySettled(_))), "a late answer is told so");
+        }
+        assert_eq!(life.task.grants().len(), usize::from(decision != Decision::Deny));
+    }
+    let (mut life, _) = twins();
+    life.settle_first(person(Decision::Approve)).unwrap();
+    assert_eq!(life.task.open().len(), 1, "one tap lets one of them run");
+    life.settle_first(person(Decision::Approve)).unwrap();
+    for id in [1, 2] {
+        life.start(id, 7).unwrap();
+        life.finish(id, 7).unwrap();
+    }
+}
+
+#[test]
+fn equal_questions_of_a_run_that_is_gone_are_answered_together_too() {
+    let (mut life, _) = twins();
+    life.give(Command::Recover).unwrap();
+    let events = life.settle_first(person(Decision::Deny)).unwrap();
+    assert!(matches!(events.as_slice(), [_, _, Event::TaskQueued {}]), "{events:?}");
 }
 
 #[test]

@@ -360,6 +360,7 @@ pub(crate) fn question(action_id: ActionId, command: &str) -> Report {
         digest: digest(command),
         bound: vec![],
         judgement: judgement(Verdict::Escalate),
+        diff: None,
         resume: format!("at {action_id}"),
     }
 }

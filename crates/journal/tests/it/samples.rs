@@ -178,6 +178,7 @@ fn asked(run: u32, id: u32, approval: u128, action: &Action) -> Event {
             judgement: judgement(Verdict::Escalate, Stage::AskRule),
             asked_at: at(20),
             expires_at: at(1820),
+            diff: None,
             resume: "step 3".into(),
         }),
     }

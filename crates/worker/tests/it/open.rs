@@ -4,6 +4,7 @@ use gatepost_agents::Answer;
 use gatepost_agents::Executor;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
+use gatepost_domain::Action;
 use gatepost_domain::Decision;
 use gatepost_domain::Outcome;
 use gatepost_domain::approval::Settlement;
@@ -22,6 +23,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "open::bytes_that_changed_during_the_wait_are_reviewed_anew",
         bytes_that_changed_during_the_wait_are_reviewed_anew,
+    ),
+    (
+        "open::a_question_about_a_file_shows_what_would_change",
+        a_question_about_a_file_shows_what_would_change,
     ),
     ("open::equal_questions_have_an_answer_each", equal_questions_have_an_answer_each),
     (
@@ -125,6 +130,37 @@ fn bytes_that_changed_during_the_wait_are_reviewed_anew() {
             "exit",
         ];
         assert_eq!(kinds, wanted, "{story:?}");
+        world.stop().await;
+    });
+}
+
+fn a_question_about_a_file_shows_what_would_change() {
+    run(async {
+        let mut strings = None;
+        let world = World::start(|root| {
+            let workflows = root.join("project/.github/workflows");
+            std::fs::create_dir_all(&workflows).unwrap();
+            std::fs::write(workflows.join("ci.yml"), "all:\n\ttrue\n").unwrap();
+            let (roster, held) = agents::puppet(root);
+            strings = Some(held);
+            roster
+        })
+        .await;
+        let agent = strings.unwrap();
+        let wanted = [
+            (1, ".github/workflows/ci.yml", "@@ -1,2 +1,2 @@\n all:\n-\ttrue\n+\tfalse\n"),
+            (2, ".git/hooks/new", "--- /dev/null\n+++ b/.git/hooks/new\n@@ -0,0 +1,2 @@\n"),
+        ];
+        for (id, path, expect) in wanted {
+            let action = Action::Write { path: path.into(), content: "all:\n\tfalse\n".into() };
+            let (id, by) = (ProposalId(id), Executor::Agent);
+            agent.then(Next::Propose { id, action, by }).await;
+            let asked = world.asked(path).await;
+            let diff = world.approval(&asked).diff.unwrap_or_default();
+            assert!(diff.contains(expect), "{path}: {diff:?}");
+        }
+        world.cancel().await;
+        assert_eq!(world.end().await.0, Outcome::Cancelled);
         world.stop().await;
     });
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use gatepost_agents::Roster;
+use gatepost_domain::Approval;
 use gatepost_domain::ApprovalId;
 use gatepost_domain::Mode;
 use gatepost_domain::Outcome;
@@ -141,6 +142,11 @@ impl World {
         let mut open = state.task.open().values();
         let found = open.find(|approval| approval.action.subject() == command);
         found.map(|approval| approval.id.clone())
+    }
+
+    /// An open question, whole.
+    pub(crate) fn approval(&self, id: &ApprovalId) -> Approval {
+        self.desk.state.lock().unwrap().task.open()[id].clone()
     }
 
     pub(crate) async fn settle(&self, approval: ApprovalId, settlement: Settlement) {
