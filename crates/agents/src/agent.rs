@@ -186,6 +186,9 @@ pub enum AgentError {
     /// Where it should take up its work cannot be read.
     #[error("the place where the agent stopped cannot be read ({0}); run the task again")]
     Resume(String),
+    /// It is set up without a model.
+    #[error("it has no model; set `model` in its configuration to the name of a `[models]` entry")]
+    NoModel,
     /// Its program broke off, or said what no such program says.
     #[error("{0}")]
     Program(#[from] ProgramError),

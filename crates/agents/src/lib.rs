@@ -6,6 +6,8 @@
 //! agent that needs no model.
 
 mod agent;
+pub mod claude;
+pub mod install;
 pub mod program;
 mod roster;
 pub mod runbook;

@@ -216,11 +216,17 @@ impl Program {
     /// Text of it without the secrets it knows, and short enough to be repeated.
     #[must_use]
     pub fn quote(&self, text: &str) -> String {
+        shortened(&self.scrub(text), KEPT_ERRORS)
+    }
+
+    /// Text of it without the secrets it knows.
+    #[must_use]
+    pub fn scrub(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in self.bounds.secrets.iter().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret.as_str(), "[taken out]");
         }
-        shortened(&text, KEPT_ERRORS)
+        text
     }
 
     fn line(&mut self) -> Result<Option<String>, ProgramError> {

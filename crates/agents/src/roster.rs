@@ -32,10 +32,16 @@ pub trait Prepared: Send {
     fn read_only(&self) -> Vec<PathBuf>;
 
     /// How its program is started.
-    fn launch(&self, place: &Place) -> Launch;
+    ///
+    /// # Errors
+    /// When the place lacks what it needs, or it cannot take up the work.
+    fn launch(&self, place: &Place) -> Result<Launch, AgentError>;
 
     /// The agent, once its program runs.
-    fn attach(self: Box<Self>, place: &Place, pipes: Pipes) -> Box<dyn Agent>;
+    ///
+    /// # Errors
+    /// As [`Prepared::launch`].
+    fn attach(self: Box<Self>, place: &Place, pipes: Pipes) -> Result<Box<dyn Agent>, AgentError>;
 }
 
 /// What a program agent finds in its sandbox.
@@ -43,6 +49,8 @@ pub trait Prepared: Send {
 pub struct Place {
     /// Its home: private, kept for as long as the task is.
     pub home: String,
+    /// The same directory as it is seen from outside. What lies in it is the program's doing.
+    pub kept: PathBuf,
     /// The way to its model; none when it is set up without one.
     pub model: Option<ModelAccess>,
 }
@@ -54,6 +62,8 @@ pub struct ModelAccess {
     pub base_url: String,
     /// What stands in for the key; good for this run alone, and of no use elsewhere.
     pub token: String,
+    /// The model's own name, where one is set up.
+    pub name: Option<String>,
 }
 
 impl fmt::Debug for ModelAccess {

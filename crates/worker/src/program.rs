@@ -1,6 +1,9 @@
 //! Bringing an agent to its place: into the worker, or as a program into the task's sandbox.
 
+use std::path::Path;
+
 use gatepost_agents::Agent;
+use gatepost_agents::AgentError;
 use gatepost_agents::Hired;
 use gatepost_agents::Place;
 use gatepost_agents::program::Pipes;
@@ -34,14 +37,19 @@ pub(crate) fn prepare(profile: &mut Profile, hired: &Hired) {
 
 /// The agent at its place, ready to be polled. A program is the sandbox's first and lives as long
 /// as the sandbox, so whatever else runs there is never the last one and nothing sweeps it away.
-pub(crate) async fn begin(hired: Hired, sandbox: &Sandbox) -> Result<Box<dyn Agent>, Stop> {
+/// `kept` is where its home lies outside.
+pub(crate) async fn begin(
+    hired: Hired,
+    sandbox: &Sandbox,
+    kept: &Path,
+) -> Result<Box<dyn Agent>, Stop> {
     let prepared = match hired {
         Hired::Here(agent) => return Ok(agent),
         Hired::Program(prepared) => prepared,
     };
     let home = sandbox.env().get("HOME").cloned().unwrap_or_default();
-    let place = Place { home, model: None };
-    let launch = prepared.launch(&place);
+    let place = Place { home, kept: kept.to_owned(), model: None };
+    let launch = prepared.launch(&place).map_err(unfit)?;
     let exec = Exec {
         argv: launch.argv,
         cwd: launch.cwd,
@@ -51,7 +59,11 @@ pub(crate) async fn begin(hired: Hired, sandbox: &Sandbox) -> Result<Box<dyn Age
     };
     let process = sandbox.spawn(exec).await.map_err(|error| Stop::Broken(failed(error)))?;
     let pipes = pipes(process).ok_or_else(|| Stop::Broken(failed(SandboxError::Gone)))?;
-    Ok(prepared.attach(&place, pipes))
+    prepared.attach(&place, pipes).map_err(unfit)
+}
+
+fn unfit(error: AgentError) -> Stop {
+    Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
 }
 
 fn failed(error: SandboxError) -> Reason {

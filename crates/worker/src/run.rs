@@ -163,7 +163,7 @@ async fn attempt(
     };
     reporter.send(Report::Ready { sandbox: sandbox.report() }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
-    let agent = program::begin(hired, &sandbox).await?;
+    let agent = program::begin(hired, &sandbox, &storage.home()).await?;
     let mut working = Working {
         gate: Gate::new(
             Arc::clone(&config.policy),

@@ -24,6 +24,11 @@ impl TaskStorage {
         self.root.join("workspace")
     }
 
+    /// What the sandbox keeps the home of an agent's program in.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.workspace().join("home")
+    }
+
     /// Makes the task's own directory.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         fs::create_dir_all(&self.root)

@@ -83,21 +83,21 @@ impl Prepared for Script {
         vec![self.directory.clone()]
     }
 
-    fn launch(&self, place: &Place) -> Launch {
-        Launch {
+    fn launch(&self, place: &Place) -> Result<Launch, AgentError> {
+        Ok(Launch {
             argv: vec!["/bin/bash".into(), self.program.clone().into()],
             cwd: self.project.clone(),
             env: [("PRIVATE".to_owned(), place.home.clone())].into(),
-        }
+        })
     }
 
-    fn attach(self: Box<Self>, _: &Place, pipes: Pipes) -> Box<dyn Agent> {
+    fn attach(self: Box<Self>, _: &Place, pipes: Pipes) -> Result<Box<dyn Agent>, AgentError> {
         let bounds = Bounds { silence: Duration::from_secs(50), secrets: vec![] };
-        Box::new(Lines {
+        Ok(Box::new(Lines {
             program: Program::new(pipes, bounds),
             cwd: self.project.to_str().unwrap().to_owned(),
             asked: false,
-        })
+        }))
     }
 }
 
