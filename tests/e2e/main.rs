@@ -14,5 +14,6 @@ mod main_job;
 mod recovery;
 mod telegram;
 mod telegram_cards;
+mod telegram_files;
 mod telegram_soak;
 mod terminal;

@@ -3,6 +3,7 @@
 //! A card is data without layout. Its text is safe to show as it is: secrets are masked and
 //! nothing in it is hidden (see [`crate::visible`]).
 
+use gatepost_domain::Attachment;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::State;
 use gatepost_domain::lifecycle::Task;
@@ -10,6 +11,7 @@ use gatepost_domain::mode::Mode;
 use gatepost_domain::outcome::Outcome;
 use gatepost_domain::request::TaskDetail;
 use gatepost_domain::summary::Summary;
+use gatepost_domain::task::TaskSpec;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -185,7 +187,7 @@ impl TaskLine {
         };
         Self {
             id: task.id().clone(),
-            title: one_line(&task.spec().text, 120),
+            title: title(task.spec()),
             state: task.state(),
             words: words.to_owned(),
             tone,
@@ -210,6 +212,9 @@ impl TaskCard {
             Fact::new("Mode", format!("{}: {}", spec.mode, mode_in_words(spec.mode))),
             Fact::new("Asked by", spec.requester.to_string()),
         ];
+        if !spec.attachments.is_empty() {
+            facts.push(Fact::new("Files", files(&spec.attachments)));
+        }
         if let Some(before) = &spec.retry_of {
             facts.push(Fact::new("Runs again", before.to_string()));
         }
@@ -236,6 +241,16 @@ impl TaskCard {
     }
 }
 
+/// What a task is called: its words, or its files where it has none.
+fn title(spec: &TaskSpec) -> String {
+    let words = one_line(&spec.text, 120);
+    if !words.is_empty() {
+        return words;
+    }
+    let names: Vec<_> = spec.attachments.iter().map(|file| file.name.as_str()).collect();
+    one_line(&names.join(", "), 120)
+}
+
 /// What a mode means, for whoever chooses one.
 #[must_use]
 pub fn mode_in_words(mode: Mode) -> &'static str {
@@ -257,6 +272,22 @@ fn state_words(state: State) -> (&'static str, Tone) {
         State::Cancelling => ("stopping", Tone::Busy),
         State::Finishing => ("collecting changes", Tone::Busy),
         State::Finished => ("finished", Tone::Quiet),
+    }
+}
+
+/// Files that came along, by name and size.
+fn files(attachments: &[Attachment]) -> String {
+    let files: Vec<_> =
+        attachments.iter().map(|file| format!("{} ({})", file.name, weight(file.size))).collect();
+    files.join(", ")
+}
+
+/// A size in the unit people know it by.
+pub(crate) fn weight(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{} KB", bytes.div_ceil(1024)),
+        _ => format!("{} MB", bytes.div_ceil(0x10_0000)),
     }
 }
 

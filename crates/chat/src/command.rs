@@ -141,8 +141,13 @@ pub fn addresses(text: &str, bot: &str) -> bool {
     let lower = text.to_lowercase();
     let name = format!("@{}", bot.to_lowercase());
     lower.match_indices(&name).any(|(at, _)| {
+        let inside = |c: char| c.is_alphanumeric() || c == '_';
+        let before = lower.get(..at).unwrap_or_default();
         let after = lower.get(at + name.len()..).unwrap_or_default();
-        !after.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        // Otherwise it is a part of another name, or of an address; a command may carry it.
+        let own_word = !before.ends_with(inside)
+            || before.rsplit(' ').next().is_some_and(|word| word.starts_with('/'));
+        own_word && !after.starts_with(inside)
     })
 }
 

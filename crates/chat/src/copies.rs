@@ -114,6 +114,8 @@ where
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::AlbumPart { .. }
+            | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. } => {}
         }
     }

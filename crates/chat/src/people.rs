@@ -88,6 +88,8 @@ impl People {
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::AlbumPart { .. }
+            | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. } => {}
         }
     }

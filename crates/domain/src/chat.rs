@@ -105,6 +105,26 @@ pub enum ChatNote {
         /// The questions.
         approvals: Vec<ApprovalId>,
     },
+    /// A part of an album came, and its file is kept.
+    AlbumPart {
+        /// The chat.
+        chat: String,
+        /// What the platform calls the album.
+        album: String,
+        /// The part's message.
+        message: String,
+        /// The message in the adapter's own form, for when all parts are there.
+        content: String,
+    },
+    /// An album was taken as one message, or refused as one.
+    AlbumTaken {
+        /// The chat.
+        chat: String,
+        /// What the platform calls the album.
+        album: String,
+        /// The message of its first part, by which it is known.
+        message: String,
+    },
     /// A chat goes on under another id.
     ChatMoved {
         /// Its old id.
@@ -151,6 +171,12 @@ impl ChatNote {
                 format!("{who} is not rung from {} to {}{but}", clock(from), clock(until))
             }
             Self::Listed { approvals } => format!("a list of {} open questions", approvals.len()),
+            Self::AlbumPart { chat, album, message, content: _ } => {
+                format!("message {message} of chat {chat} is a part of album {album}")
+            }
+            Self::AlbumTaken { chat, album, message } => {
+                format!("album {album} of chat {chat} was taken as message {message}")
+            }
             Self::ChatMoved { from, to } => format!("chat {from} is now {to}"),
         }
     }

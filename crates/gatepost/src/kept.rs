@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gatepost_domain::ChatNote;
 use gatepost_domain::lifecycle::Phase;
 use gatepost_domain::lifecycle::Task;
+use gatepost_domain::message::is_sha256;
+use gatepost_domain::principal::Platform;
 use gatepost_hub::HubHandle;
 use gatepost_worker::Files;
 use jiff::SignedDuration;
@@ -22,7 +25,15 @@ pub(crate) async fn sweep(hub: &HubHandle, files: &Files) {
             return;
         }
     };
-    let named = needed(&tasks, Timestamp::now());
+    let notes = match hub.notes(Platform::Telegram).await {
+        Ok(notes) => notes,
+        Err(error) => {
+            tracing::warn!(%error, "kept files are not looked over");
+            return;
+        }
+    };
+    let mut named = needed(&tasks, Timestamp::now());
+    named.extend(waiting(&notes));
     let files = files.clone();
     match tokio::task::spawn_blocking(move || files.sweep(&named)).await {
         Ok(Ok(0)) => {}
@@ -48,6 +59,26 @@ fn needed(tasks: &[Task], now: Timestamp) -> BTreeSet<String> {
     };
     let needed = tasks.iter().filter(|task| !is_old(task));
     needed.flat_map(Task::files).map(str::to_owned).collect()
+}
+
+/// The files of messages that are noted and are no part of a task yet. What an adapter notes is its
+/// own form, so everything in there that may name a file counts as one.
+fn waiting(notes: &[ChatNote]) -> BTreeSet<String> {
+    let taken: BTreeSet<_> = notes
+        .iter()
+        .filter_map(|note| match note {
+            ChatNote::AlbumTaken { chat, album, .. } => Some((chat, album)),
+            _ => None,
+        })
+        .collect();
+    let contents = notes.iter().filter_map(|note| match note {
+        ChatNote::AlbumPart { chat, album, content, .. } if !taken.contains(&(chat, album)) => {
+            Some(content)
+        }
+        _ => None,
+    });
+    let words = contents.flat_map(|content| content.split(|c: char| !c.is_ascii_alphanumeric()));
+    words.filter(|word| is_sha256(word)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -90,5 +121,18 @@ mod tests {
         let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
         let tasks = [task(1, "a", None), task(2, "b", Some(ago(29))), task(3, "c", Some(ago(31)))];
         assert_eq!(needed(&tasks, now), ["a", "b"].map(|digest| digest.repeat(64)).into());
+    }
+
+    #[test]
+    fn files_of_an_album_that_is_not_whole_stay() {
+        let part = |album: &str, digest: &str| ChatNote::AlbumPart {
+            chat: "1001".into(),
+            album: album.into(),
+            message: "7".into(),
+            content: format!(r#"{{"attachments":[{{"sha256":"{}"}}]}}"#, digest.repeat(64)),
+        };
+        let (chat, album, message) = ("1001".into(), "2".into(), "7".into());
+        let notes = [part("1", "a"), part("2", "b"), ChatNote::AlbumTaken { chat, album, message }];
+        assert_eq!(waiting(&notes), ["a".repeat(64)].into());
     }
 }

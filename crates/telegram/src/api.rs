@@ -34,9 +34,11 @@ use teloxide::types::ThreadId;
 use teloxide::types::Update;
 
 use crate::entities::rendered;
+use crate::inbound;
 use crate::token::Token;
 
 mod call;
+mod files;
 
 /// How long Telegram holds a poll open when there is nothing to say.
 pub(crate) const POLL: Duration = Duration::from_secs(25);
@@ -213,7 +215,8 @@ impl Api {
         if let Some(offset) = offset {
             request = request.offset(offset);
         }
-        self.call(&request).await
+        let raw = self.call(&Raw(request)).await?;
+        Ok(raw.iter().filter_map(inbound::update).collect())
     }
 
     /// Sends a message; its number.
@@ -307,6 +310,17 @@ impl Api {
     {
         call::number_of_message(self.call_or_raw(request).await)
     }
+}
+
+/// A poll whose answer is read update by update, so that one which does not fit the types does not
+/// spoil the rest.
+#[derive(serde::Serialize)]
+struct Raw(GetUpdates);
+
+impl Payload for Raw {
+    type Output = Vec<serde_json::Value>;
+
+    const NAME: &'static str = GetUpdates::NAME;
 }
 
 fn keyboard(rows: &[Vec<Key>]) -> InlineKeyboardMarkup {

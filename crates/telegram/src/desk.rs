@@ -42,6 +42,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
 use crate::api::Done;
+use crate::desk::files::Albums;
+use crate::desk::files::Fetched;
 use crate::entities::LIMIT;
 use crate::inbound::Inbound;
 use crate::inbound::Place;
@@ -50,6 +52,7 @@ use crate::settings::Sources;
 
 mod ask;
 mod commands;
+pub(crate) mod files;
 mod keys;
 mod open;
 mod recall;
@@ -186,6 +189,10 @@ pub(crate) struct Desk {
     begun_at: Timestamp,
     said: u64,
     told: mpsc::Sender<Told>,
+    albums: Albums,
+    /// The largest file that is fetched, in bytes.
+    max_file: u64,
+    fetched: mpsc::Sender<Fetched>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -202,6 +209,7 @@ pub(crate) struct Parts {
     pub(crate) mint: Mint,
     pub(crate) asking: Asking,
     pub(crate) hours: Hours,
+    pub(crate) max_file: u64,
     pub(crate) sources: Sources,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -210,6 +218,7 @@ pub(crate) struct Parts {
 /// Serves until told to stop.
 pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
     let (told, mut results) = mpsc::channel(TOLD);
+    let (fetched, mut files) = mpsc::channel(TOLD);
     let Parts {
         hub,
         api,
@@ -221,6 +230,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         mint,
         asking,
         hours,
+        max_file,
         sources,
         tracker,
         stop,
@@ -250,10 +260,13 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         begun_at,
         said: 0,
         told,
+        albums: Albums::default(),
+        max_file,
+        fetched,
         tracker,
         stop: stop.clone(),
     };
-    desk.work(&mut inbox, &mut results, &stop).await;
+    desk.work(&mut inbox, &mut results, &mut files, &stop).await;
     desk.wind_down(&mut results).await;
 }
 
@@ -263,6 +276,7 @@ impl Desk {
         &mut self,
         inbox: &mut mpsc::Receiver<Delivered>,
         results: &mut mpsc::Receiver<Told>,
+        files: &mut mpsc::Receiver<Fetched>,
         stop: &CancellationToken,
     ) {
         let mut first = true;
@@ -278,7 +292,9 @@ impl Desk {
             }
             first = false;
             loop {
+                self.take_albums().await;
                 let wait = self.send_what_is_due().await;
+                let wait = self.next_album().map_or(wait, |due| due.min(wait));
                 tokio::select! {
                     // In this order: what was sent frees its chat, news come before new wishes.
                     biased;
@@ -288,6 +304,7 @@ impl Desk {
                         Some(record) => self.hear(&record).await,
                         None => break,
                     },
+                    Some(fetched) = files.recv() => self.take_fetched(fetched).await,
                     Some(delivered) = inbox.recv() => self.take(delivered).await,
                     () = tokio::time::sleep_until(wait) => {}
                 }
@@ -312,7 +329,7 @@ impl Desk {
     async fn take(&mut self, delivered: Delivered) {
         let Delivered { inbound, taken } = delivered;
         let dealt_with = match inbound {
-            Inbound::Said(said) => self.said(said).await,
+            Inbound::Said(said) => return self.heard(said, taken).await,
             Inbound::Edited { place, message, from } => {
                 self.edited(place, message, from);
                 Ok(())

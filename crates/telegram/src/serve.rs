@@ -24,6 +24,7 @@ use crate::api::Identity;
 use crate::api::Trouble;
 use crate::desk;
 use crate::desk::Parts;
+use crate::desk::files::MAY_FETCH;
 use crate::poll;
 use crate::poll::Health;
 use crate::settings::Settings;
@@ -106,6 +107,7 @@ pub fn start(
             mint,
             asking: settings.asking,
             hours,
+            max_file: settings.max_file.min(MAY_FETCH),
             sources,
             tracker: on.clone(),
             stop,

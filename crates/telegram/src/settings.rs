@@ -26,6 +26,8 @@ pub struct Settings {
     pub admins: Vec<u64>,
     /// The groups that are listened to.
     pub groups: Vec<i64>,
+    /// The largest file that is taken, in bytes; never more than Telegram lets a bot fetch.
+    pub max_file: u64,
     /// Where questions of groups are asked.
     pub asking: Asking,
     /// Whose private chat does not ring when, until they say otherwise.

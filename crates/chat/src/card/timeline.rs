@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepost_domain::Attachment;
 use gatepost_domain::action::ActionDigest;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
@@ -10,6 +11,7 @@ use gatepost_domain::event::Record;
 use gatepost_domain::id::ActionId;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
+use gatepost_domain::message::Quoted;
 use gatepost_domain::verdict::Judgement;
 use gatepost_domain::verdict::Verdict;
 use jiff::Timestamp;
@@ -21,6 +23,7 @@ use super::Press;
 use super::Tone;
 use super::approval::action_in_full;
 use super::delivery_words;
+use super::files;
 use crate::time::span;
 use crate::visible::Shown;
 use crate::visible::output;
@@ -101,6 +104,23 @@ struct Timeline {
     running: Vec<ActionId>,
 }
 
+/// What a person sent, each part for what it is.
+fn said(text: &str, quoted: &[Quoted], attachments: &[Attachment]) -> String {
+    let mut parts = Vec::new();
+    if !text.trim().is_empty() {
+        parts.push(prose(text));
+    }
+    for quoted in quoted {
+        let text = prose(&quoted.text);
+        let lines: Vec<_> = text.lines().map(|line| format!("> {line}")).collect();
+        parts.push(lines.join("\n"));
+    }
+    if !attachments.is_empty() {
+        parts.push(format!("with {}", files(attachments)));
+    }
+    parts.join("\n")
+}
+
 /// The entries of a task's records.
 pub(super) fn entries(task: &TaskId, records: &[Record]) -> Vec<Entry> {
     let mut timeline = Timeline::default();
@@ -115,10 +135,12 @@ impl Timeline {
     fn take(&mut self, task: &TaskId, record: &Record) {
         match &record.event {
             Event::TaskReceived { spec } => {
-                self.note(record, Speaker::Person, Tone::Quiet, prose(&spec.text));
+                let words = said(&spec.text, &spec.quoted, &spec.attachments);
+                self.note(record, Speaker::Person, Tone::Quiet, words);
             }
-            Event::MessageReceived { text, .. } => {
-                self.note(record, Speaker::Person, Tone::Quiet, prose(text));
+            Event::MessageReceived { text, quoted, attachments, .. } => {
+                let words = said(text, quoted, attachments);
+                self.note(record, Speaker::Person, Tone::Quiet, words);
             }
             Event::TaskQueued {} => self.gatepost(record, Tone::Quiet, "queued".into()),
             Event::RunStarted { run } => {

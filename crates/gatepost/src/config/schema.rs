@@ -115,7 +115,7 @@ pub(crate) struct Policy {
 }
 
 /// The Telegram bot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Telegram {
     /// Who may hand over tasks.
@@ -145,6 +145,8 @@ pub(crate) struct Telegram {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"~/telegram.token")]
     pub(crate) token_file: Option<PathBuf>,
+    /// The largest file that is taken with a message, in MB; Telegram lets bots fetch 20 MB.
+    pub(crate) max_file_mb: u32,
     /// The Bot API server, where it is not Telegram's own. Also `TELEGRAM_API_URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"http://127.0.0.1:8081")]
@@ -168,6 +170,22 @@ impl Default for File {
             sandbox: Sandbox::default(),
             policy: Policy::default(),
             telegram: Telegram::default(),
+        }
+    }
+}
+
+impl Default for Telegram {
+    fn default() -> Self {
+        Self {
+            requesters: Vec::new(),
+            approvers: Vec::new(),
+            admins: Vec::new(),
+            groups: Vec::new(),
+            approvals: Asking::default(),
+            quiet: BTreeMap::new(),
+            max_file_mb: 20,
+            token_file: None,
+            api_url: None,
         }
     }
 }

@@ -92,6 +92,10 @@ impl Api {
         format!("{}/bot{}/{method}", self.address, self.token.reveal())
     }
 
+    pub(super) fn file_url(&self, way: &str) -> String {
+        format!("{}/file/bot{}/{way}", self.address, self.token.reveal())
+    }
+
     async fn execute<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
@@ -113,7 +117,7 @@ impl Api {
     }
 
     /// The connection failed. The address holds the token, so it is taken out first.
-    fn network(&self, error: reqwest::Error) -> Failure {
+    pub(super) fn network(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
         let why = self.said(&chain(&error));
         let certain = error.is_connect() || error.is_builder();

@@ -118,6 +118,7 @@ impl Desk {
                 }
             }
             ChatNote::Listed { approvals } => self.recall_list(approvals),
+            ChatNote::AlbumPart { .. } | ChatNote::AlbumTaken { .. } => self.albums.recall(note),
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }
             | ChatNote::NotSent { .. }
@@ -240,7 +241,7 @@ fn home_of(origin: &Origin) -> Option<Home> {
     let asked = origin.message.parse().ok();
     // Private chats have their person's number, groups a negative one
     // (<https://core.telegram.org/bots/api#chat>).
-    let place = Place { chat, thread, private: chat > 0 };
+    let place = Place { chat, thread, private: chat > 0, forum: false };
     Some(Home { place, asked, ahead: 0 })
 }
 

@@ -14,15 +14,21 @@ use gatepost_chat::rich::Style;
 use gatepost_chat::time::clock;
 use gatepost_domain::approval::Decision;
 use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::Origin;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::State;
+use gatepost_domain::message::INBOX;
+use gatepost_domain::message::Message;
+use gatepost_domain::message::Names;
+use gatepost_domain::message::Quoted;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
+use gatepost_domain::request::TaskDetail;
 use jiff::SignedDuration;
 
 use super::Desk;
@@ -30,6 +36,7 @@ use super::Home;
 use super::Preference;
 use super::person;
 use super::recall::origin_of;
+use crate::inbound::Called;
 use crate::inbound::Place;
 use crate::inbound::Said;
 
@@ -52,35 +59,41 @@ impl Desk {
             return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
         }
         let text = said.text.trim();
-        if said.attached {
-            let sorry = "I cannot take photos, files or voice messages yet, so nothing was \
-                         started. Send the task as text.";
-            let op = super::Op::Say {
-                text: Rich::new().plain(sorry),
-                reply: Some(said.message),
-                thread: said.place.thread,
-                silent: false,
-            };
-            // The photos of an album come one by one; one answer is enough.
-            self.speak(said.place, Some("attached"), op);
+        if said.odd {
+            let sorry = "I can do nothing with stickers, places, polls and the like, so nothing \
+                         was started. Send the task as text, with files if you like.";
+            self.say_once(&said, "odd", sorry);
             return Ok(());
         }
         if said.forwarded {
             let sorry = "A forwarded message is material and not a task. Reply to it with what \
-                         should be done, and it goes along as a quotation.";
-            self.say(said.place, Some(said.message), Rich::new().plain(sorry));
+                         should be done, and it goes along as a quotation, with its file.";
+            self.say_once(&said, "forwarded", sorry);
+            return Ok(());
+        }
+        if !said.files.is_empty() {
+            // They were not fetched for somebody who may hand over no task.
+            let _told = self.may(&who, Role::Requester, &said, "hand over tasks");
             return Ok(());
         }
         let reply = said.reply.as_ref();
         let target =
             reply.and_then(|reply| self.messages.get(&(said.place.chat, reply.message)).cloned());
         let projects = self.hub.projects();
-        match command::read(text, target.as_ref(), &self.bot, &projects) {
+        let intent = if self.is_only_files(&said) {
+            // A file says something by itself.
+            let words = Words { text: String::new(), project: None, agent: None };
+            match target.clone() {
+                Some(Target::Task(task) | Target::Denial(task, _)) => {
+                    Intent::Message { task, text: words.text }
+                }
+                None => Intent::Task(words),
+            }
+        } else {
+            command::read(text, target.as_ref(), &self.bot, &projects)
+        };
+        match intent {
             Intent::Task(words) | Intent::Command(Command::Run(words)) => {
-                let words = match reply.and_then(|reply| reply.quoted.as_deref()) {
-                    Some(quoted) => Words { text: with_quote(&words.text, quoted), ..words },
-                    None => words,
-                };
                 self.submit(&who, &said, words).await
             }
             Intent::Message { task, text } => self.message(&who, &said, task, text).await,
@@ -96,16 +109,53 @@ impl Desk {
         }
     }
 
+    /// Says something about a message, once for several that come together, as an album does.
+    fn say_once(&mut self, said: &Said, slot: &str, words: &str) {
+        let op = super::Op::Say {
+            text: Rich::new().plain(words),
+            reply: Some(said.message),
+            thread: said.place.thread,
+            silent: false,
+        };
+        self.speak(said.place, Some(slot), op);
+    }
+
+    /// Whether a message is files without a word but the bot's own name.
+    fn is_only_files(&self, said: &Said) -> bool {
+        let text = said.text.trim();
+        let name = text.strip_prefix('@').unwrap_or(text);
+        !said.attachments.is_empty() && (text.is_empty() || name.eq_ignore_ascii_case(&self.bot))
+    }
+
+    /// What a message quotes: a passage that was picked out; or all of what it answers, where that
+    /// was forwarded, or is nobody's words to a task.
+    fn quoted(&self, said: &Said) -> Vec<Quoted> {
+        let Some(reply) = &said.reply else { return Vec::new() };
+        let known = self.messages.contains_key(&(said.place.chat, reply.message));
+        let ours = reply.author == Some(self.bot_id);
+        let counts = reply.picked || !known && !ours;
+        reply.quoted.clone().filter(|_| counts).into_iter().collect()
+    }
+
     /// In a named group, what speaks to the bot or answers it; anywhere else in groups, nothing.
-    fn is_for_us(&self, said: &Said) -> bool {
+    pub(super) fn is_for_us(&self, said: &Said) -> bool {
         if !self.groups.contains(&said.place.chat) {
             tracing::debug!(chat = said.place.chat, "a group that is not named is not listened to");
             return false;
         }
         let replies_to_us =
             said.reply.as_ref().is_some_and(|reply| reply.author == Some(self.bot_id));
-        let is_command = said.text.starts_with('/') && !said.text.contains('@');
-        replies_to_us || is_command || command::addresses(&said.text, &self.bot)
+        // A command without a name is for every bot; one with the name of another is not for us.
+        let first = said.text.split_whitespace().next().unwrap_or_default();
+        let is_command = first.starts_with('/') && !first.contains('@');
+        let called = match &said.called {
+            Called::Unmarked => command::addresses(&said.text, &self.bot),
+            Called::Marked { names, ids } => {
+                ids.contains(&self.bot_id)
+                    || names.iter().any(|name| name.eq_ignore_ascii_case(&self.bot))
+            }
+        };
+        replies_to_us || is_command || called
     }
 
     /// Somebody without any role.
@@ -174,7 +224,7 @@ impl Desk {
             return;
         }
         if let Ok(chat) = who.id.parse() {
-            let place = Place { chat, thread: None, private: true };
+            let place = Place { chat, thread: None, private: true, forum: false };
             self.say(place, None, Rich::new().plain(&words));
         }
     }
@@ -197,7 +247,8 @@ impl Desk {
             agent: words.agent.or(preference.agent),
             mode: preference.mode,
             origin: Some(origin_of(said.place, said.message)),
-            ..NewTask::default()
+            quoted: self.quoted(said),
+            attachments: said.attachments.clone(),
         };
         match self.hub.submit(who.clone(), task).await {
             Ok(receipt) => {
@@ -247,7 +298,10 @@ impl Desk {
             return self.submit(who, said, words).await;
         }
         let origin = origin_of(said.place, said.message);
-        match self.hub.message_from(who.clone(), task.clone(), text.into(), origin).await {
+        let message =
+            Message { text, quoted: self.quoted(said), attachments: said.attachments.clone() };
+        let files = files_of(&detail, &message, &origin);
+        match self.hub.message_from(who.clone(), task.clone(), message, origin).await {
             Ok(()) => {
                 let receipt = match state {
                     State::Received | State::Queued => "kept for when the task starts",
@@ -258,7 +312,8 @@ impl Desk {
                     }
                     State::Cancelling | State::Finishing | State::Finished => "kept",
                 };
-                self.say_quietly(said.place, Some(said.message), Rich::new().plain(receipt));
+                let words = format!("{receipt}{files}");
+                self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
                 self.count_if_away(said);
                 Ok(())
             }
@@ -354,8 +409,18 @@ impl Desk {
     }
 }
 
-/// The asker's words, and the quotation as what it is.
-fn with_quote(text: &str, quoted: &str) -> String {
-    let quoted: Vec<_> = quoted.lines().map(|line| format!("> {line}")).collect();
-    format!("{text}\n\nForwarded, not the asker's words:\n{}", quoted.join("\n"))
+/// Where the files of a message to a task will lie, by the names that the worker gives them.
+fn files_of(detail: &TaskDetail, message: &Message, origin: &Origin) -> String {
+    // One that came before has its names already, and they were said.
+    if message.attachments.is_empty() || detail.task.origins().any(|known| known == origin) {
+        return String::new();
+    }
+    let mut names = Names::default();
+    let asked = &detail.task.spec().attachments;
+    let later = detail.task.messages().iter().flat_map(|message| &message.attachments);
+    for attachment in asked.iter().chain(later) {
+        let _given = names.give(&attachment.name);
+    }
+    let given: Vec<_> = message.attachments.iter().map(|file| names.give(&file.name)).collect();
+    format!("; with {} for {INBOX}", given.join(", "))
 }
