@@ -297,3 +297,140 @@ async fn quiet_hours_are_each_person_s_own_and_survive_a_restart() {
     assert!(!question.silent, "{question:#?}");
     world.check(&gatepost);
 }
+
+/// 9, 10: receipts say what became of a message: told, kept, queued or refused.
+#[tokio::test]
+async fn receipts_say_exactly_what_became_of_a_message() {
+    let world = World::new(&["demo"], "[hub]\nmax_queued = 1").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    // It runs until it is stopped.
+    let _ = world.chat.say(ANN, "$ sleep 600");
+    let running = world.card(ANN, "running").await;
+    let _ = world.chat.say(ANN, "$ echo second");
+    let second = world.card(ANN, "queued 2nd").await;
+    let _ = world.chat.say(ANN, "$ echo third");
+    let refused = |message: &Message| message.text.starts_with("Refused: queue full");
+    world.chat.message("refusal", refused).await;
+
+    let _ = world.chat.reply(ANN, &running, "and then this");
+    let told = |message: &Message| message.text == "delivered to the running agent";
+    world.chat.message("receipt", told).await;
+    let _ = world.chat.reply(ANN, &second, "and that");
+    let kept = |message: &Message| {
+        message.text == "kept for when the task starts; it is queued 2nd" && message.silent
+    };
+    world.chat.message("receipt", kept).await;
+    let tasks = api.get("/api/tasks").await;
+    assert_eq!(tasks.as_array().unwrap().len(), 2, "{tasks:#}");
+    for task in tasks.as_array().unwrap() {
+        let detail = api.task(task["id"].as_str().unwrap()).await;
+        assert_eq!(events_of(&detail, "message-received").len(), 1, "{detail:#}");
+    }
+    let toast = world.chat.press(ANN, &running, "Stop").await;
+    assert!(toast.text.ends_with("is being stopped"), "{toast:?}");
+    world.check(&gatepost);
+}
+
+/// 46: a card that was cut off says so, and offers to go on.
+#[tokio::test]
+async fn a_card_that_kill_9_cut_off_says_interrupted_and_offers_to_go_on() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "$ echo one > a.txt\n$ sleep 600");
+    let step = |message: &Message| message.text.contains("sleep 600") && has_key(message, "Stop");
+    let card = world.chat.message("card of the running step", |message| {
+        step(message) && message.text.contains("running")
+    });
+    let card = card.await;
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let cut_off = world.says(&card, "interrupted").await;
+    assert!(cut_off.keys.is_empty() && !cut_off.text.contains(" · running"), "{cut_off:#?}");
+    let over =
+        |message: &Message| message.text.contains("interrupted") && has_key(message, "Continue");
+    let result = world.chat.message("result", over).await;
+    assert!(has_key(&result, "Run again") && !result.silent, "{result:#?}");
+    let toast = world.chat.press(ANN, &result, "Run again").await;
+    assert!(toast.text.starts_with("taken as task"), "{toast:?}");
+    let again = world.chat.press(ANN, &result, "Run again").await;
+    assert!(again.alert && again.text.starts_with("It was run again already"), "{again:?}");
+    world.check(&gatepost);
+}
+
+/// 27, 46: a task that goes on by itself is not called interrupted, and an approval whose run was
+/// gone does not say that it started.
+#[tokio::test]
+async fn an_approval_after_kill_9_says_that_the_run_was_gone_and_the_task_goes_on() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, &format!("$ echo one > a.txt\n{RISKY}\n$ echo two > b.txt"));
+    let question = world.question(ANN).await;
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let toast = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(
+        toast.text,
+        "approved, but the run was gone; the task goes on from there with a new one"
+    );
+    let over =
+        |message: &Message| message.text.contains("succeeded") && has_key(message, "Continue");
+    world.chat.message("result", over).await;
+    world.says(&question, "approved by telegram:1001").await;
+    let said = world.chat.messages();
+    let wrong = said.iter().filter(|message| message.text.contains("interrupted")).count();
+    assert_eq!(wrong, 0, "{said:#?}");
+    world.check(&gatepost);
+}
+
+/// 24, 26: a press that meets kill -9 counts once or not at all, and the card says which.
+#[tokio::test]
+async fn a_press_that_meets_kill_9_counts_once() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, RISKY);
+    let question = world.question(ANN).await;
+    let (_, data) = question.keys.iter().find(|(label, _)| label == "Approve once").unwrap();
+    let _ = world.chat.press_silently(ANN, &question, data);
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    // What was not confirmed is delivered again, so the press is not lost.
+    world.chat.all_taken().await;
+    let tasks = api.get("/api/tasks").await;
+    let task = api.finished(tasks[0]["id"].as_str().unwrap()).await;
+    let decided = events_of(&task, "approval-decided");
+    assert_eq!(decided.len(), 1, "{task:#}");
+    match task["outcome"].as_str().unwrap() {
+        "succeeded" => assert_eq!(events_of(&task, "action-started").len(), 1, "{task:#}"),
+        // It had started when Gatepost died, and nobody knows how far it came.
+        other => assert_eq!(other, "interrupted", "{task:#}"),
+    }
+    world.says(&question, "approved by telegram:1001").await;
+    world.check(&gatepost);
+}
+
+/// 25: what ran out did not run, and every way to answer it says so.
+#[tokio::test]
+async fn a_question_that_ran_out_says_so_on_its_card_in_the_list_and_to_a_late_press() {
+    let world = World::new(&["demo"], "[approvals]\ntimeout = \"4s\"").await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, RISKY);
+    let question = world.question(ANN).await;
+    let _ = world.chat.say(ANN, "/approvals");
+    let lists = |message: &Message| message.text.contains("1 question is open");
+    let list = world.chat.message("list", lists).await;
+    let card = world.says(&question, "expired, not run").await;
+    assert!(card.keys.is_empty(), "{card:#?}");
+    let list_now = world.says(&list, "expired, not run").await;
+    assert!(list_now.keys.is_empty(), "{list_now:#?}");
+    let toast = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(toast.text, "expired, not run");
+    let toast = world.chat.press(ANN, &list, "Deny all").await;
+    assert_eq!(toast.text, "nothing was left to deny; 1 was settled before: expired, not run");
+    assert!(!world.hook("demo"));
+    world.check(&gatepost);
+}

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 mod approval;
 mod open;
+mod receipt;
 mod result;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ pub use approval::Settled;
 pub use approval::receipt;
 pub use open::OpenLine;
 pub use open::denied_all;
+pub use receipt::heard;
+pub use receipt::queued;
 pub use result::DiffLine;
 pub use result::DiffSign;
 pub use result::ResultCard;

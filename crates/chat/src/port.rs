@@ -18,6 +18,7 @@ use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
@@ -34,7 +35,7 @@ pub trait Hub: Send + Sync + 'static {
     /// Runs a finished task again, as a new task.
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt>;
     /// Sends a live task another message.
-    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()>;
+    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard>;
     /// As [`Hub::message`], for a chat that may deliver a message twice: a second message with the
     /// same origin is the first one again, and changes nothing.
     fn message_from(
@@ -43,7 +44,7 @@ pub trait Hub: Send + Sync + 'static {
         task: TaskId,
         message: Message,
         origin: Origin,
-    ) -> Reply<()>;
+    ) -> Reply<Heard>;
     /// Keeps the bytes of a file that came with a message; they are durable when this is ready.
     /// The reply is their SHA-256, under which [`Hub::submit`] and [`Hub::message_from`] name them.
     /// Bytes that no task comes to name are gone after the next start.

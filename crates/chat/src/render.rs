@@ -14,6 +14,7 @@ use crate::card::Speaker;
 use crate::card::TaskCard;
 use crate::card::TaskLine;
 use crate::card::Tone;
+use crate::card::queued;
 use crate::quiet::Quiet;
 use crate::report;
 use crate::report::Reader;
@@ -73,7 +74,7 @@ pub fn task(card: &TaskCard, standing: &Standing, limit: usize) -> Rich {
     let line = &card.line;
     let words = match line.state {
         State::Queued if standing.ahead > 0 => {
-            format!("queued {} when it came", ordinal(standing.ahead + 1))
+            format!("{} when it came", queued(standing.ahead))
         }
         State::Received
         | State::Queued
@@ -124,7 +125,7 @@ pub fn receipt(card: &TaskCard, ahead: usize) -> Rich {
         .plain(&format!("project {}", line.project));
     match ahead {
         0 => rich,
-        n => rich.line().plain(&format!("queued {} for this project", ordinal(n + 1))),
+        n => rich.line().plain(&format!("{} for this project", queued(n))),
     }
 }
 
@@ -374,18 +375,6 @@ fn named(ids: &[String]) -> String {
         0 => first,
         more => format!("{first} and {more} more"),
     }
-}
-
-/// `1st`, `2nd`, `3rd`, `11th`.
-fn ordinal(n: usize) -> String {
-    let ending = match (n % 100, n % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
-    };
-    format!("{n}{ending}")
 }
 
 fn headline(card: &TaskCard, result: &ResultCard) -> Rich {

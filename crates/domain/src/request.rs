@@ -43,6 +43,28 @@ pub struct Receipt {
     pub ahead: usize,
 }
 
+/// What became of a further message to a task, exactly as far as the hub knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Heard {
+    /// The running agent was told.
+    Told {
+        /// How many of its questions still wait for an answer.
+        open: usize,
+    },
+    /// The run is being made ready, and its agent begins with it.
+    Starting,
+    /// No run has the task; the next one begins with it.
+    Queued {
+        /// How many tasks of the project go before it.
+        ahead: usize,
+    },
+    /// The run is gone and a question is open; the next run begins with it once that is answered.
+    Suspended,
+    /// The same message was taken before.
+    Before,
+}
+
 /// A task with all its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDetail {

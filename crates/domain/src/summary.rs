@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::agent::AgentEvent;
 use crate::approval::Decision;
 use crate::approval::Settlement;
 use crate::changes::ChangeKind;
@@ -14,6 +15,7 @@ use crate::event::Event;
 use crate::event::Record;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
+use crate::id::RunNumber;
 use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
@@ -43,6 +45,9 @@ pub struct Summary {
     pub refused: Vec<RefusedLine>,
     /// What a person approved, in order.
     pub approved: Vec<ApprovedLine>,
+    /// What its agents say they used, over all its runs; none when they said nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// How many actions each source settled.
     pub settled_by: BTreeMap<Source, Counts>,
     /// The boundary it ran in.
@@ -113,6 +118,15 @@ pub struct ApprovedLine {
     pub for_task: bool,
 }
 
+/// Tokens of language models, as agents count them themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+}
+
 /// How often a source allowed and refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -152,6 +166,7 @@ impl Summary {
         let mut summary = Self::default();
         let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
         let mut running: BTreeMap<ActionId, usize> = BTreeMap::new();
+        let mut used: BTreeMap<RunNumber, Used> = BTreeMap::new();
         let mut received_at = None;
         for record in records {
             match &record.event {
@@ -211,6 +226,16 @@ impl Summary {
                         });
                     }
                 }
+                Event::AgentReported {
+                    run,
+                    event: AgentEvent::Usage { input_tokens, output_tokens },
+                } => {
+                    // Each says what its run has used so far.
+                    used.insert(
+                        *run,
+                        Used { input_tokens: *input_tokens, output_tokens: *output_tokens },
+                    );
+                }
                 Event::ChangesCollected { changes, outbox, .. } => {
                     summary.take_changes(changes);
                     summary.outbox.clone_from(outbox);
@@ -236,6 +261,10 @@ impl Summary {
                 | Event::ChatNoted { .. } => {}
             }
         }
+        summary.used = used.into_values().reduce(|sum, used| Used {
+            input_tokens: sum.input_tokens.saturating_add(used.input_tokens),
+            output_tokens: sum.output_tokens.saturating_add(used.output_tokens),
+        });
         summary
     }
 

@@ -20,6 +20,7 @@ use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
@@ -54,7 +55,7 @@ impl Hub for Port {
         Box::pin(async move { hub.retry(by, task).await })
     }
 
-    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
+    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard> {
         let hub = self.hub.clone();
         Box::pin(async move { hub.message(by, task, text).await })
     }
@@ -65,7 +66,7 @@ impl Hub for Port {
         task: TaskId,
         message: Message,
         origin: Origin,
-    ) -> Reply<()> {
+    ) -> Reply<Heard> {
         let hub = self.hub.clone();
         Box::pin(async move { hub.message_from(by, task, message, origin).await })
     }

@@ -18,11 +18,13 @@ use gatepost_domain::TaskSpec;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::lifecycle::Command;
+use gatepost_domain::lifecycle::Phase;
 use gatepost_domain::lifecycle::Refusal;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
 use gatepost_domain::request::RequestError;
@@ -214,7 +216,7 @@ impl Desk {
         if waiting >= self.config.max_queued && !free {
             return Err(RequestError::new(
                 RequestErrorKind::Full,
-                format!("{waiting} tasks wait already, and no more than that may"),
+                format!("queue full: {waiting} tasks wait already, and no more than that may"),
                 "try again when one has finished, or stop one",
             ));
         }
@@ -272,14 +274,14 @@ impl Desk {
         message: Message,
         origin: Option<Origin>,
         around: &Circumstances,
-    ) -> Result<(), RequestError> {
+    ) -> Result<Heard, RequestError> {
         if origin.as_ref().is_some_and(|origin| self.board.of_origin(origin).is_some()) {
-            return Ok(());
+            return Ok(Heard::Before);
         }
         if around.crowded {
             return Err(RequestError::new(
                 RequestErrorKind::Full,
-                "the worker has not read the messages before this one",
+                "queue full: the worker has not read the messages before this one",
                 "try again in a minute",
             ));
         }
@@ -289,7 +291,19 @@ impl Desk {
         if let Some(origin) = origin {
             self.board.note_origin(origin, task.clone());
         }
-        Ok(())
+        let after = self.board.task(task).ok_or_else(|| no_task(task))?;
+        Ok(match after.phase() {
+            Phase::Running { .. } => Heard::Told { open: after.open().len() },
+            Phase::Preparing { .. } => Heard::Starting,
+            Phase::Suspended { .. } if !after.open().is_empty() => Heard::Suspended,
+            // In the last three no message is taken.
+            Phase::Received
+            | Phase::Queued
+            | Phase::Suspended { .. }
+            | Phase::Cancelling { .. }
+            | Phase::Finishing { .. }
+            | Phase::Finished { .. } => Heard::Queued { ahead: queue::ahead(&self.board, task) },
+        })
     }
 
     fn answer(

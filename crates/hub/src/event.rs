@@ -15,6 +15,7 @@ use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
 use gatepost_domain::request::RequestError;
@@ -39,7 +40,7 @@ pub(crate) enum HubEvent {
         task: TaskId,
         message: Message,
         origin: Option<Origin>,
-        reply: Reply<()>,
+        reply: Reply<Heard>,
     },
     /// A person stops a task.
     Cancel { by: Principal, task: TaskId, reply: Reply<()> },

@@ -18,6 +18,7 @@ use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
@@ -109,7 +110,7 @@ impl HubHandle {
         by: Principal,
         task: TaskId,
         text: String,
-    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Heard, RequestError>> + Send + use<> {
         let this = self.clone();
         async move {
             let message = intake::check_message("message", text.into())?;
@@ -129,7 +130,7 @@ impl HubHandle {
         task: TaskId,
         message: Message,
         origin: Origin,
-    ) -> impl Future<Output = Result<(), RequestError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Heard, RequestError>> + Send + use<> {
         let this = self.clone();
         async move {
             let message = intake::check_message("message", message)?;

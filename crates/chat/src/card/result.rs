@@ -5,6 +5,7 @@ use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::summary::Summary;
+use gatepost_domain::summary::Used;
 use serde::Serialize;
 
 use super::Press;
@@ -180,6 +181,19 @@ pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// `12,345`.
+fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 fn underway(how: DeliveryKind) -> &'static str {
     match how {
         DeliveryKind::Apply => "being applied to the project",
@@ -210,6 +224,13 @@ fn short(summary: &Summary) -> Vec<String> {
     }
     if !summary.approved.is_empty() {
         short.push(format!("{} approved by people", summary.approved.len()));
+    }
+    if let Some(used) = summary.used.filter(|used| *used != Used::default()) {
+        short.push(format!(
+            "{} tokens read and {} written, as the agent counts",
+            thousands(used.input_tokens),
+            thousands(used.output_tokens)
+        ));
     }
     if let Some(ms) = summary.duration_ms {
         short.push(format!("took {}", span(ms)));

@@ -186,6 +186,12 @@ impl Played {
         self.command(Command::Settle { approval, settlement });
     }
 
+    /// The short of the result, were it over now.
+    fn card_when_over(&self) -> String {
+        let summary = Summary::of(&self.records);
+        ResultCard::of(&summary, &Delivery::NotAsked).short.join(" · ")
+    }
+
     fn card(&self) -> TaskCard {
         let (task, records) = (self.task.clone(), self.records.clone());
         TaskCard::of(&TaskDetail { task, records, diff: None })
@@ -445,4 +451,17 @@ fn questions_that_look_the_same_say_what_an_answer_does() {
     assert_eq!(notes(&story), [words, words]);
     story.settle(Decision::Approve, None);
     assert_eq!(notes(&story), Vec::<String>::new(), "one is left, and looks like no other");
+}
+
+#[test]
+fn a_result_says_what_was_used_and_nothing_where_nothing_was() {
+    let mut story = Played::new("build it");
+    assert!(!story.card_when_over().contains("tokens"));
+    for (input, output) in [(1_000, 20), (1_234_567, 890)] {
+        story.report(serde_json::json!({"type": "agent-reported", "event":
+            {"type": "usage", "input_tokens": input, "output_tokens": output}}));
+    }
+    let short = story.card_when_over();
+    let words = "1,234,567 tokens read and 890 written, as the agent counts";
+    assert!(short.contains(words), "the last word of a run counts: {short}");
 }

@@ -100,12 +100,6 @@ fn a_card_says_who_is_asked_elsewhere_and_who_cannot_be() {
 }
 
 #[test]
-fn places_in_a_queue_are_counted_as_people_count() {
-    let words: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 112].into_iter().map(ordinal).collect();
-    assert_eq!(words, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
-}
-
-#[test]
 fn a_question_says_everything_in_one_message() {
     let question = question(&card("print(1)", "a rule asks"), &ann(), reader(), LIMIT);
     assert_eq!(question.file, None);

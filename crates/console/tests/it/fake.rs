@@ -41,6 +41,7 @@ use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::OpenApproval;
 use gatepost_domain::request::Receipt;
@@ -338,11 +339,18 @@ impl Hub for FakeHub {
         }))
     }
 
-    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<()> {
-        ready(self.try_play(&task, Command::Message { message: text.into(), by, origin: None }))
+    fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard> {
+        let told = Command::Message { message: text.into(), by, origin: None };
+        ready(self.try_play(&task, told).map(|()| Heard::Told { open: 0 }))
     }
 
-    fn message_from(&self, by: Principal, task: TaskId, message: Message, _: Origin) -> Reply<()> {
+    fn message_from(
+        &self,
+        by: Principal,
+        task: TaskId,
+        message: Message,
+        _: Origin,
+    ) -> Reply<Heard> {
         self.message(by, task, message.text)
     }
 

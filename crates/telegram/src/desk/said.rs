@@ -284,8 +284,7 @@ impl Desk {
             Ok(detail) => detail,
             Err(error) => return self.refused(said, error),
         };
-        let state = detail.task.state();
-        if matches!(state, State::Finished | State::Finishing | State::Cancelling) {
+        if matches!(detail.task.state(), State::Finished | State::Finishing | State::Cancelling) {
             // What was asked of a finished task is a new one on the same project.
             let spec = detail.task.spec();
             let words = Words {
@@ -302,17 +301,8 @@ impl Desk {
             Message { text, quoted: self.quoted(said), attachments: said.attachments.clone() };
         let files = files_of(&detail, &message, &origin);
         match self.hub.message_from(who.clone(), task.clone(), message, origin).await {
-            Ok(()) => {
-                let receipt = match state {
-                    State::Received | State::Queued => "kept for when the task starts",
-                    State::Preparing => "kept for the agent, which is about to start",
-                    State::Running => "delivered to the running agent",
-                    State::AwaitingApproval => {
-                        "delivered to the agent; its question still waits for a button"
-                    }
-                    State::Cancelling | State::Finishing | State::Finished => "kept",
-                };
-                let words = format!("{receipt}{files}");
+            Ok(heard) => {
+                let words = format!("{}{files}", gatepost_chat::card::heard(heard));
                 self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
                 self.count_if_away(said);
                 Ok(())
