@@ -116,7 +116,11 @@ where
             | ChatNote::Listed { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
-            | ChatNote::ChatMoved { .. } => {}
+            | ChatNote::ChatMoved { .. }
+            | ChatNote::Knocked { .. }
+            | ChatNote::Ignored { .. }
+            | ChatNote::Held { .. }
+            | ChatNote::HeldSettled { .. } => {}
         }
     }
 

@@ -3,6 +3,8 @@
 pub mod card;
 pub mod command;
 pub mod copies;
+pub mod door;
+pub mod held;
 pub mod outbox;
 pub mod pairing;
 pub mod people;

@@ -64,6 +64,14 @@ impl Code {
         Self(text)
     }
 
+    /// Reads a code that was kept.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte));
+        fits.then(|| Self(text.to_owned()))
+    }
+
     /// The code, for the one place that shows it.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -150,6 +158,15 @@ mod tests {
         assert_eq!(pairing.claim("00000000"), Claim::Wrong);
         assert_eq!(pairing.claim(&code.reveal().to_lowercase()), Claim::Admin);
         assert_eq!(pairing.claim(code.reveal()), Claim::Closed, "once");
+    }
+
+    #[test]
+    fn a_code_that_was_kept_is_read_and_nothing_else_is() {
+        let code = Code::from_entropy(987_654_321);
+        assert_eq!(Code::parse(&format!("{}\n", code.reveal())), Some(code));
+        for other in ["", "short", "toolongcode", "lower000", "OOOOOOOO"] {
+            assert_eq!(Code::parse(other), None, "{other}");
+        }
     }
 
     #[test]

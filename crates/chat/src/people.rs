@@ -18,6 +18,9 @@ const POLITE: u8 = 2;
 /// the journal, and strangers must not fill a disk.
 const STRANGERS: usize = 100;
 
+/// How many strangers are remembered over all lives. Whoever comes after them gets no answer.
+const REMEMBERED: usize = 1000;
+
 /// Everybody a platform's chats know, with what they may do.
 #[derive(Debug, Clone)]
 pub struct People {
@@ -81,16 +84,22 @@ impl People {
                 let told = self.told.entry(who.clone()).or_default();
                 *told = told.saturating_add(1);
             }
+            ChatNote::Ignored { who, by: _ } => {
+                self.told.insert(who.clone(), POLITE);
+            }
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }
             | ChatNote::NotSent { .. }
+            | ChatNote::Knocked { .. }
             | ChatNote::CodeVouched { .. }
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
             | ChatNote::Listed { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
-            | ChatNote::ChatMoved { .. } => {}
+            | ChatNote::ChatMoved { .. }
+            | ChatNote::Held { .. }
+            | ChatNote::HeldSettled { .. } => {}
         }
     }
 
@@ -145,7 +154,8 @@ impl People {
     #[must_use]
     pub fn politeness(&self, who: &Principal) -> Politeness {
         let told = self.told.get(who).copied().unwrap_or(0);
-        if told < POLITE && self.answered < STRANGERS {
+        let room = told > 0 || self.told.len() < REMEMBERED;
+        if told < POLITE && self.answered < STRANGERS && room {
             Politeness::Answer
         } else {
             Politeness::Silence
@@ -211,5 +221,29 @@ mod tests {
             people.told(&who(&format!("9{id}")));
         }
         assert_eq!(people.politeness(&who("8")), Politeness::Silence, "a crowd gets no answers");
+    }
+
+    #[test]
+    fn a_flood_over_many_lives_is_not_remembered_for_ever() {
+        let mut notes = Vec::new();
+        for life in 0..20 {
+            let mut people = People::new(Platform::Telegram);
+            notes.iter().for_each(|note| people.recall(note));
+            for stranger in 0..2 * STRANGERS {
+                let who = who(&format!("{life}00{stranger}"));
+                if people.politeness(&who) == Politeness::Answer {
+                    people.told(&who);
+                    notes.push(ChatNote::StrangerTold { who });
+                }
+            }
+        }
+        assert_eq!(notes.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn whoever_is_ignored_gets_no_answer() {
+        let mut people = People::new(Platform::Telegram);
+        people.recall(&ChatNote::Ignored { who: who("7"), by: who("1") });
+        assert_eq!(people.politeness(&who("7")), Politeness::Silence);
     }
 }

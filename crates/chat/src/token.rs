@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use gatepost_domain::chat::HeldEnd;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
+use gatepost_domain::principal::Principal;
 use sha2::Digest;
 use sha2::Sha256;
 
 use crate::card::Press;
+use crate::door::Admit;
 
 /// The form of tokens; raised when what goes into them changes.
 const FORM: char = '1';
@@ -58,6 +61,22 @@ pub enum Meaning {
     DenyAll {
         /// The questions that were listed above the button.
         questions: BTreeSet<ApprovalId>,
+    },
+    /// An admin's word about a stranger.
+    Door {
+        /// The stranger.
+        who: Principal,
+        /// The word.
+        admit: Admit,
+    },
+    /// What becomes of a message that was held.
+    Held {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+        /// What.
+        how: HeldEnd,
     },
 }
 
@@ -121,6 +140,7 @@ impl Mint {
             | Meaning::Show { task, .. } => task != gone,
             // It stands for several tasks; of one that is gone it can deny nothing.
             Meaning::DenyAll { .. } => true,
+            Meaning::Door { .. } | Meaning::Held { .. } => true,
         });
     }
 }

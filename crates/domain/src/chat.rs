@@ -3,6 +3,7 @@
 //! These facts are in the journal like everything else, so that a crash between a message and its
 //! answer neither repeats nor loses either.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -132,6 +133,58 @@ pub enum ChatNote {
         /// Its new one.
         to: String,
     },
+    /// The admins are shown somebody who may do nothing here and wrote.
+    Knocked {
+        /// Who.
+        who: Principal,
+        /// What they call themselves; their own word, made harmless to show.
+        name: String,
+        /// When they wrote.
+        at: Timestamp,
+    },
+    /// An admin wants to hear no more of somebody.
+    Ignored {
+        /// Of whom.
+        who: Principal,
+        /// Which admin.
+        by: Principal,
+    },
+    /// A message came too late to be run without a word from a person.
+    Held {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+        /// Who wrote it.
+        who: Principal,
+        /// When.
+        at: Timestamp,
+        /// Its words.
+        text: String,
+        /// The message in the adapter's own form, for when it is run after all.
+        content: String,
+    },
+    /// What became of a held message.
+    HeldSettled {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+        /// What.
+        how: HeldEnd,
+        /// Who said so.
+        by: Principal,
+    },
+}
+
+/// What becomes of a message that was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldEnd {
+    /// It is taken after all.
+    Run,
+    /// It is not.
+    Dropped,
 }
 
 impl ChatNote {
@@ -178,6 +231,20 @@ impl ChatNote {
                 format!("album {album} of chat {chat} was taken as message {message}")
             }
             Self::ChatMoved { from, to } => format!("chat {from} is now {to}"),
+            Self::Knocked { who, name, at: _ } => {
+                format!("the admins are asked about {who}, who calls itself `{name}`")
+            }
+            Self::Ignored { who, by } => format!("{by} wants to hear no more of {who}"),
+            Self::Held { chat, message, who, at, text: _, content: _ } => {
+                format!("message {message} of chat {chat} by {who} from {at} is held")
+            }
+            Self::HeldSettled { chat, message, how, by } => {
+                let how = match how {
+                    HeldEnd::Run => "taken after all",
+                    HeldEnd::Dropped => "dropped",
+                };
+                format!("message {message} of chat {chat} was {how} by {by}")
+            }
         }
     }
 }

@@ -38,6 +38,9 @@ use crate::data::DataDir;
 use crate::data::Serving;
 use crate::failure::Failure;
 use crate::port::Port;
+use crate::pulse;
+use crate::pulse::Pulse;
+use crate::pulse::Receives;
 use crate::roster::Agents;
 
 /// How many words of the hub may wait for the worker.
@@ -187,9 +190,13 @@ impl Running {
     /// Serves the Telegram bot too.
     pub(crate) async fn telegram(
         &self,
-        settings: gatepost_telegram::Settings,
+        mut settings: gatepost_telegram::Settings,
     ) -> Result<gatepost_telegram::Service> {
         let known = self.hub.notes(Platform::Telegram).await?;
+        let before = Pulse::read(self.data.path());
+        settings.last = before.as_ref().and_then(Pulse::alive);
+        settings.code = self.data.telegram_code();
+        let receives = settings.webhook.is_some();
         let service = gatepost_telegram::start(
             settings,
             &known,
@@ -197,7 +204,18 @@ impl Running {
             crate::telegram::sources(),
             &self.parts.telegram.tracker,
             self.parts.telegram.stop.clone(),
-        )?;
+        )
+        .map_err(crate::telegram::unstartable)?;
+        if service.code.is_none() {
+            self.data.forget_telegram_code();
+        }
+        self.parts.telegram.tracker.spawn(pulse::beat(
+            self.data.clone(),
+            before,
+            if receives { Receives::Webhook } else { Receives::Poll },
+            service.status.clone(),
+            self.parts.telegram.stop.clone(),
+        ));
         Ok(service)
     }
 
@@ -256,7 +274,12 @@ fn hub_config(settings: &Settings) -> HubConfig {
 
 /// What no action may touch: the journal with everything beside it, and what decides.
 fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
-    let deciding = [loaded.origin.clone(), loaded.rules(), crate::telegram::token_file(loaded)];
+    let deciding = [
+        loaded.origin.clone(),
+        loaded.rules(),
+        crate::telegram::token_file(loaded),
+        crate::telegram::secret_file(loaded),
+    ];
     let deciding = deciding.into_iter().flatten();
     data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()
 }

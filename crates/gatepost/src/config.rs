@@ -323,7 +323,7 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-fn positive(key: &str, period: Duration) -> Result<Duration, Failure> {
+pub(crate) fn positive(key: &str, period: Duration) -> Result<Duration, Failure> {
     let year = Duration::from_secs(365 * 24 * 3600);
     if (Duration::from_secs(1)..=year).contains(&period) {
         return Ok(period);

@@ -16,6 +16,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use gatepost_chat::pairing::Code;
 use gatepost_console::ConsoleKey;
 use gatepost_telegram::Token;
 use serde::Deserialize;
@@ -33,13 +34,20 @@ const RUNS: &str = "runs";
 const FILES: &str = "files";
 
 /// What lies in the directory and is no task's business: all but the scratch project.
-const OWN: [&str; 8] = ["journal.jsonl", "journal.head", "views", RUNS, FILES, KEY, NOTE, TELEGRAM];
+const OWN: [&str; 10] =
+    ["journal.jsonl", "journal.head", "views", RUNS, FILES, KEY, NOTE, TELEGRAM, PULSE, CODE];
 
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";
 
 /// The Telegram bot's token, below the data directory.
 pub(crate) const TELEGRAM: &str = "telegram.token";
+
+/// How the Telegram bot goes, written while it is served.
+pub(crate) const PULSE: &str = "telegram.json";
+
+/// The code that set-up showed, until there is an admin.
+const CODE: &str = "telegram.code";
 
 /// A data directory that is this user's own and can be written.
 #[derive(Debug, Clone)]
@@ -163,6 +171,38 @@ impl DataDir {
                 .hint("check the disk and the data directory")
         })?;
         Ok(path)
+    }
+
+    /// Keeps the code that makes whoever sends it the bot's first admin.
+    pub(crate) fn keep_telegram_code(&self, code: &Code) -> Result<(), Failure> {
+        let path = self.path.join(CODE);
+        self.write(CODE, code.reveal().as_bytes()).map_err(|error| {
+            Failure::new(format!("cannot keep the code in `{}`: {error}", path.display()))
+                .hint("check the disk and the data directory")
+        })
+    }
+
+    /// The code that set-up showed, if it did.
+    pub(crate) fn telegram_code(&self) -> Option<Code> {
+        Code::parse(&fs::read_to_string(self.path.join(CODE)).ok()?)
+    }
+
+    /// Forgets that code: somebody is admin.
+    pub(crate) fn forget_telegram_code(&self) {
+        match fs::remove_file(self.path.join(CODE)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Nothing takes it any more, because there is an admin.
+            Err(error) => tracing::warn!(%error, "the used code stays behind"),
+        }
+    }
+
+    /// Writes a file whole, for this user alone.
+    pub(crate) fn write(&self, name: &str, text: &[u8]) -> io::Result<()> {
+        let new = self.path.join(format!("{name}.new"));
+        private(&new)
+            .and_then(|mut file| file.write_all(text))
+            .and_then(|()| fs::rename(&new, self.path.join(name)))
     }
 
     /// The scratch project, made if it is missing.

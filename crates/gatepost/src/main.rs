@@ -16,6 +16,8 @@ mod kept;
 mod out;
 mod port;
 mod progress;
+mod pulse;
+mod qr;
 mod roster;
 mod sources;
 mod telegram;

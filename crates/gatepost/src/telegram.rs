@@ -4,37 +4,36 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use gatepost_chat::pairing::Code;
 use gatepost_chat::quiet::Quiet;
+use gatepost_telegram::Service;
 use gatepost_telegram::Settings;
 use gatepost_telegram::Sources;
+use gatepost_telegram::StartError;
 use gatepost_telegram::Token;
+use gatepost_telegram::WebhookError;
+use gatepost_telegram::WebhookSettings;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
 
-use crate::cli::Place;
 use crate::config;
 use crate::config::Loaded;
 use crate::data::TELEGRAM;
 use crate::failure::Failure;
+use crate::out;
+use crate::qr;
+
+mod doctor;
+
+pub(crate) use doctor::check;
 
 /// The token. It is in the environment and never on the command line, which others can read.
 const TOKEN: &str = "TELEGRAM_BOT_TOKEN";
 
 /// The Bot API server.
 const ADDRESS: &str = "TELEGRAM_API_URL";
-
-/// What the doctor found out about the bot.
-#[derive(Debug, Serialize)]
-pub(crate) struct Found {
-    /// Whether the bot can be served.
-    pub(crate) works: bool,
-    /// In a sentence.
-    pub(crate) says: String,
-    /// What else there is to know.
-    pub(crate) notes: Vec<String>,
-}
 
 /// The bot's settings; none when there is no token.
 pub(crate) fn settings(
@@ -59,6 +58,11 @@ pub(crate) fn settings(
         max_file: u64::from(file.max_file_mb) << 20,
         asking: file.approvals,
         quiet: quiet(file)?,
+        code: None,
+        hold_after: config::positive("telegram.hold_after", file.hold_after.0)?,
+        silence: silence(file.silence.0)?,
+        last: None,
+        webhook: webhook(loaded)?,
     }))
 }
 
@@ -74,9 +78,23 @@ fn quiet(file: &config::schema::Telegram) -> Result<BTreeMap<u64, Quiet>, Failur
     file.quiet.iter().map(person).collect()
 }
 
+/// A poll must have time for a connection and an answer.
+fn silence(given: Duration) -> Result<Duration, Failure> {
+    if (Duration::from_secs(2)..=Duration::from_secs(600)).contains(&given) {
+        return Ok(given);
+    }
+    Err(Failure::new("`telegram.silence` must be between two seconds and ten minutes")
+        .hint("leave it out for the usual 50 s"))
+}
+
 /// The file that the configuration names for the token.
 pub(crate) fn token_file(loaded: &Loaded) -> Option<PathBuf> {
     loaded.file.telegram.token_file.as_ref().map(|path| loaded.resolve(path))
+}
+
+/// The file that the configuration names for the webhook's secret.
+pub(crate) fn secret_file(loaded: &Loaded) -> Option<PathBuf> {
+    loaded.file.telegram.webhook_secret_file.as_ref().map(|path| loaded.resolve(path))
 }
 
 /// The token from the environment, the named file, or the one that set-up wrote.
@@ -119,42 +137,66 @@ pub(crate) fn sources() -> Sources {
     }
 }
 
-/// Asks Telegram about the bot; none when there is no token.
-pub(crate) async fn check(place: &Place) -> Option<Found> {
-    let overrides = place.overrides();
-    let broken = |says: String| Some(Found { works: false, says, notes: Vec::new() });
-    // A file that cannot be read is the business of `gatepost config check`.
-    let loaded = config::load(&overrides).ok()?;
-    let data = loaded.data(&overrides).ok()?;
-    let token = match token(&loaded, &data) {
-        Ok(found) => found?,
-        Err(failure) => return broken(failure.to_string()),
-    };
-    let probed = match gatepost_telegram::probe(&token, address(&loaded).as_deref()).await {
-        Ok(probed) => probed,
-        Err(error) => return broken(error.to_string()),
-    };
-    let mut notes = Vec::new();
-    match &probed.webhook {
-        Some(webhook) => {
-            notes.push(format!("{} updates wait", webhook.pending));
-            if !webhook.url.is_empty() {
-                notes
-                    .push(format!("a webhook is set ({}); the next start removes it", webhook.url));
-            }
+/// The link that opens a chat with the bot, with the code on board if there is one.
+pub(crate) fn link(bot: &str, code: Option<&Code>) -> String {
+    match code {
+        Some(code) => format!("https://t.me/{bot}?start={}", code.reveal()),
+        None => format!("https://t.me/{bot}"),
+    }
+}
+
+/// Shows the way to the bot, for a finger and for a camera.
+pub(crate) fn show_link(link: &str) {
+    out::line(&format!("open the bot: {link}"));
+    if let Some(picture) = qr::shown(link) {
+        out::line(&picture);
+    }
+}
+
+/// Once Telegram has said who the bot is: the link that makes whoever follows it the first admin.
+pub(crate) async fn invite(service: &mut Service) {
+    let Some(code) = &service.code else { return };
+    let Ok(named) = service.identity.wait_for(Option::is_some).await else { return };
+    let Some(name) = named.as_ref().map(|identity| identity.name.clone()) else { return };
+    drop(named);
+    show_link(&link(&name, Some(code)));
+}
+
+/// Why the bot cannot be served, with what to do.
+pub(crate) fn unstartable(error: StartError) -> Failure {
+    let hint = match &error {
+        StartError::Address(_) => "correct `TELEGRAM_API_URL` or `telegram.api_url`",
+        StartError::Webhook(WebhookError::Url(_)) => {
+            "correct `telegram.webhook_url`, or leave it out to poll"
         }
-        None => notes.push("it could not be asked what waits".into()),
-    }
-    notes.push(if probed.identity.reads_groups {
-        "in groups it sees every message, and takes those that speak to it".into()
-    } else {
-        "privacy mode is on: in groups it sees commands, mentions and replies only".into()
-    });
+        StartError::Webhook(WebhookError::Secret) => "correct `telegram.webhook_secret_file`",
+        StartError::Webhook(WebhookError::Listen { .. }) => {
+            "choose another address in `telegram.webhook_listen`"
+        }
+    };
+    Failure::new(error.to_string()).hint(hint)
+}
+
+fn webhook(loaded: &Loaded) -> Result<Option<WebhookSettings>, Failure> {
     let file = &loaded.file.telegram;
-    if !file.requesters.is_empty() && file.approvers.is_empty() {
-        notes.push("nobody is named as an approver, so questions can be answered only here".into());
-    }
-    Some(Found { works: true, says: format!("@{} answers", probed.identity.name), notes })
+    let Some(url) = file.webhook_url.clone() else { return Ok(None) };
+    let listen = file.webhook_listen.parse().map_err(|_| {
+        Failure::new(format!("`telegram.webhook_listen` is no address: `{}`", file.webhook_listen))
+            .hint("write an address and a port such as `127.0.0.1:8443`")
+    })?;
+    let secret = match &file.webhook_secret_file {
+        None => None,
+        Some(path) => {
+            let path = loaded.resolve(path);
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let path = path.display();
+                Failure::new(format!("cannot read the webhook's secret in `{path}`: {error}"))
+                    .hint("correct `telegram.webhook_secret_file`, or leave it out")
+            })?;
+            Some(text.trim().to_owned())
+        }
+    };
+    Ok(Some(WebhookSettings { url, listen, secret }))
 }
 
 fn parse(text: &str, from: &str) -> Result<Token, Failure> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_chat::rich::Rich;
+use jiff::Timestamp;
 use reqwest::multipart::Form;
 use reqwest::multipart::Part;
 use teloxide::payloads::AnswerCallbackQuery;
@@ -18,6 +19,8 @@ use teloxide::payloads::GetWebhookInfo;
 use teloxide::payloads::SendMessage;
 use teloxide::payloads::SendMessageSetters;
 use teloxide::payloads::SetMyCommands;
+use teloxide::payloads::SetWebhook;
+use teloxide::payloads::SetWebhookSetters;
 use teloxide::requests::Payload;
 use teloxide::types::AllowedUpdate;
 use teloxide::types::BotCommand;
@@ -39,11 +42,9 @@ use crate::token::Token;
 
 mod call;
 mod files;
+mod look;
 
-/// How long Telegram holds a poll open when there is nothing to say.
-pub(crate) const POLL: Duration = Duration::from_secs(25);
-
-/// No call takes longer. Above [`POLL`], so that an idle poll ends by itself.
+/// No call takes longer. Above the longest poll, so that an idle one ends by itself.
 const CALL: Duration = Duration::from_secs(45);
 
 /// How long making a connection may take.
@@ -57,6 +58,10 @@ const TOAST: usize = 200;
 /// ten seconds.
 const TOAST_AGAIN: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_millis(1500)];
+
+/// The updates that are asked for.
+const WANTED: [AllowedUpdate; 3] =
+    [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery];
 
 /// The public server.
 pub(crate) const PUBLIC: &str = "https://api.telegram.org";
@@ -87,6 +92,8 @@ pub struct Webhook {
     pub url: String,
     /// How many wait.
     pub pending: u64,
+    /// What last went wrong with a push, and when.
+    pub last_error: Option<(String, Timestamp)>,
 }
 
 /// A button under a message.
@@ -190,7 +197,21 @@ impl Api {
         Ok(Webhook {
             url: info.url.map(|url| self.token.scrub(url.as_str())).unwrap_or_default(),
             pending: u64::from(info.pending_update_count),
+            last_error: info.last_error_message.map(|why| {
+                let at = info.last_error_date.map(|at| at.timestamp()).unwrap_or_default();
+                (self.token.scrub(&why), Timestamp::from_second(at).unwrap_or_default())
+            }),
         })
+    }
+
+    /// Has updates pushed to `url`, one after another, each with `secret`. Nothing that waits is
+    /// dropped.
+    pub(crate) async fn set_webhook(&self, url: reqwest::Url, secret: &str) -> Done<()> {
+        let request = SetWebhook::new(url)
+            .secret_token(secret.to_owned())
+            .max_connections(1)
+            .allowed_updates(WANTED);
+        self.call(&request).await.map(drop)
     }
 
     pub(crate) async fn drop_webhook(&self) -> Done<()> {
@@ -202,16 +223,13 @@ impl Api {
         self.call(&SetMyCommands::new(commands)).await.map(drop)
     }
 
-    /// The updates from `offset` on; naming it confirms everything before it.
-    pub(crate) async fn updates(&self, offset: Option<i32>) -> Done<Vec<Update>> {
+    /// The updates from `offset` on; naming it confirms everything before it. Telegram holds the
+    /// call open for `hold` when there is nothing to say.
+    pub(crate) async fn updates(&self, offset: Option<i32>, hold: Duration) -> Done<Vec<Update>> {
         let mut request = GetUpdates::new()
-            .timeout(u32::try_from(POLL.as_secs()).unwrap_or(25))
+            .timeout(u32::try_from(hold.as_secs()).unwrap_or(u32::MAX).max(1))
             .limit(100)
-            .allowed_updates([
-                AllowedUpdate::Message,
-                AllowedUpdate::EditedMessage,
-                AllowedUpdate::CallbackQuery,
-            ]);
+            .allowed_updates(WANTED);
         if let Some(offset) = offset {
             request = request.offset(offset);
         }

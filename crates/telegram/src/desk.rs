@@ -34,7 +34,6 @@ use gatepost_domain::mode::Mode;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::RequestError;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +46,7 @@ use crate::desk::files::Fetched;
 use crate::entities::LIMIT;
 use crate::inbound::Inbound;
 use crate::inbound::Place;
+use crate::inbound::Said;
 use crate::poll::Delivered;
 use crate::settings::Sources;
 
@@ -54,11 +54,17 @@ mod ask;
 mod commands;
 pub(crate) mod files;
 mod keys;
+mod late;
+mod notice;
 mod open;
 mod recall;
 mod said;
 mod tap;
 mod tell;
+
+use late::Late;
+use notice::Notice;
+use notice::Notices;
 
 /// Telegram's limits for one bot: about one message a second in a chat, 20 a minute in a group,
 /// 30 a second over all (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>).
@@ -89,6 +95,8 @@ enum Op {
     Result(TaskId),
     /// A message of a task may not have arrived; a button brings it.
     Nudge(TaskId, String),
+    /// A message with buttons that belongs to no task.
+    Notice(Notice),
     /// The prompt for the reason of a denial.
     Prompt(TaskId, ApprovalId),
     /// Every open question, in a new message for whoever asked for it.
@@ -180,13 +188,16 @@ pub(crate) struct Desk {
     /// Which message belongs to what, for replies.
     messages: BTreeMap<(i64, i32), Target>,
     preferences: BTreeMap<i64, Preference>,
-    /// Messages sent while nobody listened, by chat: how many and the first of them.
-    away: BTreeMap<i64, (usize, Timestamp)>,
+    /// Messages with buttons that belong to no task.
+    notices: Notices,
+    /// What came while nobody listened.
+    late: Late,
+    /// What waited longer is not run without another word.
+    hold_after: Duration,
     /// Groups that moved, by their old id.
     moves: BTreeMap<i64, i64>,
     sources: Sources,
     begun: Instant,
-    begun_at: Timestamp,
     said: u64,
     told: mpsc::Sender<Told>,
     albums: Albums,
@@ -210,6 +221,7 @@ pub(crate) struct Parts {
     pub(crate) asking: Asking,
     pub(crate) hours: Hours,
     pub(crate) max_file: u64,
+    pub(crate) hold_after: Duration,
     pub(crate) sources: Sources,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -231,11 +243,11 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         asking,
         hours,
         max_file,
+        hold_after,
         sources,
         tracker,
         stop,
     } = parts;
-    let begun_at = (sources.now)();
     let mut desk = Desk {
         hub,
         api,
@@ -253,11 +265,12 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         hours,
         messages: BTreeMap::new(),
         preferences: BTreeMap::new(),
-        away: BTreeMap::new(),
+        notices: Notices::default(),
+        late: Late::default(),
+        hold_after,
         moves: BTreeMap::new(),
         sources,
         begun: Instant::now(),
-        begun_at,
         said: 0,
         told,
         albums: Albums::default(),
@@ -327,9 +340,10 @@ impl Desk {
     /// Deals with an update. Where the hub could not record it, the word is dropped and the update
     /// comes again.
     async fn take(&mut self, delivered: Delivered) {
-        let Delivered { inbound, taken } = delivered;
+        let Delivered { inbound, late, taken } = delivered;
         let dealt_with = match inbound {
-            Inbound::Said(said) => return self.heard(said, taken).await,
+            Inbound::Said(said) => return self.heard(Said { late, ..said }, taken).await,
+            Inbound::CaughtUp(gap) => self.caught_up(gap).await,
             Inbound::Edited { place, message, from } => {
                 self.edited(place, message, from);
                 Ok(())

@@ -13,6 +13,9 @@ use teloxide::types::MessageEntityKind;
 use teloxide::types::PublicChatKind;
 use teloxide::types::Update;
 use teloxide::types::UpdateKind;
+use teloxide::types::User;
+
+use crate::poll::Gap;
 
 mod lenient;
 mod media;
@@ -43,6 +46,8 @@ pub(crate) enum Inbound {
         /// Its new one.
         to: i64,
     },
+    /// Everything that waited has been taken.
+    CaughtUp(Gap),
     /// Nothing for Gatepost.
     Other,
 }
@@ -65,7 +70,12 @@ pub(crate) struct Said {
     pub(crate) place: Place,
     pub(crate) message: i32,
     pub(crate) from: u64,
+    /// What they call themselves, which proves nothing.
+    pub(crate) name: String,
     pub(crate) at: Timestamp,
+    /// Whether it waited for somebody to listen; the poll says so.
+    #[serde(skip)]
+    pub(crate) late: bool,
     /// Text or caption.
     pub(crate) text: String,
     /// Whom the text speaks to, where it says so.
@@ -181,6 +191,8 @@ fn said(message: &Message) -> Inbound {
         place: place(message),
         message: message.id.0,
         from: from.id.0,
+        name: name(from),
+        late: false,
         at: Timestamp::from_second(message.date.timestamp()).unwrap_or_default(),
         text: text.to_owned(),
         called: called(message),
@@ -249,6 +261,15 @@ fn is_forum(chat: &Chat) -> bool {
         },
         ChatKind::Private(_) => false,
     }
+}
+
+/// What somebody calls themselves: name and handle.
+fn name(user: &User) -> String {
+    let mut name = user.full_name();
+    if let Some(handle) = &user.username {
+        name.push_str(&format!(" @{handle}"));
+    }
+    name
 }
 
 fn place(message: &Message) -> Place {

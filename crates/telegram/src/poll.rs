@@ -2,26 +2,31 @@
 //!
 //! The next `getUpdates` names an offset only past what was taken, so a crash in between brings the
 //! same updates again and the hub, which knows each message by chat and number, takes none twice.
-//! No offset is kept on disk: `update_id` may start anywhere after a quiet week
-//! (<https://core.telegram.org/bots/api#update>), and Telegram keeps what was not confirmed.
+//! No offset is kept longer than it takes to confirm: `update_id` may start anywhere after a quiet
+//! week (<https://core.telegram.org/bots/api#update>), and Telegram keeps what was not confirmed.
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
-use crate::api::POLL;
 use crate::api::Trouble;
 use crate::inbound;
 use crate::inbound::Inbound;
+use crate::status::Health;
+use crate::status::Teller;
 use crate::token::Token;
 
-/// A poll that has not come back by then is dead, whatever the connection says: a laptop slept, or
-/// a proxy holds a socket that leads nowhere.
-const SILENCE: Duration = Duration::from_secs(POLL.as_secs() + 25);
+/// How long Telegram holds a poll open when there is nothing to say.
+const POLL: Duration = Duration::from_secs(25);
+
+/// As [`POLL`], while it is not known whether anything still waits. Telegram wants it positive
+/// (<https://core.telegram.org/bots/api#getupdates>).
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Pauses after a failure, doubled from the first to the longest. Short ceiling: people wait.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -30,57 +35,99 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// After so many failures in a row the connections are made anew.
 const REBUILD: u32 = 3;
 
+/// Nobody misses an answer for this long; a longer silence is told.
+pub(crate) const GAP: SignedDuration = SignedDuration::from_secs(60);
+
 /// An update for the desk, with the word that it has been dealt with.
 pub(crate) struct Delivered {
     pub(crate) inbound: Inbound,
+    /// Whether it waited for somebody to listen.
+    pub(crate) late: bool,
     pub(crate) taken: oneshot::Sender<()>,
 }
 
-/// How the poll goes; what is healthy is an answered poll, not a running process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Health {
-    /// No poll was answered yet.
-    #[default]
-    Starting,
-    /// The last poll was answered.
-    Good,
-    /// Polls fail, for this reason.
-    Failing(String),
+/// A time in which nobody listened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// When somebody last did; none when that is not known.
+    pub(crate) from: Option<Timestamp>,
+    /// When somebody did again.
+    pub(crate) to: Timestamp,
+    /// Whether Gatepost was not running, or only did not reach Telegram.
+    pub(crate) down: bool,
+}
+
+/// What a poll is made of.
+pub(crate) struct Polling {
+    pub(crate) token: Token,
+    pub(crate) address: Option<String>,
+    /// A poll that has not come back by then is dead, whatever the connection says: a laptop
+    /// slept, or a proxy holds a socket that leads nowhere.
+    pub(crate) silence: Duration,
+    /// When an earlier life last listened.
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) desk: mpsc::Sender<Delivered>,
+    pub(crate) teller: Teller,
+    pub(crate) stop: CancellationToken,
 }
 
 /// Polls until told to stop, and never gives up before.
-pub(crate) async fn poll(
-    token: Token,
-    address: Option<String>,
-    desk: mpsc::Sender<Delivered>,
-    health: watch::Sender<Health>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn poll(polling: Polling) {
+    let Polling { token, address, silence, last, desk, teller, stop } = polling;
     let Ok(mut api) = Api::new(token.clone(), address.as_deref()) else { return };
     let mut offset = None;
     let mut failures = 0u32;
+    let mut last = last;
+    // What waits is taken first, and then it is said how long nobody listened.
+    let mut behind = Some(true);
     loop {
+        let hold = if behind.is_some() { LOOK } else { POLL.min(silence / 2) };
         let answer = tokio::select! {
             () = stop.cancelled() => return,
-            answer = tokio::time::timeout(SILENCE, api.updates(offset)) => answer,
+            answer = tokio::time::timeout(silence, api.updates(offset, hold)) => answer,
         };
         let trouble = match answer {
             Ok(Ok(updates)) => {
                 failures = 0;
-                say(&health, Health::Good);
-                let mut behind = false;
+                teller.answered();
+                if !updates.is_empty() {
+                    teller.inbound();
+                }
+                let caught_up = updates.is_empty();
+                if caught_up {
+                    // The offset was named and is done with. Held on to, it would confirm what
+                    // nobody saw, should the numbers start anew below it.
+                    offset = None;
+                }
+                let mut refused = false;
                 for update in updates {
-                    match take(&desk, inbound::read(&update), &stop).await {
+                    let inbound = inbound::read(&update);
+                    match take(&desk, inbound, behind.is_some(), &stop).await {
                         Taken::Yes => offset = Some(update.id.as_offset()),
                         Taken::Later => {
-                            behind = true;
+                            refused = true;
                             break;
                         }
                         Taken::Stopped => return,
                     }
                 }
-                if behind && rest(&stop, LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(4))).await {
-                    return;
+                if refused {
+                    if rest(&stop, LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(4))).await {
+                        return;
+                    }
+                    continue;
+                }
+                if let Some(down) = behind.filter(|_| caught_up) {
+                    let gap = Inbound::CaughtUp(Gap { from: last, to: teller.now(), down });
+                    match take(&desk, gap, true, &stop).await {
+                        Taken::Yes => behind = None,
+                        Taken::Later => {}
+                        Taken::Stopped => return,
+                    }
+                }
+                if behind.is_none() {
+                    teller.listened();
+                    last = Some(teller.now());
                 }
                 continue;
             }
@@ -88,7 +135,13 @@ pub(crate) async fn poll(
             Err(_) => Trouble::Lost("the poll went silent".into()),
         };
         failures = failures.saturating_add(1);
-        say(&health, Health::Failing(trouble.to_string()));
+        if last.is_some_and(|last| teller.now().duration_since(last) > GAP) {
+            behind = behind.or(Some(false));
+        }
+        teller.failing(match &trouble {
+            Trouble::Conflict => Health::Conflict,
+            other => Health::Failing(other.to_string()),
+        });
         let pause = match &trouble {
             Trouble::Pause(pause) => *pause,
             Trouble::Conflict => {
@@ -116,9 +169,11 @@ pub(crate) async fn poll(
                 pause_after(failures)
             }
         };
-        if failures.is_multiple_of(REBUILD)
+        // A connection that leads nowhere may be one of many that died together.
+        if (matches!(trouble, Trouble::Lost(_)) || failures.is_multiple_of(REBUILD))
             && let Ok(new) = Api::new(token.clone(), address.as_deref())
         {
+            tracing::info!(failures, "the connections to telegram are made anew");
             api = new;
         }
         if rest(&stop, pause).await {
@@ -136,7 +191,7 @@ async fn unhook(api: &Api) {
 }
 
 /// What became of an update.
-enum Taken {
+pub(crate) enum Taken {
     /// It is dealt with.
     Yes,
     /// It could not be recorded; it comes again.
@@ -146,11 +201,16 @@ enum Taken {
 }
 
 /// Hands an update to the desk and waits until it is dealt with.
-async fn take(desk: &mpsc::Sender<Delivered>, inbound: Inbound, stop: &CancellationToken) -> Taken {
+pub(crate) async fn take(
+    desk: &mpsc::Sender<Delivered>,
+    inbound: Inbound,
+    late: bool,
+    stop: &CancellationToken,
+) -> Taken {
     let (taken, done) = oneshot::channel();
     tokio::select! {
         () = stop.cancelled() => return Taken::Stopped,
-        sent = desk.send(Delivered { inbound, taken }) => {
+        sent = desk.send(Delivered { inbound, late, taken }) => {
             if sent.is_err() {
                 return Taken::Stopped;
             }
@@ -169,16 +229,6 @@ async fn rest(stop: &CancellationToken, pause: Duration) -> bool {
         () = stop.cancelled() => true,
         () = tokio::time::sleep(pause) => false,
     }
-}
-
-fn say(health: &watch::Sender<Health>, now: Health) {
-    health.send_if_modified(|before| {
-        let changed = *before != now;
-        if changed {
-            *before = now;
-        }
-        changed
-    });
 }
 
 fn pause_after(failures: u32) -> Duration {

@@ -26,9 +26,15 @@ use crate::desk;
 use crate::desk::Parts;
 use crate::desk::files::MAY_FETCH;
 use crate::poll;
-use crate::poll::Health;
+use crate::poll::Polling;
 use crate::settings::Settings;
 use crate::settings::Sources;
+use crate::status::Health;
+use crate::status::Status;
+use crate::status::Teller;
+use crate::webhook::Hook;
+use crate::webhook::Pushed;
+use crate::webhook::WebhookError;
 
 /// Updates wait here for the desk; one at a time is unconfirmed, so this stays small.
 const INBOX: usize = 16;
@@ -39,19 +45,30 @@ const RETRY: Duration = Duration::from_secs(3);
 /// A running adapter.
 #[derive(Debug)]
 pub struct Service {
-    /// How the poll goes.
-    pub health: watch::Receiver<Health>,
+    /// How it goes.
+    pub status: watch::Receiver<Status>,
     /// The code that makes whoever sends it the first admin; none when there is an admin.
     pub code: Option<Code>,
     /// Who the bot is, once Telegram has said so.
     pub identity: watch::Receiver<Option<Identity>>,
 }
 
+/// Why the adapter cannot start at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of the server is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The webhook cannot be served.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+}
+
 /// Starts the adapter on `tracker`; it serves until `stop` is cancelled. Telegram need not be
 /// reachable now: the adapter keeps trying, and everything else works meanwhile.
 ///
 /// # Errors
-/// The address of the server is none.
+/// [`StartError`] says what cannot be used.
 pub fn start(
     settings: Settings,
     known: &[gatepost_domain::chat::ChatNote],
@@ -59,7 +76,7 @@ pub fn start(
     sources: Sources,
     tracker: &TaskTracker,
     stop: CancellationToken,
-) -> Result<Service, AddressError> {
+) -> Result<Service, StartError> {
     let api = Api::new(settings.token.clone(), settings.address.as_deref())?;
     let mut people = People::new(Platform::Telegram);
     let ids = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>();
@@ -77,25 +94,45 @@ pub fn start(
     let mut pairing = Pairing::default();
     // Whoever has named requesters or approvers has said who may do what.
     let named = !settings.requesters.is_empty() || !settings.approvers.is_empty();
-    let code = (!with_joined.has_admin() && !named).then(|| Code::from_entropy((sources.draw)()));
+    let code = (!with_joined.has_admin() && !named)
+        .then(|| settings.code.clone().unwrap_or_else(|| Code::from_entropy((sources.draw)())));
     if let Some(code) = &code {
         pairing.open(code.clone());
     }
-    let (health, watched) = watch::channel(Health::default());
+    let hook = settings.webhook.as_ref().map(|webhook| {
+        let fresh = || format!("{:032x}{:032x}", (sources.draw)(), (sources.draw)());
+        let secret = webhook.secret.clone().unwrap_or_else(fresh);
+        Hook::open(&webhook.url, webhook.listen, secret, settings.address.is_some())
+    });
+    let hook = hook.transpose()?;
+    let (status, watched) = watch::channel(Status::default());
+    let teller = Teller::new(status, Arc::clone(&sources.now));
     let (who, identity) = watch::channel(None);
     let mint = Mint::new(settings.token.reveal());
     let on = tracker.clone();
     tracker.spawn(async move {
-        let Some(me) = introduce(&api, &health, &stop).await else { return };
+        let Some(me) = introduce(&api, &teller, hook.is_none(), &stop).await else { return };
         who.send_replace(Some(me.clone()));
-        let (updates, inbox) = mpsc::channel(INBOX);
-        on.spawn(poll::poll(
-            settings.token.clone(),
-            settings.address.clone(),
-            updates,
-            health,
-            stop.clone(),
-        ));
+        let (desk, inbox) = mpsc::channel(INBOX);
+        let (last, stopped) = (settings.last, stop.clone());
+        match hook {
+            Some(hook) => {
+                let api = api.clone();
+                let pushed = Pushed { api, desk, teller, last, stop: stopped };
+                on.spawn(hook.serve(pushed));
+            }
+            None => {
+                on.spawn(poll::poll(Polling {
+                    token: settings.token.clone(),
+                    address: settings.address.clone(),
+                    silence: settings.silence,
+                    last,
+                    desk,
+                    teller,
+                    stop: stopped,
+                }));
+            }
+        }
         let parts = Parts {
             hub,
             api,
@@ -108,20 +145,22 @@ pub fn start(
             asking: settings.asking,
             hours,
             max_file: settings.max_file.min(MAY_FETCH),
+            hold_after: settings.hold_after,
             sources,
             tracker: on.clone(),
             stop,
         };
         desk::serve(parts, inbox).await;
     });
-    Ok(Service { health: watched, code, identity })
+    Ok(Service { status: watched, code, identity })
 }
 
 /// Finds out who the bot is, takes its updates back from a webhook and sets its menu. The last two
 /// are tried once: the poll says what is wrong with the first, and nothing depends on the second.
 async fn introduce(
     api: &Api,
-    health: &watch::Sender<Health>,
+    teller: &Teller,
+    polls: bool,
     stop: &CancellationToken,
 ) -> Option<Identity> {
     let me = loop {
@@ -134,7 +173,7 @@ async fn introduce(
             Err(trouble) => trouble,
         };
         tracing::warn!(%trouble, "telegram does not say who the bot is; it is asked again");
-        health.send_replace(Health::Failing(trouble.to_string()));
+        teller.failing(Health::Failing(trouble.to_string()));
         let pause = match trouble {
             Trouble::Pause(pause) => pause,
             _ => RETRY,
@@ -145,7 +184,8 @@ async fn introduce(
         }
     };
     // A webhook that was left over keeps every poll out. Nothing that waits is dropped with it.
-    if let Ok(webhook) = api.webhook().await
+    if polls
+        && let Ok(webhook) = api.webhook().await
         && !webhook.url.is_empty()
     {
         tracing::warn!(url = %webhook.url, "a webhook was set for this bot; it is taken away");

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use gatepost_chat::pairing::Code;
 use gatepost_chat::people::Asking;
 use gatepost_chat::quiet::Quiet;
 use jiff::Timestamp;
@@ -32,6 +35,36 @@ pub struct Settings {
     pub asking: Asking,
     /// Whose private chat does not ring when, until they say otherwise.
     pub quiet: BTreeMap<u64, Quiet>,
+    /// What makes whoever sends it the first admin; a fresh one when left out.
+    pub code: Option<Code>,
+    /// How long a message may have waited and still be run without another word.
+    pub hold_after: Duration,
+    /// A poll that has not come back after this is given up and made anew.
+    pub silence: Duration,
+    /// When an earlier life last listened, if that is known.
+    pub last: Option<Timestamp>,
+    /// How updates are pushed instead of polled for.
+    pub webhook: Option<WebhookSettings>,
+}
+
+/// How updates are pushed.
+#[derive(Clone)]
+pub struct WebhookSettings {
+    /// Where Telegram pushes to; something in front of Gatepost ends its TLS.
+    pub url: String,
+    /// Where Gatepost listens for that.
+    pub listen: SocketAddr,
+    /// What a push must carry to be believed; a fresh one when left out.
+    pub secret: Option<String>,
+}
+
+impl fmt::Debug for WebhookSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookSettings")
+            .field("url", &self.url)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the adapter gets the time and random bits from.

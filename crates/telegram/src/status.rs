@@ -24,7 +24,8 @@ pub enum Health {
 pub struct Status {
     /// How receiving goes.
     pub health: Health,
-    /// When Telegram last answered a poll, or was last asked whether the webhook is set.
+    /// When Telegram last answered a poll, or was last asked whether the webhook is set, with
+    /// nothing left that waited.
     pub listened: Option<Timestamp>,
     /// When something last came in.
     pub inbound: Option<Timestamp>,
@@ -47,7 +48,12 @@ impl Teller {
         Self { status, now }
     }
 
-    /// Telegram was reached, and what waits is coming.
+    /// Telegram was reached.
+    pub(crate) fn answered(&self) {
+        self.failing(Health::Good);
+    }
+
+    /// Telegram was reached, and everything that waited has been taken.
     pub(crate) fn listened(&self) {
         let now = self.now();
         self.status.send_modify(|status| {
@@ -62,7 +68,7 @@ impl Teller {
         self.status.send_modify(|status| status.inbound = Some(now));
     }
 
-    /// Receiving does not work.
+    /// How receiving goes now.
     pub(crate) fn failing(&self, health: Health) {
         self.status.send_if_modified(|status| {
             let changed = status.health != health;

@@ -3,12 +3,41 @@
 use std::io::BufRead;
 use std::thread;
 
+use rustix::termios::LocalModes;
+use rustix::termios::OptionalActions;
+use rustix::termios::Termios;
+use rustix::termios::tcgetattr;
+use rustix::termios::tcsetattr;
 use tokio::sync::mpsc;
 
 /// The keyboard. Reading begins only when somebody is asked something, so that a program that
 /// shares the terminal keeps its input until then.
 pub(crate) struct Keyboard {
     lines: Option<mpsc::Receiver<String>>,
+}
+
+/// While it lives, the terminal does not show what is typed.
+pub(crate) struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    /// None where standard input is no terminal.
+    pub(crate) fn new() -> Option<Self> {
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &quiet).ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Err(error) = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before) {
+            tracing::warn!(%error, "the terminal stays without echo; `stty echo` mends it");
+        }
+    }
 }
 
 impl Keyboard {

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use gatepost_chat::pairing::Code;
 use gatepost_telegram::ProbeError;
 use gatepost_telegram::Token;
 
 use crate::cli::Place;
 use crate::client::CallError;
 use crate::client::Client;
+use crate::commands::keyboard::Hidden;
 use crate::commands::keyboard::Keyboard;
 use crate::config;
 use crate::data;
@@ -38,16 +40,41 @@ pub(crate) async fn telegram(place: &Place) -> Result<ExitCode> {
     let path = data.keep_telegram_token(&token)?;
     let name = &probed.identity.name;
     out::line(&format!("@{name} answers; its token is kept in `{}`", path.display()));
-    if let Some(webhook) = probed.webhook.filter(|webhook| !webhook.url.is_empty()) {
-        out::line(&format!("its webhook ({}) is removed at the start", webhook.url));
+    match gatepost_telegram::register(&token, address.as_deref()).await {
+        Ok(()) => out::line("its menu of commands is set"),
+        Err(error) => out::line(&format!("its menu of commands is set at the start ({error})")),
     }
     let file = &loaded.file.telegram;
-    if file.requesters.is_empty() && file.approvers.is_empty() {
-        out::line("now run `gatepost up`: it shows a code, and who sends the code is the admin");
-    } else {
-        out::line("now run `gatepost up`; the people named in `[telegram]` may use the bot");
+    if let Some(webhook) = probed.webhook.filter(|webhook| !webhook.url.is_empty())
+        && file.webhook_url.is_none()
+    {
+        out::line(&format!("its webhook ({}) is removed at the start", webhook.url));
     }
-    out::line(&format!("open the bot: https://t.me/{name}"));
+    let again = if data::serving(data.path()).is_some() {
+        "stop the `gatepost up` that runs and start it again"
+    } else {
+        "now run `gatepost up`"
+    };
+    let named = !file.requesters.is_empty() || !file.approvers.is_empty();
+    if named || !file.admins.is_empty() {
+        out::line(&format!("{again}; the people named in `[telegram]` may use the bot"));
+        telegram::show_link(&telegram::link(name, None));
+    } else {
+        let code = match data.telegram_code() {
+            // Run twice, both pictures open the same door.
+            Some(code) => code,
+            None => {
+                let code = Code::from_entropy(crate::sources::system().entropy.draw());
+                data.keep_telegram_code(&code)?;
+                code
+            }
+        };
+        out::line(&format!(
+            "{again}; whoever first sends the bot the code {} is its admin",
+            code.reveal()
+        ));
+        telegram::show_link(&telegram::link(name, Some(&code)));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,10 +100,22 @@ pub(crate) async fn pair(place: &Place, code: &str) -> Result<ExitCode> {
 }
 
 async fn ask() -> Result<Token> {
-    out::note("The bot's token, from @BotFather (it is not shown again): ");
+    out::note("The bot's token, from @BotFather (it is not shown): ");
     let mut keyboard = Keyboard::new();
-    keyboard.listen();
-    let Some(line) = keyboard.line().await else {
+    let line = {
+        let hidden = Hidden::new();
+        keyboard.listen();
+        let line = tokio::select! {
+            line = keyboard.line() => line,
+            // The terminal shows what is typed again, before this ends.
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        if hidden.is_some() {
+            out::note("\n");
+        }
+        line
+    };
+    let Some(line) = line else {
         return Err(Failure::new("no token was given")
             .hint("set `TELEGRAM_BOT_TOKEN`, or run this in a terminal")
             .into());

@@ -27,18 +27,27 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
     for note in running.notes() {
         out::note(&format!("note: {note}\n"));
     }
+    let mut service = None;
     if let Some(telegram) = telegram::settings(&loaded, &settings)? {
-        let service = running.telegram(telegram).await?;
-        match &service.code {
+        let served = running.telegram(telegram).await?;
+        match &served.code {
             Some(code) => out::line(&format!(
                 "telegram: served; nobody may use it yet. Send it the code {} to become its admin",
                 code.reveal()
             )),
             None => out::line("telegram: served"),
         }
+        service = Some(served);
     }
     out::line(&format!("console: {}", running.key().link(running.address())));
+    let invite = async {
+        if let Some(served) = &mut service {
+            telegram::invite(served).await;
+        }
+        std::future::pending::<()>().await
+    };
     let failed = tokio::select! {
+        () = invite => false,
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
         () = running.console_ended() => true,

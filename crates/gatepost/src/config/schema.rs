@@ -151,6 +151,24 @@ pub(crate) struct Telegram {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"http://127.0.0.1:8081")]
     pub(crate) api_url: Option<String>,
+    /// A task that waited longer than this while nobody listened is not run by itself: it is shown
+    /// with buttons that say what becomes of it. Telegram keeps messages for 24 hours.
+    pub(crate) hold_after: Period,
+    /// A poll that has not come back after this is given up and made anew. A shorter time suits
+    /// networks that let idle connections die.
+    pub(crate) silence: Period,
+    /// Where Telegram pushes updates to, for whoever does not want to poll: an https address that
+    /// something in front of Gatepost answers. Without it Gatepost polls, which needs no address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"https://bot.example.org/telegram")]
+    pub(crate) webhook_url: Option<String>,
+    /// Where Gatepost listens for what is pushed, in plain HTTP.
+    pub(crate) webhook_listen: String,
+    /// A file that holds what each push must carry to be believed: 1 to 256 letters, digits, `_` or
+    /// `-`. Without it a secret is made at every start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"~/telegram-webhook.secret")]
+    pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
 /// A length of time, written like `90s`, `30m` or `1h 30m`.
@@ -186,6 +204,12 @@ impl Default for Telegram {
             max_file_mb: 20,
             token_file: None,
             api_url: None,
+            hold_after: Period(Duration::from_secs(3600)),
+            // Twice what Telegram holds an idle poll open.
+            silence: Period(Duration::from_secs(50)),
+            webhook_url: None,
+            webhook_listen: "127.0.0.1:8443".into(),
+            webhook_secret_file: None,
         }
     }
 }

@@ -88,7 +88,7 @@ impl Api {
         self.execute(self.client.post(self.url(method)).multipart(form)).await
     }
 
-    fn url(&self, method: &str) -> String {
+    pub(super) fn url(&self, method: &str) -> String {
         format!("{}/bot{}/{method}", self.address, self.token.reveal())
     }
 
@@ -96,7 +96,7 @@ impl Api {
         format!("{}/file/bot{}/{way}", self.address, self.token.reveal())
     }
 
-    async fn execute<T: DeserializeOwned>(
+    pub(super) async fn execute<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
     ) -> Result<T, Failure> {

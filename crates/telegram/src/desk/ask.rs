@@ -114,6 +114,7 @@ impl Desk {
             | Op::Nudge(..)
             | Op::Open { .. }
             | Op::Relist
+            | Op::Notice(_)
             | Op::Say { .. }
             | Op::File { .. } => Matter::Other,
         };

@@ -447,6 +447,8 @@ mod tests {
 
     fn part(message: i32, text: &str, file: &str) -> Said {
         Said {
+            name: String::new(),
+            late: false,
             place: Place { chat: 1001, thread: None, private: true, forum: false },
             message,
             from: 1001,

@@ -37,7 +37,9 @@ impl Desk {
                 self.people.recall(&note);
                 self.hours.recall(&note);
                 self.recall_note(&note);
+                self.recall_notice(&note);
             }
+            self.resume_notices();
         }
         let mut finished = 0;
         let tasks = self.hub.tasks().await?;
@@ -125,7 +127,11 @@ impl Desk {
             | ChatNote::StrangerTold { .. }
             | ChatNote::Joined { .. }
             | ChatNote::Quiet { .. }
-            | ChatNote::CodeVouched { .. } => {}
+            | ChatNote::CodeVouched { .. }
+            | ChatNote::Knocked { .. }
+            | ChatNote::Ignored { .. }
+            | ChatNote::Held { .. }
+            | ChatNote::HeldSettled { .. } => {}
         }
     }
 

@@ -11,7 +11,6 @@ use gatepost_chat::people::Politeness;
 use gatepost_chat::render;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::rich::Style;
-use gatepost_chat::time::clock;
 use gatepost_domain::approval::Decision;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::Origin;
@@ -29,7 +28,6 @@ use gatepost_domain::request::NewTask;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
 use gatepost_domain::request::TaskDetail;
-use jiff::SignedDuration;
 
 use super::Desk;
 use super::Home;
@@ -39,10 +37,6 @@ use super::recall::origin_of;
 use crate::inbound::Called;
 use crate::inbound::Place;
 use crate::inbound::Said;
-
-/// Messages sent this long before the start were sent while nobody listened. A little more than
-/// clocks differ.
-const AWAY: SignedDuration = SignedDuration::from_secs(5);
 
 impl Desk {
     /// Deals with a message.
@@ -57,6 +51,9 @@ impl Desk {
         if !self.people.knows(&who) {
             // In a group a stranger is one of many, and answers would be noise.
             return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
+        }
+        if self.is_too_old(&who, &said) {
+            return self.hold(&who, &said).await;
         }
         let text = said.text.trim();
         if said.odd {
@@ -176,6 +173,7 @@ impl Desk {
             self.say(said.place, Some(said.message), welcome);
             return Ok(());
         }
+        self.knock(who, &said.name).await?;
         match self.people.politeness(who) {
             Politeness::Silence => Ok(()),
             Politeness::Answer => {
@@ -210,6 +208,8 @@ impl Desk {
         let note = ChatNote::Joined { who: who.clone(), roles, by };
         self.hub.note(Platform::Telegram, None, note.clone()).await?;
         self.people.recall(&note);
+        self.notices.door.recall(&note);
+        self.show_door(who);
         Ok(())
     }
 
@@ -263,7 +263,7 @@ impl Desk {
                 // Loud in order, silent in fact: a receipt should not wait for the pace of progress.
                 let op = super::Op::Card(id.clone());
                 self.push(&id, "card", gatepost_chat::outbox::Urgency::Loud, op);
-                self.count_if_away(said);
+                self.count_if_late(said);
                 Ok(())
             }
             Err(error) => self.refused(said, error),
@@ -304,7 +304,7 @@ impl Desk {
             Ok(heard) => {
                 let words = format!("{}{files}", gatepost_chat::card::heard(heard));
                 self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
-                self.count_if_away(said);
+                self.count_if_late(said);
                 Ok(())
             }
             Err(error) => self.refused(said, error),
@@ -370,32 +370,6 @@ impl Desk {
                 Ok(())
             }
         }
-    }
-
-    /// Says once for each chat how much came while nobody listened.
-    fn count_if_away(&mut self, said: &Said) {
-        if self.begun_at.duration_since(said.at) < AWAY {
-            return;
-        }
-        let away = self.away.entry(said.place.chat).or_insert((0, said.at));
-        away.0 += 1;
-        away.1 = away.1.min(said.at);
-        let (count, since) = *away;
-        let reader = self.reader();
-        let since = clock(since, reader.now, reader.offset);
-        let words = match count {
-            1 => format!("I was not running when you wrote at {since}; it is taken now."),
-            n => format!(
-                "I was not running since {since}; the {n} messages are taken now, in order."
-            ),
-        };
-        let op = super::Op::Say {
-            text: Rich::new().plain(&words),
-            reply: None,
-            thread: said.place.thread,
-            silent: true,
-        };
-        self.speak(said.place, Some("away"), op);
     }
 }
 

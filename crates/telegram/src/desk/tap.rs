@@ -94,6 +94,10 @@ impl Desk {
                 }
                 Claim::Do(Wish::DenyAll(questions))
             }
+            Meaning::Door { who: stranger, admit } => told(self.admit(who, &stranger, admit).await),
+            Meaning::Held { chat, message, how } => {
+                told(self.settle_held(who, &chat, &message, how).await)
+            }
         }
     }
 
@@ -106,7 +110,11 @@ impl Desk {
             Meaning::Task { task, press: Press::Apply | Press::Continue, .. } => {
                 (task, "result".to_owned())
             }
-            Meaning::Task { .. } | Meaning::Show { .. } | Meaning::DenyAll { .. } => return,
+            Meaning::Task { .. }
+            | Meaning::Show { .. }
+            | Meaning::DenyAll { .. }
+            | Meaning::Door { .. }
+            | Meaning::Held { .. } => return,
         };
         let known = self.shown(task, &key, place.chat);
         if matches!(known, Some(Copied::Unsure | Copied::Sending)) {
@@ -304,6 +312,14 @@ impl Desk {
         let (api, query) = (self.api.clone(), query.to_owned());
         let toast = async move { answer(&api, &query, said).await };
         self.tracker.spawn(until_given_up(self.stop.clone(), toast));
+    }
+}
+
+/// What was done at the desk itself, in words.
+fn told(done: Result<(String, bool), RequestError>) -> Claim {
+    match done {
+        Ok((text, alert)) => Claim::Say(Said { text, alert }),
+        Err(error) => Claim::Later(error),
     }
 }
 

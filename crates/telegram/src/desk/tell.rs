@@ -27,6 +27,7 @@ use super::Desk;
 use super::Op;
 use super::Told;
 use super::keys;
+use super::notice;
 use super::question_key;
 use super::until_given_up;
 use crate::api::Done;
@@ -73,6 +74,13 @@ impl Desk {
                 return;
             }
             self.set_shown(task, key, number, Copied::Sending);
+        }
+        if let (Op::Notice(notice), Call::Post { to, .. }) = (&op, &call)
+            && let Err(error) = self.sending_notice(notice, to.chat).await
+        {
+            tracing::warn!(%error, "a notice waits until it can be recorded");
+            self.outbox.settle(&chat, Fate::Failed, self.now());
+            return;
         }
         if let (Some((task, key)), Call::Edit { .. }) = (&key, &call)
             && matches!(self.shown(task, key, number),
@@ -126,10 +134,18 @@ impl Desk {
                 if let Op::Open { .. } = &op {
                     self.listed(number, *message);
                 }
+                if let Op::Notice(notice) = &op {
+                    self.sent_notice(notice, number, *message).await;
+                }
                 self.arrived(&op, number);
                 Fate::Over
             }
-            Err(trouble) => self.failed(trouble, number, key.as_ref(), &op, edited).await,
+            Err(trouble) => {
+                if let Op::Notice(notice) = &op {
+                    self.failed_notice(notice, number, trouble);
+                }
+                self.failed(trouble, number, key.as_ref(), &op, edited).await
+            }
         };
         if let Fate::Moved(to) = &fate
             && let Ok(to) = to.parse::<i64>()
@@ -208,6 +224,7 @@ impl Desk {
             }
             Op::Card(_)
             | Op::Nudge(..)
+            | Op::Notice(_)
             | Op::Prompt(..)
             | Op::Open { .. }
             | Op::Relist
@@ -230,6 +247,7 @@ impl Desk {
             Op::Question(..)
             | Op::Result(_)
             | Op::Nudge(..)
+            | Op::Notice(_)
             | Op::Prompt(..)
             | Op::Open { .. }
             | Op::Relist
@@ -267,6 +285,14 @@ impl Desk {
             }
             Op::Relist => {
                 let call = self.draft_relist(chat).await?;
+                Some(Draft { key: None, call })
+            }
+            Op::Notice(notice) => {
+                let notice::Draft { to, message, text, under } = self.draft_notice(chat, notice)?;
+                let call = match message {
+                    Some(message) => Call::Edit { chat, message, text, under },
+                    None => Call::Post { to, text, under },
+                };
                 Some(Draft { key: None, call })
             }
             Op::Card(task) | Op::Result(task) => {

@@ -1,0 +1,236 @@
+//! What waited while nobody listened: the gap is told, and what is too old is not run blindly.
+
+use std::collections::BTreeMap;
+
+use gatepost_chat::command::Target;
+use gatepost_chat::rich::Rich;
+use gatepost_chat::time::clock;
+use gatepost_chat::time::span;
+use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::HeldEnd;
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
+use gatepost_domain::principal::Role;
+use gatepost_domain::request::RequestError;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+
+use super::Desk;
+use super::notice::Notice;
+use super::person;
+use crate::inbound::Place;
+use crate::inbound::Said;
+use crate::poll::GAP;
+use crate::poll::Gap;
+
+/// What was sent this long before somebody listened again was sent into the gap. A little more
+/// than clocks differ.
+const AWAY: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long Telegram keeps what nobody takes
+/// (<https://core.telegram.org/bots/api#getting-updates>).
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// What came in a chat while nobody listened.
+#[derive(Debug, Clone, Copy)]
+struct Missed {
+    place: Place,
+    first: Timestamp,
+    taken: usize,
+    held: usize,
+}
+
+/// What came while nobody listened.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    missed: BTreeMap<i64, Missed>,
+}
+
+/// A message as it was kept.
+pub(super) fn read(content: &str) -> Option<Said> {
+    serde_json::from_str(content).ok()
+}
+
+impl Desk {
+    /// Whether a message is too old to be run without another word.
+    pub(super) fn is_too_old(&self, who: &Principal, said: &Said) -> bool {
+        let age = (self.sources.now)().duration_since(said.at);
+        let limit = SignedDuration::try_from(self.hold_after).unwrap_or(SignedDuration::MAX);
+        if !said.late || age <= limit || !self.people.is(who, Role::Requester) {
+            return false;
+        }
+        let text = said.text.trim();
+        // What only looks or stops does no harm late.
+        if text.starts_with('/') && !text.starts_with("/run") {
+            return false;
+        }
+        let at = |message: i32| self.messages.get(&(said.place.chat, message));
+        // It is a task already, and only its receipt was lost.
+        if at(said.message).is_some() {
+            return false;
+        }
+        let reply = said.reply.as_ref().and_then(|reply| at(reply.message));
+        !matches!(reply, Some(Target::Denial(..)))
+    }
+
+    /// Keeps a message and asks what becomes of it.
+    pub(super) async fn hold(&mut self, who: &Principal, said: &Said) -> Result<(), RequestError> {
+        let key = (said.place.chat.to_string(), said.message.to_string());
+        if self.notices.kept.get(&key).is_none() {
+            let content = serde_json::to_string(said).unwrap_or_default();
+            let note = ChatNote::Held {
+                chat: key.0.clone(),
+                message: key.1.clone(),
+                who: who.clone(),
+                at: said.at,
+                text: said.text.clone(),
+                content,
+            };
+            self.hub.note(Platform::Telegram, None, note.clone()).await?;
+            self.notices.kept.recall(&note);
+            self.missed(said).held += 1;
+        }
+        self.show_notice(&Notice::Held(key), said.place.chat);
+        Ok(())
+    }
+
+    /// Somebody said what becomes of a held message: the words for who pressed, and whether they
+    /// are in a box that must be closed.
+    pub(super) async fn settle_held(
+        &mut self,
+        by: &Principal,
+        chat: &str,
+        message: &str,
+        how: HeldEnd,
+    ) -> Result<(String, bool), RequestError> {
+        let key = (chat.to_owned(), message.to_owned());
+        let Some(held) = self.notices.kept.get(&key).cloned() else {
+            return Ok(("That message is not held any more.".into(), true));
+        };
+        if let Some(end) = &held.end {
+            return Ok((format!("Already {}.", gatepost_chat::held::words(end)), true));
+        }
+        if *by != held.who && !self.people.is(by, Role::Admin) {
+            return Ok(("Only who wrote it, or an admin, may say that.".into(), true));
+        }
+        // Whoever wrote it may have lost the right meanwhile.
+        if how == HeldEnd::Run && !self.people.is(&held.who, Role::Requester) {
+            let words = format!("{} may hand over tasks no longer, so it is not run.", held.who);
+            return Ok((words, true));
+        }
+        let Some(said) = read(&held.content) else {
+            return Ok(("It cannot be read any more; send it again.".into(), true));
+        };
+        if how == HeldEnd::Run {
+            // First this and then the note: in between, the message is known by its number and
+            // pressed again it is the same task.
+            Box::pin(self.said(Said { late: false, ..said })).await?;
+        }
+        let note = ChatNote::HeldSettled {
+            chat: key.0.clone(),
+            message: key.1.clone(),
+            how,
+            by: by.clone(),
+        };
+        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.notices.kept.recall(&note);
+        if let Ok(chat) = key.0.parse() {
+            self.show_notice(&Notice::Held(key), chat);
+        }
+        let words = match how {
+            HeldEnd::Run => "taken",
+            HeldEnd::Dropped => "dropped; nothing was run",
+        };
+        Ok((words.into(), false))
+    }
+
+    /// A message that waited was taken.
+    pub(super) fn count_if_late(&mut self, said: &Said) {
+        if said.late && (self.sources.now)().duration_since(said.at) > AWAY {
+            self.missed(said).taken += 1;
+        }
+    }
+
+    fn missed(&mut self, said: &Said) -> &mut Missed {
+        let fresh = Missed { place: said.place, first: said.at, taken: 0, held: 0 };
+        let missed = self.late.missed.entry(said.place.chat).or_insert(fresh);
+        missed.first = missed.first.min(said.at);
+        missed
+    }
+
+    /// Everything that waited has been taken: whoever it concerns is told of the gap, once.
+    pub(super) async fn caught_up(&mut self, gap: Gap) -> Result<(), RequestError> {
+        let length = gap.from.map(|from| gap.to.duration_since(from));
+        let tasks = self.hub.tasks().await?;
+        let mut told = std::mem::take(&mut self.late.missed);
+        if length.is_some_and(|length| length > GAP) {
+            // Whose tasks stood still, and after so long everybody: what they sent may be lost.
+            let live: std::collections::BTreeSet<_> =
+                tasks.iter().filter(|task| !task.is_finished()).map(|task| task.id()).collect();
+            let lost = length.is_some_and(|length| length > KEPT);
+            let places: Vec<_> = self
+                .homes
+                .iter()
+                .filter(|(id, home)| live.contains(id) || lost && home.place.private)
+                .map(|(_, home)| home.place)
+                .collect();
+            for place in places {
+                let may = !place.private
+                    || u64::try_from(place.chat).is_ok_and(|id| self.people.knows(&person(id)));
+                if may {
+                    let none = Missed { place, first: gap.to, taken: 0, held: 0 };
+                    told.entry(place.chat).or_insert(none);
+                }
+            }
+        }
+        for missed in told.into_values() {
+            let words = self.gap_in_words(gap, &missed);
+            let op = super::Op::Say {
+                text: Rich::new().plain(&words),
+                reply: None,
+                thread: missed.place.thread,
+                silent: true,
+            };
+            self.speak(missed.place, Some("away"), op);
+        }
+        Ok(())
+    }
+
+    fn gap_in_words(&self, gap: Gap, missed: &Missed) -> String {
+        let reader = self.reader();
+        let time = |at| clock(at, reader.now, reader.offset);
+        let what = if gap.down { "I was not running" } else { "I could not reach Telegram" };
+        // Nothing written before it ended is in a gap; clocks differ, and the file is a moment old.
+        let from = gap.from.filter(|from| *from <= missed.first);
+        let mut words = match from {
+            Some(from) => {
+                let ms = gap.to.duration_since(from).as_millis();
+                let length = span(u64::try_from(ms).unwrap_or(0) / 1000 * 1000);
+                format!("{what} from {} to {} ({length}).", time(from), time(gap.to))
+            }
+            None => format!("{what} when you wrote at {}.", time(missed.first)),
+        };
+        match missed.taken {
+            0 => {}
+            1 => words.push_str(" 1 message came meanwhile; it is taken now."),
+            n => words
+                .push_str(&format!(" {n} messages came meanwhile; they are taken now, in order.")),
+        }
+        if missed.held > 0 {
+            let what = if missed.held == 1 { "message is" } else { "messages are" };
+            words.push_str(&format!(
+                " {} {what} older than {} and held: buttons say what becomes of each.",
+                missed.held,
+                span(u64::try_from(self.hold_after.as_millis()).unwrap_or(u64::MAX)),
+            ));
+        }
+        if from.is_some_and(|from| gap.to.duration_since(from) > KEPT) {
+            let since = gap.to.checked_sub(KEPT).unwrap_or(gap.to);
+            words.push_str(&format!(
+                " Telegram keeps messages for 24 hours: what was sent before {} is lost.",
+                time(since)
+            ));
+        }
+        words
+    }
+}
