@@ -186,6 +186,9 @@ pub enum AgentError {
     /// Where it should take up its work cannot be read.
     #[error("the place where the agent stopped cannot be read ({0}); run the task again")]
     Resume(String),
+    /// It is set up, but what it needs is not there.
+    #[error("{0}; `gatepost agents` says what each agent lacks")]
+    Lacking(String),
     /// It is set up without a model.
     #[error("it has no model; set `model` in its configuration to the name of a `[models]` entry")]
     NoModel,

@@ -31,6 +31,9 @@ pub trait Prepared: Send {
     /// Directories its program is made of, shown read-only at their own place.
     fn read_only(&self) -> Vec<PathBuf>;
 
+    /// The model it is set up with, by its name in the configuration.
+    fn model(&self) -> Option<&str>;
+
     /// How its program is started.
     ///
     /// # Errors

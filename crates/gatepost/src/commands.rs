@@ -40,7 +40,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Audit(command) => audit::audit(&place, command),
         Command::Doctor(args) => wait(doctor::doctor(&place, args)),
         Command::Config(command) => config::config(&place, command),
-        Command::Agents => agents::agents(&place),
+        Command::Agents => wait(agents::agents(&place)),
         Command::Setup(SetupCommand::Telegram) => wait(setup::telegram(&place)),
         Command::Pair { code } => wait(setup::pair(&place, &code)),
     }

@@ -30,7 +30,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::commands::agents;
 use crate::commands::policy;
 use crate::config::Loaded;
 use crate::config::Settings;
@@ -76,7 +75,8 @@ struct Part {
 
 /// Starts everything. Nobody else finds it until [`Running::announce`].
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
-    agents::check(&settings.agent)?;
+    let agents = Agents::find(&settings.agents);
+    agents.check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
     for path in settings.projects.values() {
         gatepost_sandbox::check_project(path)?;
@@ -119,7 +119,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     };
     let (to_worker, from_hub) = mpsc::channel(WORDS);
     let hub = gatepost_hub::start(
-        hub_config(&settings),
+        hub_config(&settings, agents.names()),
         journal,
         views,
         crate::sources::system(),
@@ -137,7 +137,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
             policy,
-            agents: Arc::new(Agents),
+            agents: Arc::new(agents),
         },
         Arc::new(Link(hub.clone())),
         parts.worker.stop.clone(),
@@ -258,11 +258,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-fn hub_config(settings: &Settings) -> HubConfig {
+fn hub_config(settings: &Settings, agents: Vec<String>) -> HubConfig {
     HubConfig {
         projects: settings.projects.clone(),
         default_project: settings.default_project.clone(),
-        agents: agents::NAMES.map(str::to_owned).to_vec(),
+        agents,
         default_agent: settings.agent.clone(),
         default_mode: settings.mode,
         max_running: settings.max_running,

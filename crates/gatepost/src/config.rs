@@ -15,10 +15,12 @@ use toml::de::DeTable;
 
 use crate::failure::Failure;
 
+pub(crate) mod agents;
 pub(crate) mod defaults;
 pub(crate) mod schema;
 mod unknown;
 
+use agents::AgentSettings;
 use schema::File;
 
 /// Where values come from that outrank the file: flags, and environment variables below them.
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) default_project: Option<String>,
     /// The default agent.
     pub(crate) agent: String,
+    /// The agents that are set up, by name.
+    pub(crate) agents: BTreeMap<String, AgentSettings>,
     /// The default mode.
     pub(crate) mode: Mode,
     /// How long a question waits.
@@ -162,6 +166,7 @@ impl Loaded {
             data,
             projects,
             agent: file.defaults.agent.clone(),
+            agents: agents::settings(self)?,
             mode: file.defaults.mode,
             approval_timeout: positive("approvals.timeout", file.approvals.timeout.0)?,
             max_running: count("hub.max_running", file.hub.max_running, 64)?,

@@ -33,6 +33,8 @@ pub(super) const CONFIG: &str = ".claude";
 pub struct Settings {
     /// The program.
     pub installed: Installed,
+    /// Its model, by its name in the configuration.
+    pub model: Option<String>,
     /// How long it may be silent while nobody owes it an answer.
     pub silence: Duration,
 }
@@ -65,6 +67,10 @@ impl Claude {
 impl Prepared for Claude {
     fn read_only(&self) -> Vec<PathBuf> {
         self.settings.installed.read_only.clone()
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.settings.model.as_deref()
     }
 
     fn launch(&self, place: &Place) -> Result<Launch, AgentError> {

@@ -6,32 +6,41 @@ use anyhow::Result;
 
 use crate::cli::Place;
 use crate::config;
-use crate::failure::Failure;
+use crate::config::agents::AgentKind;
 use crate::out;
+use crate::roster::Agents;
+use crate::roster::Availability;
 
-/// The agents of this version.
-pub(crate) const NAMES: [&str; 1] = ["runbook"];
-
-/// Lists them.
-pub(crate) fn agents(place: &Place) -> Result<ExitCode> {
+/// Lists them: those that can be given a task, those that lack something, and those that are not
+/// set up.
+pub(crate) async fn agents(place: &Place) -> Result<ExitCode> {
     let overrides = place.overrides();
-    let default = config::load(&overrides)?.settings(&overrides)?.agent;
-    for name in NAMES {
-        let mark = if name == default { " (default)" } else { "" };
-        out::line(&format!(
-            "{name}{mark}: ready; runs the commands in a task's code block or behind `$ `, needs no \
-             model"
-        ));
+    let settings = config::load(&overrides)?.settings(&overrides)?;
+    let agents = Agents::find(&settings.agents);
+    for name in agents.names() {
+        let (Some(kind), Some(availability)) =
+            (agents.kind(&name), agents.availability(&name).await)
+        else {
+            continue;
+        };
+        let mark = if name == settings.agent { " (default)" } else { "" };
+        let words = kind.words();
+        out::line(&match availability {
+            Availability::Ready { notes } if notes.is_empty() => {
+                format!("{name}{mark}: ready; {words}")
+            }
+            Availability::Ready { notes } => {
+                format!("{name}{mark}: ready; {words}; {}", notes.join("; "))
+            }
+            Availability::Lacking { what } => {
+                format!("{name}{mark}: cannot work; {}", what.join("; "))
+            }
+        });
     }
-    out::line("agents with a model are not part of this version");
+    let missing = |kind: &AgentKind| agents.kind(kind.name()).is_none();
+    for kind in AgentKind::ALL.into_iter().filter(missing) {
+        let (name, words) = (kind.name(), kind.words());
+        out::line(&format!("{name}: not set up; {words}; set it up with `[agents.{name}]`"));
+    }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether there is such an agent.
-pub(crate) fn check(name: &str) -> Result<(), Failure> {
-    if NAMES.contains(&name) {
-        return Ok(());
-    }
-    Err(Failure::new(format!("there is no agent `{name}`"))
-        .hint(format!("this version has: {}", NAMES.join(", "))))
 }

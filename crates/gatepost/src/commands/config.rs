@@ -12,6 +12,7 @@ use crate::config::Settings;
 use crate::config::schema;
 use crate::config::schema::File;
 use crate::out;
+use crate::roster::Agents;
 
 /// Runs the command.
 pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> {
@@ -21,7 +22,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let loaded = config::load(&overrides)?;
             let settings = loaded.settings(&overrides)?;
             super::policy::rules(&loaded)?;
-            super::agents::check(&settings.agent)?;
+            Agents::find(&settings.agents).check(&settings.agent)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             out::line(&format!("data: {}", settings.data.display()));
             for (name, path) in &settings.projects {
@@ -64,6 +65,7 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
             .iter()
             .map(|(name, path)| (name.clone(), project(path)))
             .collect(),
+        agents: loaded.file.agents.clone(),
         defaults: schema::Defaults {
             project: settings.default_project.clone(),
             agent: settings.agent.clone(),

@@ -36,7 +36,8 @@ pub(crate) fn text() -> Result<String, serde_json::Error> {
         match entries(root, node) {
             // The keys are free, so the section itself is an example.
             Some(entry) => {
-                text.push_str(&format!("# [{name}.demo]\n"));
+                let key = node.get("x-key").and_then(Value::as_str).unwrap_or("demo");
+                text.push_str(&format!("# [{name}.{key}]\n"));
                 section(&mut text, root, entry, None);
             }
             None => {
@@ -58,6 +59,8 @@ fn section(text: &mut String, root: &Value, node: &Value, defaults: Option<&Valu
 fn setting(text: &mut String, name: &str, node: &Value, default: Option<&Value>) {
     let example = node.get("examples").and_then(|examples| examples.get(0));
     let empty = |value: &&Value| value.as_array().is_some_and(Vec::is_empty);
+    // Where the section's keys are free, only the schema knows what is in force without a word.
+    let default = default.or_else(|| node.get("default"));
     let shown = match default.filter(|value| !value.is_null() && !empty(value)) {
         Some(default) => Some((Shown::Default, default)),
         None => example.map(|example| (Shown::Example, example)),

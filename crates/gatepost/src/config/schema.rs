@@ -30,6 +30,11 @@ pub(crate) struct File {
     /// The projects tasks may work on, by name. Without any, a scratch project is made in the
     /// data directory.
     pub(crate) projects: BTreeMap<String, Project>,
+    /// The agents that can be given tasks besides `runbook`, which needs nothing. The name says
+    /// which program it is: `claude` is Claude Code. It runs whole inside the task's sandbox, asks
+    /// before each of its tools, and never holds a key.
+    #[schemars(extend("x-key" = "claude"))]
+    pub(crate) agents: BTreeMap<String, Agent>,
     /// What a task gets that names no other.
     pub(crate) defaults: Defaults,
     /// Questions to people.
@@ -54,6 +59,23 @@ pub(crate) struct Project {
     /// Its directory. Tasks work on a copy; only Apply writes here.
     #[schemars(example = "/srv/demo")]
     pub(crate) path: PathBuf,
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Agent {
+    /// Its program, by path, or by its name along `PATH`; the agent's own name when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"/usr/local/bin/claude")]
+    pub(crate) program: Option<PathBuf>,
+    /// Its model: the name of an entry of `[models]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"opus")]
+    pub(crate) model: Option<String>,
+    /// How long its program may say nothing, while nobody owes it an answer, before it counts as
+    /// hung and is ended.
+    pub(crate) silence: Period,
 }
 
 /// What a task gets that names no other.
@@ -182,6 +204,7 @@ impl Default for File {
             listen: "127.0.0.1:8642".into(),
             data: None,
             projects: BTreeMap::new(),
+            agents: BTreeMap::new(),
             defaults: Defaults::default(),
             approvals: Approvals::default(),
             hub: Hub::default(),
@@ -211,6 +234,13 @@ impl Default for Telegram {
             webhook_listen: "127.0.0.1:8443".into(),
             webhook_secret_file: None,
         }
+    }
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        // A tool of the agent may run for ten minutes by its own limits, and a model may think.
+        Self { program: None, model: None, silence: Period(Duration::from_secs(20 * 60)) }
     }
 }
 

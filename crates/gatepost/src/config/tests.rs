@@ -44,9 +44,26 @@ fn an_unknown_key_is_named_with_its_line_and_the_one_that_was_meant() {
 
 #[test]
 fn sections_of_later_versions_are_refused_as_such() {
-    for section in ["discord", "models.fast", "agents.claude", "egress"] {
+    for section in ["discord", "models.fast", "egress"] {
         refused(&format!("[{section}]\nx = 1\n"), "unknown key", "this version of gatepost has no");
     }
+}
+
+#[test]
+fn agents_are_those_that_can_be_driven() {
+    let agents = |text: &str| agents::settings(&loaded(text, Path::new("/etc/gatepost")));
+    let none: Vec<_> = agents("").unwrap().into_keys().collect();
+    assert_eq!(none, ["runbook"], "it needs nothing");
+    let set = agents("[agents.claude]\nprogram = \"bin/claude\"\nmodel = \"opus\"\n").unwrap();
+    assert_eq!(set["claude"].program, Some("/etc/gatepost/bin/claude".into()));
+    let named = agents("[agents.claude]\nsilence = \"5m\"\n").unwrap();
+    assert_eq!(named["claude"].program, Some("claude".into()), "looked for along PATH");
+    assert_eq!(named["claude"].silence, Duration::from_secs(300));
+    for text in ["[agents.claud]\n", "[agents.runbook]\n"] {
+        let error = agents(text).unwrap_err().to_string();
+        assert!(error.contains("no agent that can be set up"), "{error}");
+    }
+    assert!(agents("[agents.claude]\nsilence = \"0s\"\n").is_err());
 }
 
 #[test]

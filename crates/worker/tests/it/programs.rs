@@ -83,6 +83,10 @@ impl Prepared for Script {
         vec![self.directory.clone()]
     }
 
+    fn model(&self) -> Option<&str> {
+        None
+    }
+
     fn launch(&self, place: &Place) -> Result<Launch, AgentError> {
         Ok(Launch {
             argv: vec!["/bin/bash".into(), self.program.clone().into()],
