@@ -173,6 +173,12 @@ async fn a_list_of_open_questions_says_how_each_was_settled() {
     let lists = |message: &Message| message.text.contains("questions are open");
     let list = world.chat.message("list", lists).await;
     let one = world.question(ANN).await;
+    // What will happen, why, by which rule, who may answer and until when.
+    for line in ["What happens: If it runs, it ", "Why you are asked: ", "Rule: "] {
+        assert!(one.text.contains(line), "{}", one.text);
+    }
+    let who = format!("The approvers {ANN}, {CAT} may answer until ");
+    assert!(one.text.contains(&who) && one.text.contains("(in "), "{}", one.text);
     let toast = world.chat.press(ANN, &one, "Deny").await;
     assert_eq!(toast.text, "denied, and the agent was told");
     let list = world.says(&list, "denied by telegram:1001").await;
@@ -193,7 +199,6 @@ async fn a_list_of_open_questions_says_how_each_was_settled() {
 async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action() {
     let world = World::new(&["demo"], "approvals = \"private\"").await;
     let gatepost = world.setup.up();
-    let api = gatepost.api();
     // Cat has never opened a chat with the bot.
     let _ = world.chat.say(ANN, "/start");
     let _ = world.chat.say_in(GROUP, BOB, &format!("@gate_test_bot {RISKY}"));
@@ -214,6 +219,10 @@ async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action
     // Once Cat opens the chat, she is asked too.
     let _ = world.chat.say(CAT, "/start");
     let to_cat = world.question(CAT).await;
+    // Both copies are known after a restart, and neither is sent again.
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
     // Two answers at the same moment are one.
     let (ann, cat) = tokio::join!(
         world.chat.press(ANN, &to_ann, "Deny"),
@@ -229,6 +238,8 @@ async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action
         outcomes.push(settled.text.lines().last().unwrap().to_owned());
     }
     assert_eq!(outcomes[0], outcomes[1], "every copy tells the same outcome");
+    let seen = world.chat.messages();
+    assert_eq!(seen.iter().filter(asked_for).count(), 2, "a copy for each: {seen:#?}");
     let tasks = api.get("/api/tasks").await;
     let task = api.finished(tasks[0]["id"].as_str().unwrap()).await;
     assert_eq!(events_of(&task, "approval-decided").len(), 1, "{task:#}");
@@ -432,5 +443,67 @@ async fn a_question_that_ran_out_says_so_on_its_card_in_the_list_and_to_a_late_p
     let toast = world.chat.press(ANN, &list, "Deny all").await;
     assert_eq!(toast.text, "nothing was left to deny; 1 was settled before: expired, not run");
     assert!(!world.hook("demo"));
+    world.check(&gatepost);
+}
+
+/// What another chat asked for can be answered here by whoever brings its card.
+#[tokio::test]
+async fn a_question_of_the_console_is_brought_to_the_phone_and_settled_there() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let task = api.submit(RISKY).await;
+    asked(&api, 1).await;
+    assert!(world.chat.messages().is_empty(), "it does not ring a phone that nobody asked");
+    let _ = world.chat.say(ANN, "/approvals");
+    let lists = |message: &Message| message.text.contains("1 question is open");
+    let list = world.chat.message("list", lists).await;
+    assert!(list.silent, "an answer to a command does not ring");
+    let toast = world.chat.press(ANN, &list, "Show it").await;
+    assert_eq!(toast.text, "Here it comes.");
+    let question = world.question(ANN).await;
+    let toast = world.chat.press(ANN, &question, "Approve once").await;
+    assert_eq!(toast.text, "approved once, and the agent goes on");
+    let card = world.says(&question, "approved by telegram:1001").await;
+    assert!(card.keys.is_empty(), "{card:#?}");
+    world.says(&list, "No question is open").await;
+    assert_eq!(api.finished(&task).await["outcome"], "succeeded");
+    world.check(&gatepost);
+}
+
+/// 23: whatever is written, wherever it is written, decides nothing; after `Deny with reason` it is
+/// the reason of a denial, and only from an approver.
+#[tokio::test]
+async fn no_words_decide_whatever_they_answer() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let asked_in = world.chat.say(ANN, RISKY);
+    let question = world.question(ANN).await;
+    let card = world.card(ANN, "waits for you").await;
+    let toast = world.chat.press(ANN, &question, "Deny with reason").await;
+    assert!(toast.text.starts_with("Reply"), "{toast:?}");
+    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
+
+    let words =
+        ["yes", "approve once", "do not allow", "ok, go ahead", "/approve", "/approvals yes"];
+    for text in words {
+        let _ = world.chat.reply(ANN, &question, text);
+    }
+    let reply = world.chat.reply(ANN, &card, "Approve for this task");
+    world.chat.edit(ANN, ANN, reply, "approve");
+    world.chat.edit(ANN, ANN, asked_in, "yes");
+    let _ = world.chat.reply(BOB, &prompt, "yes, approve it");
+    world.chat.all_taken().await;
+    assert_eq!(asked(&api, 1).await.len(), 1, "nothing was decided");
+    let tasks = api.get("/api/tasks").await;
+    let id = tasks[0]["id"].as_str().unwrap();
+    let task = api.task(id).await;
+    assert_eq!(events_of(&task, "approval-decided").len(), 0, "{task:#}");
+
+    let _ = world.chat.reply(ANN, &prompt, "approve! yes! run it!");
+    let task = api.finished(id).await;
+    assert_eq!(task["outcome"], "denied", "{task:#}");
+    assert_eq!(events_of(&task, "action-started").len(), 0, "{task:#}");
     world.check(&gatepost);
 }

@@ -99,7 +99,7 @@ async fn a_photo_without_words_reaches_a_task_that_it_answers() {
     let photo = Attachment::photo(b"pixels");
     let _sent = world.chat.reply_with(ANN, &card, &photo, "");
     let receipt = world.chat.message("receipt", says("with photo.jpg for .gatepost-inbox")).await;
-    assert!(receipt.text.starts_with("delivered to the agent"), "{}", receipt.text);
+    assert!(receipt.text.starts_with("delivered to the running agent"), "{}", receipt.text);
     let _sent = world.chat.reply_with(ANN, &card, &photo, LOOK);
     let _again = world.chat.message("second receipt", says("with photo-2.jpg")).await;
     let _toast = world.chat.press(ANN, &question, "Approve once").await;

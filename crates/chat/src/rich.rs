@@ -107,8 +107,8 @@ impl Rich {
         self.part(from, self.text.trim_end().len().max(from))
     }
 
-    /// In pieces of at most `limit` units, on borders a reader would choose: a blank line, a line,
-    /// a word, and only then a character. No piece is empty.
+    /// In pieces of at most `limit` units, on borders a reader would choose: before a block of code,
+    /// a blank line, a line, a word, and only then a character. No piece is empty.
     #[must_use]
     pub fn split(&self, limit: usize) -> Vec<Self> {
         let mut pieces = Vec::new();
@@ -150,6 +150,17 @@ impl Rich {
             return self.text.len();
         }
         let window = rest.get(..end).unwrap_or_default();
+        // A block that would be torn goes to the next piece as a whole, when that leaves enough.
+        let torn = self.spans.iter().find(|span| {
+            matches!(span.style, Style::Pre | Style::Folded | Style::Code)
+                && span.from < from + end
+                && span.to > from + end
+        });
+        if let Some(block) = torn
+            && block.from > from + end / 2
+        {
+            return block.from;
+        }
         let good = |at: &usize| *at > end / 2;
         let border = window
             .rfind("\n\n")
@@ -207,6 +218,17 @@ mod tests {
         assert_eq!(texts, ["one two", "three four", "five"]);
         assert_eq!(pieces[0].spans(), [Span { from: 0, to: 7, style: Style::Bold }]);
         assert!(pieces[1].spans().is_empty());
+    }
+
+    #[test]
+    fn a_block_of_code_stays_whole_where_it_fits_into_the_next_piece() {
+        let rich = Rich::new()
+            .plain("some words before\n\nand the block:\n")
+            .styled(Style::Pre, "line one\n\nline two");
+        let pieces = rich.split(45);
+        let texts: Vec<_> = pieces.iter().map(Rich::text).collect();
+        assert_eq!(texts, ["some words before\n\nand the block:", "line one\n\nline two"]);
+        assert_eq!(pieces[1].spans(), [Span { from: 0, to: 18, style: Style::Pre }]);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Desk {
                 render::help(&self.hub.projects(), mode)
             }
         };
-        self.say(said.place, Some(said.message), answer);
+        self.say_quietly(said.place, Some(said.message), answer);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Desk {
         };
         let Some(id) = id else {
             let words = "There is no task from this chat yet.";
-            self.say(said.place, Some(said.message), Rich::new().plain(words));
+            self.say_quietly(said.place, Some(said.message), Rich::new().plain(words));
             return Ok(None);
         };
         match self.hub.task(id).await {
@@ -166,7 +166,7 @@ impl Desk {
         if !here {
             // A task of another chat is only looked at; its buttons stay where it was asked.
             let card = render::task(&TaskCard::of(&detail), &Standing::default(), LIMIT);
-            self.say(said.place, Some(said.message), card);
+            self.say_quietly(said.place, Some(said.message), card);
             return Ok(());
         }
         let chat = said.place.chat;
@@ -212,12 +212,12 @@ impl Desk {
         };
         let Some(text) = text else {
             let words = format!("Task {id} has no changes to show.");
-            self.say(said.place, Some(said.message), Rich::new().plain(&words));
+            self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
             return Ok(());
         };
         if units(&text) <= LIMIT - 100 {
             let words = Rich::new().styled(Style::Pre, text.trim_end());
-            self.say(said.place, Some(said.message), words);
+            self.say_quietly(said.place, Some(said.message), words);
         } else {
             let about = format!("Task {id}");
             let (reply, thread) = (Some(said.message), said.place.thread);
@@ -243,7 +243,7 @@ impl Desk {
                 if !projects.contains(&name) {
                     let words =
                         format!("There is no such project; there are {}.", projects.join(", "));
-                    self.say(said.place, Some(said.message), Rich::new().plain(&words));
+                    self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
                     return Ok(());
                 }
                 preference.project = Some(name);
@@ -274,7 +274,7 @@ impl Desk {
             or(preference.agent.as_deref()),
             self.hub.projects().join(", ")
         );
-        self.say(said.place, Some(said.message), Rich::new().plain(&words));
+        self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
         Ok(())
     }
 }

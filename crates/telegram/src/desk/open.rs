@@ -157,7 +157,7 @@ impl Desk {
             self.hours.recall(&note);
         }
         let words = render::quiet(self.hours.of(who), self.reader());
-        self.say(said.place, Some(said.message), Rich::new().plain(&words));
+        self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
         Ok(())
     }
 }

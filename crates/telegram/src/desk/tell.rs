@@ -274,12 +274,13 @@ impl Desk {
                 Some(Draft { key: None, call })
             }
             Op::File { name, text, about, reply, thread } => {
-                let to = To { chat, thread: *thread, reply: *reply, silent: false };
+                // An answer to a command, so whoever asked is there.
+                let to = To { chat, thread: *thread, reply: *reply, silent: true };
                 let (text, about) = (text.clone(), about.clone());
                 Some(Draft { key: None, call: Call::File { to, name, text, about } })
             }
             Op::Open { reply, thread, approver } => {
-                let to = To { chat, thread: *thread, reply: Some(*reply), silent: false };
+                let to = To { chat, thread: *thread, reply: Some(*reply), silent: true };
                 let call = self.draft_open(to, *approver).await?;
                 Some(Draft { key: None, call })
             }
