@@ -18,6 +18,7 @@ use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::ChatNote;
 use crate::chat::Origin;
+use crate::egress::EgressEvent;
 use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
@@ -81,6 +82,13 @@ pub enum Event {
         run: RunNumber,
         /// What it said.
         event: AgentEvent,
+    },
+    /// The egress proxy saw a connection of the run, or refused one.
+    Egress {
+        /// Which run.
+        run: RunNumber,
+        /// What it saw.
+        event: EgressEvent,
     },
     /// A person sent the task another message.
     MessageReceived {
@@ -229,6 +237,9 @@ pub struct SandboxReport {
     /// What is missing or weaker than it should be, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What can be reached over the network; nothing when it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 impl Event {
@@ -242,6 +253,7 @@ impl Event {
             Self::RunStarted { .. } => "run-started",
             Self::RunReady { .. } => "run-ready",
             Self::AgentReported { .. } => "agent-reported",
+            Self::Egress { .. } => "egress",
             Self::MessageReceived { .. } => "message-received",
             Self::Verdict { .. } => "verdict",
             Self::ApprovalRequested { .. } => "approval-requested",

@@ -391,6 +391,7 @@ impl Desk {
             | Event::RunStarted { .. }
             | Event::RunReady { .. }
             | Event::AgentReported { .. }
+            | Event::Egress { .. }
             | Event::MessageReceived { .. }
             | Event::Verdict { .. }
             | Event::ActionStarted { .. }

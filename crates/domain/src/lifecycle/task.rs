@@ -229,7 +229,7 @@ impl Task {
                 }
                 _ => return Err(illegal()),
             },
-            Event::AgentReported { .. } => {
+            Event::AgentReported { .. } | Event::Egress { .. } => {
                 if self.reporting_run().is_none() {
                     return Err(illegal());
                 }
