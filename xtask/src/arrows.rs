@@ -15,12 +15,13 @@ use crate::run::output;
 use crate::run::say;
 
 /// Each crate with the crates of the workspace it may use.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("gatepost-domain", &[]),
     ("gatepost-policy", &["gatepost-domain"]),
-    ("gatepost-gate", &["gatepost-domain", "gatepost-policy"]),
+    ("gatepost-gate", &["gatepost-domain", "gatepost-policy", "gatepost-models"]),
     ("gatepost-sandbox", &["gatepost-domain"]),
-    ("gatepost-agents", &["gatepost-domain"]),
+    ("gatepost-models", &["gatepost-domain"]),
+    ("gatepost-agents", &["gatepost-domain", "gatepost-models"]),
     (
         "gatepost-worker",
         &["gatepost-domain", "gatepost-gate", "gatepost-sandbox", "gatepost-agents"],
@@ -38,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "gatepost-gate",
             "gatepost-sandbox",
             "gatepost-agents",
+            "gatepost-models",
             "gatepost-worker",
             "gatepost-journal",
             "gatepost-hub",

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use gatepost_domain::Action;
+use gatepost_domain::Metered;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
@@ -133,6 +134,12 @@ pub enum Next {
     Report {
         /// What.
         event: AgentEvent,
+    },
+    /// It called a model through Gatepost's own client, which counted what that used. What an agent
+    /// says of its own use is a report, and never this.
+    Metered {
+        /// The count.
+        metered: Metered,
     },
     /// It is done. Nothing follows.
     Done {

@@ -12,7 +12,6 @@ use crate::approval::Settlement;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
-use crate::egress::EgressEvent;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::id::RunNumber;
@@ -22,6 +21,7 @@ use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::task::TaskSpec;
+use crate::usage::Metered;
 use crate::verdict::Judgement;
 
 /// Everything a worker needs to begin or take up a run.
@@ -131,10 +131,10 @@ pub enum Report {
         /// What.
         event: AgentEvent,
     },
-    /// The egress proxy saw or refused a connection.
-    Egress {
-        /// What it saw.
-        event: EgressEvent,
+    /// A model call was made, and Gatepost counted what it used.
+    Metered {
+        /// The count.
+        metered: Metered,
     },
     /// The gate reviewed an action.
     Verdict {

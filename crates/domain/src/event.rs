@@ -18,7 +18,6 @@ use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::ChatNote;
 use crate::chat::Origin;
-use crate::egress::EgressEvent;
 use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
@@ -31,6 +30,7 @@ use crate::outcome::Reason;
 use crate::principal::Platform;
 use crate::principal::Principal;
 use crate::task::TaskSpec;
+use crate::usage::Metered;
 use crate::verdict::Judgement;
 
 /// One event with its place and time.
@@ -83,12 +83,12 @@ pub enum Event {
         /// What it said.
         event: AgentEvent,
     },
-    /// The egress proxy saw a connection of the run, or refused one.
-    Egress {
+    /// A model call was made, and Gatepost counted what it used.
+    ModelUsed {
         /// Which run.
         run: RunNumber,
-        /// What it saw.
-        event: EgressEvent,
+        /// The count.
+        metered: Metered,
     },
     /// A person sent the task another message.
     MessageReceived {
@@ -237,9 +237,6 @@ pub struct SandboxReport {
     /// What is missing or weaker than it should be, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What can be reached over the network; nothing when it is empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
 }
 
 impl Event {
@@ -253,7 +250,7 @@ impl Event {
             Self::RunStarted { .. } => "run-started",
             Self::RunReady { .. } => "run-ready",
             Self::AgentReported { .. } => "agent-reported",
-            Self::Egress { .. } => "egress",
+            Self::ModelUsed { .. } => "model-used",
             Self::MessageReceived { .. } => "message-received",
             Self::Verdict { .. } => "verdict",
             Self::ApprovalRequested { .. } => "approval-requested",

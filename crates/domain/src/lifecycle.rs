@@ -214,7 +214,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::TaskQueued {}
         | Event::RunReady { .. }
         | Event::AgentReported { .. }
-        | Event::Egress { .. }
+        | Event::ModelUsed { .. }
         | Event::Verdict { .. }
         | Event::ApprovalRequested { .. }
         | Event::ActionStarted { .. }
@@ -283,7 +283,7 @@ fn decide_report(
             _ => Err(task.wrong("a run becomes ready once")),
         },
         Report::AgentReported { event } => Ok(vec![Event::AgentReported { run, event }]),
-        Report::Egress { event } => Ok(vec![Event::Egress { run, event }]),
+        Report::Metered { metered } => Ok(vec![Event::ModelUsed { run, metered }]),
         Report::Verdict { action_id, action, digest, judgement } => {
             task.check_working()?;
             if action_id < task.next_action() {

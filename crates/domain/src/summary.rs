@@ -11,7 +11,6 @@ use crate::approval::Settlement;
 use crate::changes::ChangeKind;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryResult;
-use crate::egress::EgressEvent;
 use crate::event::Event;
 use crate::event::Record;
 use crate::event::SandboxReport;
@@ -20,6 +19,7 @@ use crate::id::RunNumber;
 use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
+use crate::usage::Metered;
 use crate::verdict::Source;
 use crate::verdict::Verdict;
 
@@ -51,66 +51,15 @@ pub struct Summary {
     pub used: Option<Used>,
     /// How many actions each source settled.
     pub settled_by: BTreeMap<Source, Counts>,
+    /// What each model used, as Gatepost counted it, in the order of their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Metered>,
     /// The boundary it ran in.
     pub sandbox: Option<SandboxReport>,
-    /// What passed over the network, by the egress proxy's word.
-    pub network: Network,
     /// What became of the changes.
     pub delivery: Option<DeliveryResult>,
     /// What it left in its outbox for the chat.
     pub outbox: Vec<OutboxFile>,
-}
-
-/// What passed over the network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Network {
-    /// The hosts that were connected to, as `host:port`, in order.
-    pub reached: Vec<String>,
-    /// What was refused, cut or not reached, in order.
-    pub refused: Vec<NetworkLine>,
-    /// Bytes that left, over all runs.
-    pub sent_bytes: u64,
-    /// Bytes that came in, over all runs.
-    pub received_bytes: u64,
-}
-
-/// One host that was not reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NetworkLine {
-    /// The host as `host:port`, or what was written instead of one.
-    pub host: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl Network {
-    fn take(&mut self, event: &EgressEvent) {
-        let place = |host: &str, port: u16| match port {
-            0 => host.to_owned(),
-            port if host.contains(':') => format!("[{host}]:{port}"),
-            port => format!("{host}:{port}"),
-        };
-        match event {
-            EgressEvent::Connected { host, port } => {
-                let place = place(host, *port);
-                // A further run of the task tells of it again.
-                if !self.reached.contains(&place) {
-                    self.reached.push(place);
-                }
-            }
-            EgressEvent::Refused { host, port, reason }
-            | EgressEvent::Failed { host, port, reason } => {
-                let line = NetworkLine { host: place(host, *port), reason: reason.clone() };
-                if !self.refused.contains(&line) {
-                    self.refused.push(line);
-                }
-            }
-            EgressEvent::Total { sent_bytes, received_bytes, .. } => {
-                self.sent_bytes += sent_bytes;
-                self.received_bytes += received_bytes;
-            }
-        }
-    }
 }
 
 /// One changed path.
@@ -226,6 +175,7 @@ impl Summary {
         for record in records {
             match &record.event {
                 Event::TaskReceived { .. } => received_at = Some(record.at),
+                Event::ModelUsed { metered, .. } => summary.meter(metered),
                 Event::RunReady { sandbox, .. } => summary.sandbox = Some(sandbox.clone()),
                 Event::Verdict { action_id, action, judgement, .. } => {
                     let source = judgement.stage.source();
@@ -302,7 +252,6 @@ impl Summary {
                         u64::try_from(record.at.duration_since(from).as_millis()).unwrap_or(0)
                     });
                 }
-                Event::Egress { event, .. } => summary.network.take(event),
                 Event::DeliveryFinished { result } => summary.delivery = Some(result.clone()),
                 Event::HubStarted { .. }
                 | Event::TaskQueued {}
@@ -375,6 +324,19 @@ impl Summary {
                 refusal: change.refusal.map(crate::changes::DeliveryRefusal::sentence),
             })
             .collect();
+    }
+
+    /// Adds a call. One without a price leaves the sum without one: a part is no whole.
+    fn meter(&mut self, metered: &Metered) {
+        match self.models.binary_search_by(|known| known.model.cmp(&metered.model)) {
+            Ok(at) => {
+                if let Some(known) = self.models.get_mut(at) {
+                    known.usage += metered.usage;
+                    known.cost = known.cost.zip(metered.cost).map(|(a, b)| a + b);
+                }
+            }
+            Err(at) => self.models.insert(at, metered.clone()),
+        }
     }
 
     fn count(&mut self, source: Source, allowed: bool) {

@@ -136,7 +136,6 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             files: files.clone(),
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
-            egress: settings.egress.clone(),
             policy,
             agents: Arc::new(agents),
         },
@@ -281,7 +280,7 @@ fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
         crate::telegram::token_file(loaded),
         crate::telegram::secret_file(loaded),
     ];
-    let deciding = deciding.into_iter().flatten();
+    let deciding = deciding.into_iter().flatten().chain(loaded.key_files());
     data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use gatepost_domain::Mode;
-use gatepost_sandbox::egress::AllowList;
+use gatepost_models::Endpoint;
 use toml::de::DeTable;
 
 use crate::failure::Failure;
@@ -71,10 +71,10 @@ pub(crate) struct Settings {
     pub(crate) max_queued: usize,
     /// Directories every sandbox shows read-only.
     pub(crate) read_only: Vec<PathBuf>,
-    /// The hosts tasks may reach.
-    pub(crate) egress: AllowList,
     /// The user's rules.
     pub(crate) rules: Option<PathBuf>,
+    /// Language models by name. Their keys are read when they are used.
+    pub(crate) models: BTreeMap<String, Endpoint>,
 }
 
 /// Finds and reads the file; without one, the defaults.
@@ -127,6 +127,12 @@ impl Loaded {
         self.file.policy.rules.as_ref().map(|path| self.resolve(path))
     }
 
+    /// The files that models' keys are kept in.
+    pub(crate) fn key_files(&self) -> impl Iterator<Item = PathBuf> {
+        let named = self.file.models.values().filter_map(|model| model.key_file.as_ref());
+        named.map(|path| self.resolve(path))
+    }
+
     /// The data directory, by flag, environment, file or platform.
     pub(crate) fn data(&self, overrides: &Overrides) -> Result<PathBuf, Failure> {
         if let Some(given) = &overrides.data {
@@ -157,6 +163,7 @@ impl Loaded {
             projects.insert(name.clone(), path);
         }
         self.check_outside(&projects)?;
+        let models = crate::models::endpoints(self)?;
         let mut read_only = Vec::new();
         for path in &file.sandbox.read_only {
             let path = directory(&self.resolve(path), "`sandbox.read_only`")?;
@@ -175,14 +182,16 @@ impl Loaded {
             max_running: count("hub.max_running", file.hub.max_running, 64)?,
             max_queued: count("hub.max_queued", file.hub.max_queued, 10_000)?,
             read_only,
-            egress: hosts(&file.egress)?,
             rules: self.rules(),
+            models,
         })
     }
 
     /// What decides must not lie where agents work, or a delivered change could loosen it.
     fn check_outside(&self, projects: &BTreeMap<String, PathBuf>) -> Result<(), Failure> {
-        let deciding = [("the configuration", self.origin.clone()), ("the rules", self.rules())];
+        let mut deciding =
+            vec![("the configuration", self.origin.clone()), ("the rules", self.rules())];
+        deciding.extend(self.key_files().map(|path| ("the key file", Some(path))));
         for (what, path) in deciding {
             let Some(path) = path.map(|path| settled(&path)) else { continue };
             if let Some((name, _)) = projects.iter().find(|(_, project)| path.starts_with(project))
@@ -321,35 +330,20 @@ fn default_project(
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
-    if (1..=64).contains(&name.len()) && name.chars().all(is_name_char) {
+    if is_name(name) {
         return Ok(());
     }
     Err(Failure::new(format!("`{name}` cannot name a project"))
         .hint("use up to 64 letters, digits, `-`, `_` and `.`"))
 }
 
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+/// Whether a person may name something so in the configuration.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.chars().all(is_name_char)
 }
 
-/// The most private addresses on this machine's own loopback; each is a listening socket in every
-/// sandbox.
-const MOST_LOOPBACK: usize = 16;
-
-pub(crate) fn hosts(egress: &schema::Egress) -> Result<AllowList, Failure> {
-    let hosts =
-        AllowList::new(&egress.presets, &egress.allow, &egress.allow_private).map_err(|error| {
-            Failure::new(format!("`egress`: {error}"))
-                .hint("`gatepost config default` shows what the entries of `[egress]` look like")
-        })?;
-    let loopback = hosts.loopback().count();
-    if loopback > MOST_LOOPBACK {
-        return Err(Failure::new(format!(
-            "`egress.allow_private` has {loopback} loopback addresses, and at most {MOST_LOOPBACK} fit"
-        ))
-        .hint("take out those no task needs"));
-    }
-    Ok(hosts)
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
 pub(crate) fn positive(key: &str, period: Duration) -> Result<Duration, Failure> {

@@ -13,6 +13,7 @@ mod config;
 mod data;
 mod failure;
 mod kept;
+mod models;
 mod out;
 mod port;
 mod progress;

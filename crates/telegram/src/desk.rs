@@ -390,8 +390,8 @@ impl Desk {
             | Event::TaskQueued {}
             | Event::RunStarted { .. }
             | Event::RunReady { .. }
+            | Event::ModelUsed { .. }
             | Event::AgentReported { .. }
-            | Event::Egress { .. }
             | Event::MessageReceived { .. }
             | Event::Verdict { .. }
             | Event::ActionStarted { .. }

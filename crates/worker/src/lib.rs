@@ -11,7 +11,6 @@ mod exec;
 mod files;
 mod inbox;
 mod link;
-mod network;
 mod outbox;
 mod preview;
 mod program;

@@ -168,6 +168,9 @@ impl Working<'_> {
                 Heard::Agent(Next::Report { event }) => {
                     self.reporter.send(Report::AgentReported { event }).await?;
                 }
+                Heard::Agent(Next::Metered { metered }) => {
+                    self.reporter.send(Report::Metered { metered }).await?;
+                }
                 Heard::Agent(Next::Done { outcome, reason }) => return Ok((outcome, reason)),
                 Heard::Hub(word) => self.hear(word).await?,
                 Heard::Ran(result, shell) => self.ran(result, shell).await?,

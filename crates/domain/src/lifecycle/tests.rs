@@ -139,12 +139,8 @@ impl Life {
     fn running() -> Self {
         let mut life = Self::new();
         life.give(Command::Start).unwrap();
-        let sandbox = SandboxReport {
-            tier: "full".into(),
-            workspace: "overlay".into(),
-            notes: vec![],
-            hosts: vec![],
-        };
+        let sandbox =
+            SandboxReport { tier: "full".into(), workspace: "overlay".into(), notes: vec![] };
         life.report(Report::Ready { sandbox }).unwrap();
         life
     }
@@ -502,7 +498,6 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
                 tier: "full".into(),
                 workspace: "overlay".into(),
                 notes: vec![],
-                hosts: vec![],
             },
         }),
         Step::Review(n, verdict) => life.review(n, verdict),

@@ -65,13 +65,28 @@ fn setting(text: &mut String, name: &str, node: &Value, default: Option<&Value>)
         Some(default) => Some((Shown::Default, default)),
         None => example.map(|example| (Shown::Example, example)),
     };
-    // What JSON writes for text, numbers and lists of text is TOML as well.
     match shown {
-        Some((Shown::Default, value)) => text.push_str(&format!("# {name} = {value}\n")),
+        Some((Shown::Default, value)) => text.push_str(&format!("# {name} = {}\n", toml(value))),
         Some((Shown::Example, value)) => {
-            text.push_str(&format!("# {name} = {value}  # an example; there is no default\n"));
+            text.push_str(&format!(
+                "# {name} = {}  # an example; there is no default\n",
+                toml(value)
+            ));
         }
         None => {}
+    }
+}
+
+/// A value in one line. What JSON writes for text, numbers and lists of text is TOML as well; a
+/// table is written in another way.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            let entries: Vec<_> =
+                entries.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 

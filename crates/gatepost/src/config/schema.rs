@@ -9,6 +9,10 @@ use std::time::Duration;
 use gatepost_chat::people::Asking;
 use gatepost_chat::quiet::Quiet;
 use gatepost_domain::Mode;
+use gatepost_models::Api;
+use gatepost_models::CONTEXT;
+use gatepost_models::Cost;
+use gatepost_models::MAX_OUTPUT;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -42,12 +46,12 @@ pub(crate) struct File {
     /// How much work is taken at once.
     pub(crate) hub: Hub,
     /// What commands see of this machine. The workspace and a read-only system are always there;
-    /// your home never is.
+    /// the network and your home never are.
     pub(crate) sandbox: Sandbox,
-    /// The hosts that commands may reach. Without any of them the sandbox has no network at all.
-    pub(crate) egress: Egress,
     /// Your own rules, on top of the built-in ones.
     pub(crate) policy: Policy,
+    /// Language models, by a name of your choice. Their keys stay on this side of the sandbox.
+    pub(crate) models: BTreeMap<String, Model>,
     /// The Telegram bot. It is served where a token is there: in the file that
     /// `gatepost setup telegram` writes, in `token_file`, or in `TELEGRAM_BOT_TOKEN`. People and
     /// groups are Telegram's numbers, never names, which anybody can take.
@@ -128,24 +132,6 @@ pub(crate) struct Sandbox {
     pub(crate) read_only: Vec<PathBuf>,
 }
 
-/// What commands may reach over the network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Egress {
-    /// Named sets of hosts. `registries` are the package registries of cargo, npm, pip, Go and
-    /// Maven. Whatever can be reached can also be told what a task knows.
-    #[schemars(example = example_presets())]
-    pub(crate) presets: Vec<String>,
-    /// Further hosts, at ports 80 and 443 unless one is given: `docs.rs`, `*.example.com` for
-    /// everything below a name, `example.com:8443`.
-    #[schemars(example = example_hosts())]
-    pub(crate) allow: Vec<String>,
-    /// Private addresses with their port. Everything that does not lie on the public internet,
-    /// this machine included, is refused otherwise, whatever name leads there.
-    #[schemars(example = example_private())]
-    pub(crate) allow_private: Vec<String>,
-}
-
 /// Your own rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -213,6 +199,64 @@ pub(crate) struct Telegram {
     pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
+/// One language model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// How it is spoken to: `anthropic`, `openai` (chat completions, which many servers speak),
+    /// `openai-responses`, `gemini` or `ollama`.
+    #[schemars(with = "String", example = &"anthropic")]
+    pub(crate) api: Api,
+    /// Where it is served; the provider's own address when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"https://api.anthropic.com")]
+    pub(crate) base_url: Option<String>,
+    /// A file that holds the key and nothing else, readable by you alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"~/anthropic.key")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// An environment variable of Gatepost's that holds the key, instead of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"ANTHROPIC_API_KEY")]
+    pub(crate) key_env: Option<String>,
+    /// The model's name at the provider.
+    #[schemars(example = &"claude-sonnet-4-5")]
+    pub(crate) model: String,
+    /// How many tokens a request and its answer may have together.
+    #[serde(default = "context", skip_serializing_if = "is_context")]
+    #[schemars(range(min = 8000, max = 10_000_000), example = &CONTEXT)]
+    pub(crate) context: u64,
+    /// How many tokens an answer may have.
+    #[serde(default = "max_output", skip_serializing_if = "is_max_output")]
+    #[schemars(range(min = 256, max = 1_000_000), example = &MAX_OUTPUT)]
+    pub(crate) max_output: u64,
+    /// What a million tokens cost, in US dollars. Without it the cost is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = example_price())]
+    pub(crate) price: Option<Prices>,
+}
+
+/// What a million tokens cost, in US dollars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Prices {
+    /// Tokens read.
+    pub(crate) input: Dollars,
+    /// Tokens written.
+    pub(crate) output: Dollars,
+    /// Tokens read from the cache; as `input` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_read: Option<Dollars>,
+    /// Tokens put into the cache; as `input` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_write: Option<Dollars>,
+}
+
+/// The price of one token, written as what a million of them cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub(crate) struct Dollars(pub(crate) Cost);
+
 /// A length of time, written like `90s`, `30m` or `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -229,8 +273,8 @@ impl Default for File {
             approvals: Approvals::default(),
             hub: Hub::default(),
             sandbox: Sandbox::default(),
-            egress: Egress::default(),
             policy: Policy::default(),
+            models: BTreeMap::new(),
             telegram: Telegram::default(),
         }
     }
@@ -309,6 +353,36 @@ impl fmt::Display for Period {
     }
 }
 
+impl TryFrom<f64> for Dollars {
+    type Error = String;
+
+    fn try_from(dollars: f64) -> Result<Self, String> {
+        Cost::per_token(dollars).map(Self).ok_or_else(|| {
+            format!("`{dollars}` is no price; write what a million tokens cost in US dollars")
+        })
+    }
+}
+
+impl From<Dollars> for f64 {
+    fn from(dollars: Dollars) -> f64 {
+        dollars.0.dollars_per_million()
+    }
+}
+
+impl JsonSchema for Dollars {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 impl JsonSchema for Period {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Period".into()
@@ -331,18 +405,28 @@ fn example_groups() -> Vec<i64> {
     vec![-1_001_234_567_890]
 }
 
-fn example_presets() -> Vec<&'static str> {
-    vec!["registries"]
-}
-
-fn example_hosts() -> Vec<&'static str> {
-    vec!["docs.rs"]
-}
-
-fn example_private() -> Vec<&'static str> {
-    vec!["127.0.0.1:9000"]
-}
-
 fn example_read_only() -> Vec<&'static str> {
     vec!["/opt/toolchain"]
+}
+
+fn context() -> u64 {
+    CONTEXT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde calls it in")]
+fn is_context(context: &u64) -> bool {
+    *context == CONTEXT
+}
+
+fn max_output() -> u64 {
+    MAX_OUTPUT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde calls it in")]
+fn is_max_output(max_output: &u64) -> bool {
+    *max_output == MAX_OUTPUT
+}
+
+fn example_price() -> serde_json::Value {
+    serde_json::json!({ "input": 3.0, "output": 15.0, "cache_read": 0.3, "cache_write": 3.75 })
 }

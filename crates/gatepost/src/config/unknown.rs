@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 /// Sections of later versions that people may already have in their file.
-const LATER: [&str; 2] = ["discord", "models"];
+const LATER: [&str; 2] = ["discord", "egress"];
 
 /// A key that no setting has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,14 @@ pub(crate) fn entries<'s>(root: &'s Value, node: &'s Value) -> Option<&'s Value>
     resolve(root, node).get("additionalProperties").filter(|node| node.is_object())
 }
 
-/// The node that a reference leads to, or the node itself.
+/// The node that a reference leads to, or the node itself. One that may be left out is a choice
+/// between a reference and null.
 pub(crate) fn resolve<'s>(root: &'s Value, node: &'s Value) -> &'s Value {
-    node.get("$ref")
+    let choices = node.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let chosen = choices.filter(|choice| choice.get("$ref").is_some()).next_back();
+    chosen
+        .unwrap_or(node)
+        .get("$ref")
         .and_then(Value::as_str)
         .and_then(|reference| root.pointer(reference.strip_prefix('#')?))
         .unwrap_or(node)

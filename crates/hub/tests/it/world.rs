@@ -256,12 +256,8 @@ impl Run {
     }
 
     pub(crate) async fn ready(&self) {
-        let sandbox = SandboxReport {
-            tier: "full".into(),
-            workspace: "overlay".into(),
-            notes: vec![],
-            hosts: vec![],
-        };
+        let sandbox =
+            SandboxReport { tier: "full".into(), workspace: "overlay".into(), notes: vec![] };
         self.report(Report::Ready { sandbox }).await.unwrap();
     }
 

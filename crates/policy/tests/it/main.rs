@@ -10,7 +10,6 @@
 mod bypasses;
 mod corpus;
 mod everyday;
-mod hosts;
 mod properties;
 mod redteam;
 mod steps;

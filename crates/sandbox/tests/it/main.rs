@@ -6,7 +6,6 @@
 
 mod deliver;
 mod doctor;
-mod egress;
 mod files;
 mod kernel;
 mod network;
