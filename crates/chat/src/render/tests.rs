@@ -180,4 +180,45 @@ proptest! {
         let whole = |text: &str| action.lines().all(|line| text.contains(line));
         prop_assert!(whole(question.text.text()) || question.file.as_deref().is_some_and(whole));
     }
+
+    /// Whatever a file holds and whatever it is called, its change is shown whole, or comes whole as
+    /// a file.
+    #[test]
+    fn hostile_changes_fit_and_hide_nothing(
+        path in "[\\PC\u{202e}\n]{1,300}",
+        lines in prop::collection::vec("[ +-][\\PC\u{202e}\u{200b}*_`<>\u{1f600}]{0,200}", 1..60),
+    ) {
+        let diff = format!("--- a/f\n+++ b/f\n@@ -1 +1 @@\n{}\n", lines.join("\n"));
+        let approval = Approval {
+            action: Action::Write { path, content: "new".into() },
+            diff: Some(diff),
+            ..approval("", "why")
+        };
+        let card = ApprovalCard::open(&TaskId::from_entropy(9), &approval);
+        let question = question(&card, &ann(), reader(), LIMIT);
+        prop_assert!(question.text.units() <= LIMIT, "{}", question.text.units());
+        let all = diff_text(&card);
+        let hidden = all.contains(['\u{202e}', '\u{200b}']);
+        prop_assert!(!hidden);
+        let whole = |text: &str| all.lines().all(|line| text.contains(line.trim_end()));
+        prop_assert!(whole(question.text.text()) || question.file.as_deref().is_some_and(whole));
+    }
+
+    /// However long and hostile the actions, a full list is one message, with every line in it.
+    #[test]
+    fn a_full_list_of_hostile_questions_is_one_message(
+        commands in prop::collection::vec("[\\PC\u{202e}\u{200b}\n\u{1f600}]{1,400}", 12),
+    ) {
+        let lines: Vec<_> = commands
+            .iter()
+            .map(|command| OpenLine::of(&TaskId::from_entropy(9), &approval(command, "why"), None))
+            .collect();
+        let list = open_questions(&lines, 7, reader(), LIMIT);
+        prop_assert!(list.units() <= LIMIT);
+        prop_assert!(list.text().contains("\n12. ") && list.text().contains("and 7 more"));
+    }
+}
+
+fn diff_text(card: &ApprovalCard) -> String {
+    diff(&card.diff).unwrap_or_default()
 }
