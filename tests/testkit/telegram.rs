@@ -32,6 +32,9 @@ mod topics;
 mod updates;
 mod webhook;
 
+#[cfg(test)]
+mod tests;
+
 pub use chats::Group;
 pub use chats::Rights;
 pub use faults::Fault;
