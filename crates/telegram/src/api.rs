@@ -63,6 +63,10 @@ const TOAST_AGAIN: [Duration; 3] =
 const WANTED: [AllowedUpdate; 3] =
     [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery];
 
+/// The largest file that a bot may send, in bytes
+/// (<https://core.telegram.org/bots/api#sending-files>).
+const LARGEST_FILE: usize = 50 * 1024 * 1024;
+
 /// The public server.
 pub(crate) const PUBLIC: &str = "https://api.telegram.org";
 
@@ -146,6 +150,21 @@ pub(crate) enum Trouble {
     Lost(String),
     #[error("telegram refused: {0}")]
     Refused(String),
+}
+
+impl Trouble {
+    /// Whether the call certainly did nothing and may well do something when it is made again.
+    pub(crate) fn had_no_effect(&self) -> bool {
+        match self {
+            Self::Pause(_)
+            | Self::Moved(_)
+            | Self::Conflict
+            | Self::Hooked
+            | Self::BadToken
+            | Self::NotReached(_) => true,
+            Self::NotModified | Self::NotParsed(_) | Self::Lost(_) | Self::Refused(_) => false,
+        }
+    }
 }
 
 /// What became of a call.
@@ -240,7 +259,7 @@ impl Api {
     /// Sends a message; its number.
     pub(crate) async fn send(&self, to: To, rich: &Rich, under: &Under) -> Done<i32> {
         let (text, entities) = rendered(rich);
-        let mut request = SendMessage::new(ChatId(to.chat), text.clone())
+        let mut request = SendMessage::new(ChatId(to.chat), self.token.cover(text))
             .link_preview_options(no_preview())
             .disable_notification(to.silent);
         if !entities.is_empty() {
@@ -270,6 +289,7 @@ impl Api {
     /// Changes a message. An edit without keys takes the keys away.
     pub(crate) async fn edit(&self, chat: i64, id: i32, rich: &Rich, under: &Under) -> Done<()> {
         let (text, entities) = rendered(rich);
+        let text = self.token.cover(text);
         let mut request = EditMessageText::new(ChatId(chat), MessageId(id), text)
             .link_preview_options(no_preview());
         if !entities.is_empty() {
@@ -290,12 +310,20 @@ impl Api {
 
     /// Sends a text file.
     pub(crate) async fn file(&self, to: To, name: &str, text: String, about: &str) -> Done<i32> {
+        let content = self.token.cover(text).into_bytes();
+        if content.len() > LARGEST_FILE {
+            // Known before it is sent, and said in words that help.
+            let megabytes = content.len() / (1024 * 1024);
+            return Err(Trouble::Refused(format!(
+                "the file has {megabytes} MB, and Telegram takes no more than 50 from a bot"
+            )));
+        }
         let mut form = Form::new()
             .text("chat_id", to.chat.to_string())
             .text("caption", about.to_owned())
             .text("disable_notification", to.silent.to_string())
             .text("disable_content_type_detection", "true")
-            .part("document", Part::bytes(text.into_bytes()).file_name(name.to_owned()));
+            .part("document", Part::bytes(content).file_name(name.to_owned()));
         if let Some(thread) = to.thread {
             form = form.text("message_thread_id", thread.to_string());
         }

@@ -32,6 +32,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
+/// A conflict lasts as long as a poll that an earlier life of this program left open, which is under
+/// a minute; whoever waits for an answer should not wait for much more.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
+
 /// After so many failures in a row the connections are made anew.
 const REBUILD: u32 = 3;
 
@@ -149,7 +153,7 @@ pub(crate) async fn poll(polling: Polling) {
                     "another program polls with the same token; this one keeps trying, and \
                      messages may go to the other"
                 );
-                pause_after(failures)
+                pause_after(failures).min(CONFLICT_PAUSE)
             }
             Trouble::Hooked => {
                 unhook(&api).await;

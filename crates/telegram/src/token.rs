@@ -40,6 +40,14 @@ impl Token {
         let escaped = self.0.replace(':', "%3A");
         text.replace(&self.0, "‹token›").replace(&escaped, "‹token›").replace(secret, "‹token›")
     }
+
+    /// A text for people with a dot for each character of the secret part, so that places in it
+    /// stay where they were.
+    #[must_use]
+    pub fn cover(&self, text: String) -> String {
+        let secret = self.0.split_once(':').map_or(self.0.as_str(), |(_, secret)| secret);
+        if text.contains(secret) { text.replace(secret, &"•".repeat(secret.len())) } else { text }
+    }
 }
 
 impl fmt::Debug for Token {
@@ -72,5 +80,7 @@ mod tests {
         assert!(!scrubbed.contains("AAHdq"), "{scrubbed}");
         assert_eq!(scrubbed.matches("‹token›").count(), 3, "{scrubbed}");
         assert!(!format!("{token:?}").contains("AAH"));
+        let covered = token.cover("a 110201543:AAHdqTcvCH1vGW-JxfSeofSAs0K5PALDsaw b".into());
+        assert_eq!(covered, format!("a 110201543:{} b", "•".repeat(35)));
     }
 }

@@ -216,7 +216,7 @@ fn by_words(text: String) -> Trouble {
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     if has(&["message is not modified"]) {
         Trouble::NotModified
-    } else if has(&["can't parse", "entity_", "entities"]) {
+    } else if has(&["can't parse", "entity_", "entity beg", "entities"]) {
         Trouble::NotParsed(text)
     } else {
         Trouble::Refused(text)
@@ -279,7 +279,10 @@ mod tests {
         assert!(matches!(refused(500, "Internal Server Error"), Trouble::NotReached(_)));
         assert!(matches!(refused(504, "Gateway Timeout"), Trouble::Lost(_)));
         let unparsed = "Bad Request: can't parse entities: x";
+        let outside = "Bad Request: entity beginning at UTF-16 offset 9 ends after the end";
         assert!(matches!(refused(400, unparsed), Trouble::NotParsed(_)));
+        assert!(matches!(refused(400, outside), Trouble::NotParsed(_)));
+        assert!(matches!(refused(413, "Request Entity Too Large"), Trouble::Refused(_)));
         // A pause that speaks of entities is still a pause.
         let pause = "Too Many Requests: entities, retry later";
         assert_eq!(refused(429, pause), Trouble::Pause(PAUSE));

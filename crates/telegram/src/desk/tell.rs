@@ -164,6 +164,14 @@ impl Desk {
         op: &Op,
         edited: bool,
     ) -> Fate {
+        if trouble.had_no_effect()
+            && !edited
+            && let Some((task, key)) = key
+            && let Some(copies) = self.copies.get_mut(task)
+        {
+            // It is not there for certain, so the next try is a first one.
+            copies.forget(key, chat);
+        }
         match trouble {
             Trouble::Pause(pause) => {
                 tracing::info!(seconds = pause.as_secs(), "telegram asks for a pause");
