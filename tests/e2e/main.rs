@@ -14,6 +14,7 @@ mod main_job;
 mod recovery;
 mod telegram;
 mod telegram_cards;
+mod telegram_failures;
 mod telegram_files;
 mod telegram_soak;
 mod terminal;

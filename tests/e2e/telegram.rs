@@ -248,32 +248,6 @@ async fn a_question_whose_answer_was_lost_is_not_repeated_and_can_be_answered() 
     world.check(&gatepost);
 }
 
-/// 28, 29: the whole action can be read, or it cannot be approved.
-#[tokio::test]
-async fn a_long_action_comes_as_a_file_and_without_the_file_nobody_approves() {
-    let world = World::new().await;
-    let gatepost = world.setup.up();
-    let long = format!("$ touch .git/hooks/x # {}THE-END", "long ".repeat(1200));
-    world.chat.order("sendDocument", Fault::Refuse(400, "Bad Request: no files here"), 1);
-    let _ = world.chat.say(ANN, &long);
-    let bare = world.chat.message("question", |message| has_key(message, "Deny")).await;
-    assert!(!has_key(&bare, "Approve once"), "{bare:#?}");
-    assert!(bare.text.contains("cannot be approved here"), "{}", bare.text);
-    let toast = world.chat.press(ANN, &bare, "Deny").await;
-    assert_eq!(toast.text, "denied, and the agent was told");
-    world.result("denied").await;
-
-    let _ = world.chat.say(ANN, &long);
-    let question = world.question().await;
-    assert!(
-        question.text.contains("characters left out here") && question.text.contains("THE-END")
-    );
-    let file = world.chat.message("file", |message| message.document.is_some()).await;
-    assert!(file.document.as_ref().is_some_and(|text| text.contains("THE-END")));
-    assert!(file.id < question.id, "the file is there before anybody may approve");
-    world.check(&gatepost);
-}
-
 /// The first admin, by the code in the terminal.
 #[tokio::test]
 async fn whoever_sends_the_code_first_is_admin_and_it_lasts() {
@@ -362,26 +336,5 @@ async fn late_presses_stops_and_second_runs_are_told_as_they_are() {
     assert_eq!(tasks.as_array().unwrap().len(), 3, "{tasks:#}");
     let _ = world.chat.say(ANN, "/cancel");
     world.chat.message("stop", |m| m.text.contains("is being stopped")).await;
-    world.check(&gatepost);
-}
-
-/// 16: a group that becomes a supergroup takes its tasks along, and is still the named one.
-#[tokio::test]
-async fn a_group_that_moves_is_followed() {
-    let world = World::new().await;
-    let gatepost = world.setup.up();
-    let moved = -1_008_888;
-    let _ = world.chat.say_in(GROUP, ANN, "@gate_test_bot $ sleep 4\n$ touch .git/hooks/x");
-    world.chat.message("card", |message| message.chat == GROUP).await;
-    world.chat.order("sendMessage", Fault::Migrated(moved), 1);
-    let question = world.question().await;
-    assert_eq!(question.chat, moved);
-    gatepost.kill_9();
-
-    let gatepost = world.setup.up();
-    let toast = world.chat.press(ANN, &question, "Deny").await;
-    assert!(toast.text.starts_with("denied"), "{toast:?}");
-    let result = world.result("denied").await;
-    assert_eq!(result.chat, moved);
     world.check(&gatepost);
 }

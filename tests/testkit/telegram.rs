@@ -144,6 +144,12 @@ impl FakeTelegram {
         self.state().messages().cloned().collect()
     }
 
+    /// The messages that fit, as they are now.
+    #[must_use]
+    pub fn messages_that(&self, fits: impl Fn(&Message) -> bool) -> Vec<Message> {
+        self.state().messages().filter(|message| fits(message)).cloned().collect()
+    }
+
     /// A message as it is now; none when it was deleted.
     #[must_use]
     pub fn message_now(&self, chat: i64, id: i64) -> Option<Message> {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use crate::Api;
 use crate::FakeTelegram;
 use crate::Gatepost;
@@ -54,9 +56,24 @@ impl World {
         )
     }
 
+    /// With Ann, Bob and the group, and a second project, `other`: its tasks wait for none of the
+    /// first.
+    pub async fn with_two_projects() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let other = root.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let people = Self::people();
+        let sections =
+            format!("[projects.other]\npath = {other:?}\n[defaults]\nproject = \"demo\"\n{people}");
+        Self::made(root, &sections).await
+    }
+
     /// With these sections in the configuration after that of the project.
     pub async fn with(sections: &str) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::made(tempfile::tempdir().unwrap(), sections).await
+    }
+
+    async fn made(root: tempfile::TempDir, sections: &str) -> Self {
         let project = Project::git(root.path());
         let chat = FakeTelegram::start().await;
         let config = format!("[projects.demo]\npath = {:?}\n{sections}", project.path());
@@ -96,6 +113,24 @@ impl World {
         self.chat.message("result", fits).await
     }
 
+    /// Waits for the card that answers a message.
+    pub async fn card(&self, asked: i64) -> Message {
+        self.chat.message("card", |message| message.reply_to == Some(asked)).await
+    }
+
+    /// Waits until a message says something.
+    pub async fn says(&self, message: &Message, words: &str) -> Message {
+        let (chat, id) = (message.chat, message.id);
+        self.chat.message(words, |m| (m.chat, m.id) == (chat, id) && m.text.contains(words)).await
+    }
+
+    /// Waits until a message has no buttons any more.
+    pub async fn settled(&self, message: &Message) -> Message {
+        let (chat, id) = (message.chat, message.id);
+        let fits = |m: &Message| (m.chat, m.id) == (chat, id) && m.keys.is_empty();
+        self.chat.message("settled message", fits).await
+    }
+
     /// How many questions there are, open and settled.
     #[must_use]
     pub fn questions(&self) -> usize {
@@ -108,6 +143,23 @@ impl World {
 #[must_use]
 pub fn has_key(message: &Message, label: &str) -> bool {
     message.keys.iter().any(|(name, _)| name == label)
+}
+
+/// Waits until there are so many tasks, and gives them, the newest first.
+///
+/// # Panics
+/// When that takes too long.
+pub async fn tasks(api: &Api, count: usize) -> Vec<Value> {
+    let begun = Instant::now();
+    loop {
+        let tasks = api.get("/api/tasks").await;
+        let tasks = tasks.as_array().unwrap();
+        if tasks.len() == count {
+            return tasks.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "not {count} tasks: {tasks:#?}");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
 }
 
 /// Waits for a task and gives its id.
