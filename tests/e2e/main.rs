@@ -9,6 +9,7 @@
 mod bad_input;
 mod console;
 mod delivery;
+mod egress;
 mod fresh;
 mod main_job;
 mod recovery;

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 mod approval;
+mod network;
 mod open;
 mod receipt;
 mod result;
@@ -26,6 +27,7 @@ mod timeline;
 pub use approval::ApprovalCard;
 pub use approval::Settled;
 pub use approval::receipt;
+pub use network::words as network_words;
 pub use open::OpenLine;
 pub use open::denied_all;
 pub use receipt::heard;

@@ -12,6 +12,7 @@ use crate::approval::Settlement;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
+use crate::egress::EgressEvent;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::id::RunNumber;
@@ -135,6 +136,11 @@ pub enum Report {
     Metered {
         /// The count.
         metered: Metered,
+    },
+    /// The egress proxy saw or refused a connection.
+    Egress {
+        /// What it saw.
+        event: EgressEvent,
     },
     /// The gate reviewed an action.
     Verdict {

@@ -18,6 +18,7 @@ use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::ChatNote;
 use crate::chat::Origin;
+use crate::egress::EgressEvent;
 use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
@@ -89,6 +90,13 @@ pub enum Event {
         run: RunNumber,
         /// The count.
         metered: Metered,
+    },
+    /// The egress proxy saw a connection of the run, or refused one.
+    Egress {
+        /// Which run.
+        run: RunNumber,
+        /// What it saw.
+        event: EgressEvent,
     },
     /// A person sent the task another message.
     MessageReceived {
@@ -237,6 +245,9 @@ pub struct SandboxReport {
     /// What is missing or weaker than it should be, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What can be reached over the network; nothing when it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 impl Event {
@@ -251,6 +262,7 @@ impl Event {
             Self::RunReady { .. } => "run-ready",
             Self::AgentReported { .. } => "agent-reported",
             Self::ModelUsed { .. } => "model-used",
+            Self::Egress { .. } => "egress",
             Self::MessageReceived { .. } => "message-received",
             Self::Verdict { .. } => "verdict",
             Self::ApprovalRequested { .. } => "approval-requested",

@@ -9,6 +9,7 @@ pub mod approval;
 pub mod changes;
 pub mod chat;
 pub mod dispatch;
+pub mod egress;
 pub mod event;
 pub mod id;
 pub mod lifecycle;

@@ -215,6 +215,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::RunReady { .. }
         | Event::AgentReported { .. }
         | Event::ModelUsed { .. }
+        | Event::Egress { .. }
         | Event::Verdict { .. }
         | Event::ApprovalRequested { .. }
         | Event::ActionStarted { .. }
@@ -284,6 +285,7 @@ fn decide_report(
         },
         Report::AgentReported { event } => Ok(vec![Event::AgentReported { run, event }]),
         Report::Metered { metered } => Ok(vec![Event::ModelUsed { run, metered }]),
+        Report::Egress { event } => Ok(vec![Event::Egress { run, event }]),
         Report::Verdict { action_id, action, digest, judgement } => {
             task.check_working()?;
             if action_id < task.next_action() {

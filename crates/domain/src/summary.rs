@@ -11,6 +11,7 @@ use crate::approval::Settlement;
 use crate::changes::ChangeKind;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryResult;
+use crate::egress::EgressEvent;
 use crate::event::Event;
 use crate::event::Record;
 use crate::event::SandboxReport;
@@ -56,10 +57,64 @@ pub struct Summary {
     pub models: Vec<Metered>,
     /// The boundary it ran in.
     pub sandbox: Option<SandboxReport>,
+    /// What passed over the network, by the egress proxy's word.
+    pub network: Network,
     /// What became of the changes.
     pub delivery: Option<DeliveryResult>,
     /// What it left in its outbox for the chat.
     pub outbox: Vec<OutboxFile>,
+}
+
+/// What passed over the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Network {
+    /// The hosts that were connected to, as `host:port`, in order.
+    pub reached: Vec<String>,
+    /// What was refused, cut or not reached, in order.
+    pub refused: Vec<NetworkLine>,
+    /// Bytes that left, over all runs.
+    pub sent_bytes: u64,
+    /// Bytes that came in, over all runs.
+    pub received_bytes: u64,
+}
+
+/// One host that was not reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NetworkLine {
+    /// The host as `host:port`, or what was written instead of one.
+    pub host: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Network {
+    fn take(&mut self, event: &EgressEvent) {
+        let place = |host: &str, port: u16| match port {
+            0 => host.to_owned(),
+            port if host.contains(':') => format!("[{host}]:{port}"),
+            port => format!("{host}:{port}"),
+        };
+        match event {
+            EgressEvent::Connected { host, port } => {
+                let place = place(host, *port);
+                // A further run of the task tells of it again.
+                if !self.reached.contains(&place) {
+                    self.reached.push(place);
+                }
+            }
+            EgressEvent::Refused { host, port, reason }
+            | EgressEvent::Failed { host, port, reason } => {
+                let line = NetworkLine { host: place(host, *port), reason: reason.clone() };
+                if !self.refused.contains(&line) {
+                    self.refused.push(line);
+                }
+            }
+            EgressEvent::Total { sent_bytes, received_bytes, .. } => {
+                self.sent_bytes += sent_bytes;
+                self.received_bytes += received_bytes;
+            }
+        }
+    }
 }
 
 /// One changed path.
@@ -252,6 +307,7 @@ impl Summary {
                         u64::try_from(record.at.duration_since(from).as_millis()).unwrap_or(0)
                     });
                 }
+                Event::Egress { event, .. } => summary.network.take(event),
                 Event::DeliveryFinished { result } => summary.delivery = Some(result.clone()),
                 Event::HubStarted { .. }
                 | Event::TaskQueued {}

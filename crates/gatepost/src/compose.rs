@@ -136,6 +136,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             files: files.clone(),
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
+            egress: settings.egress.clone(),
             policy,
             agents: Arc::new(agents),
         },

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use gatepost_domain::Mode;
 use gatepost_models::Endpoint;
+use gatepost_sandbox::egress::AllowList;
 use toml::de::DeTable;
 
 use crate::failure::Failure;
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) max_queued: usize,
     /// Directories every sandbox shows read-only.
     pub(crate) read_only: Vec<PathBuf>,
+    /// The hosts tasks may reach.
+    pub(crate) egress: AllowList,
     /// The user's rules.
     pub(crate) rules: Option<PathBuf>,
     /// Language models by name. Their keys are read when they are used.
@@ -182,6 +185,7 @@ impl Loaded {
             max_running: count("hub.max_running", file.hub.max_running, 64)?,
             max_queued: count("hub.max_queued", file.hub.max_queued, 10_000)?,
             read_only,
+            egress: hosts(&file.egress)?,
             rules: self.rules(),
             models,
         })
@@ -344,6 +348,26 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// The most private addresses on this machine's own loopback; each is a listening socket in every
+/// sandbox.
+const MOST_LOOPBACK: usize = 16;
+
+pub(crate) fn hosts(egress: &schema::Egress) -> Result<AllowList, Failure> {
+    let hosts =
+        AllowList::new(&egress.presets, &egress.allow, &egress.allow_private).map_err(|error| {
+            Failure::new(format!("`egress`: {error}"))
+                .hint("`gatepost config default` shows what the entries of `[egress]` look like")
+        })?;
+    let loopback = hosts.loopback().count();
+    if loopback > MOST_LOOPBACK {
+        return Err(Failure::new(format!(
+            "`egress.allow_private` has {loopback} loopback addresses, and at most {MOST_LOOPBACK} fit"
+        ))
+        .hint("take out those no task needs"));
+    }
+    Ok(hosts)
 }
 
 pub(crate) fn positive(key: &str, period: Duration) -> Result<Duration, Failure> {

@@ -42,6 +42,9 @@ impl Progress {
                 text
             }
             Event::AgentReported { event, .. } => said(event),
+            Event::Egress { event, .. } => gatepost_chat::card::network_words(event)
+                .map(|(text, _)| format!("  network: {text}\n"))
+                .unwrap_or_default(),
             Event::Verdict { action_id, action, judgement, .. } => {
                 self.actions.insert(*action_id, in_short(action));
                 match judgement.verdict {

@@ -277,6 +277,44 @@ pub(crate) fn is_misleading(address: &str) -> bool {
         || address.contains("://") && authority.contains(char::is_whitespace)
 }
 
+/// Whether an address, written out in full, leads to one of the hosts that are configured. What is
+/// only known when it runs could carry anything away in its path, and is not.
+pub(crate) fn is_reachable(address: &str, hosts: &[String]) -> bool {
+    if address.contains([UNKNOWN, paths::ATOM, '$', '`']) || is_misleading(address) {
+        return false;
+    }
+    let (scheme, rest) = address.split_once("://").unwrap_or(("http", address));
+    let web = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => return false,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().to_lowercase();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority.as_str(), web),
+    };
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    if plain.is_empty()
+        || !plain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'))
+    {
+        return false;
+    }
+    hosts.iter().any(|allowed| {
+        let (pattern, only) = match allowed.rsplit_once(':') {
+            Some((pattern, port)) if !port.ends_with(']') => (pattern, Some(port)),
+            _ => (allowed.as_str(), None),
+        };
+        let named = match pattern.strip_prefix("*.") {
+            Some(below) => {
+                host.strip_suffix(below).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+            None => pattern == host,
+        };
+        named && only.map_or(["80", "443"].contains(&port), |only| only == port)
+    })
+}
+
 /// Whether a host is this machine by its very name.
 pub(crate) fn is_local(host: &str) -> bool {
     ["localhost", "127.0.0.1", "::1", "0.0.0.0"].contains(&host)

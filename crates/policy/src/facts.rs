@@ -16,6 +16,10 @@ pub struct Context {
     pub cwd: String,
     /// Gatepost's own data directory and settings, absolute.
     pub gate_paths: Vec<String>,
+    /// The hosts the sandbox lets actions reach, as they are configured: `docs.rs`,
+    /// `*.example.com`, `example.com:8443`, `127.0.0.1:9000`. Everything else is out of reach
+    /// whatever is decided here.
+    pub hosts: Vec<String>,
 }
 
 /// How much care one fact asks for. The order is the order of care.
@@ -109,6 +113,7 @@ impl Context {
             home: trimmed(home),
             cwd: trimmed(cwd),
             gate_paths: Vec::new(),
+            hosts: Vec::new(),
         }
     }
 }

@@ -737,7 +737,11 @@ impl<'a> Walker<'a> {
         }
         let host = crate::effects::host(address);
         self.facts.hosts.push(shown(&host));
-        if crate::effects::is_local(&host) {
+        let reachable = crate::effects::is_reachable(address, &self.context.hosts);
+        if reachable && !sends {
+            let fact = format!("fetches from `{}`, which the configuration allows", shown(&host));
+            self.add(Kind::Contained, "network-allowed", span, &fact);
+        } else if crate::effects::is_local(&host) && !reachable {
             self.add(
                 Kind::Contained,
                 "network-local",

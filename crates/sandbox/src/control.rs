@@ -18,6 +18,8 @@ pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 pub(crate) const MAX_EVENT: usize = 1024;
 /// The most descriptors one frame may carry.
 pub(crate) const MAX_FDS: usize = 32;
+/// The most loopback ports a task may have handed out.
+pub(crate) const MAX_PORTS: usize = 24;
 
 /// What the launcher is to build, and then what init is to enforce.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) tmp_bytes: u64,
     /// Limits each action gets.
     pub(crate) rlimits: Rlimits,
+    /// Loopback ports inside whose listening sockets are handed out.
+    pub(crate) ports: Vec<u16>,
 }
 
 /// A user and a group.
@@ -99,6 +103,8 @@ pub(crate) enum Event {
     Exited { id: u64, code: i32 },
     /// The program was ended by this signal.
     Signalled { id: u64, signal: i32 },
+    /// The frame's descriptors are the listening sockets of the plan's ports, in order.
+    Listening,
 }
 
 /// The layer being built when something failed.

@@ -147,6 +147,7 @@ fn refused(doctor: &mut Doctor, error: &SandboxError) {
         | SandboxError::Start { .. }
         | SandboxError::TooLarge
         | SandboxError::Io(_)
+        | SandboxError::Ports { .. }
         | SandboxError::File { .. } => Some("mend what it says and run `gatepost doctor` again"),
     };
     doctor.say("sandbox", Level::Missing, error.to_string(), mend);

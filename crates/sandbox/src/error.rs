@@ -58,6 +58,12 @@ pub enum SandboxError {
     /// Pipes, descriptors and the like on our own side.
     #[error("talking to the sandbox failed: {0}")]
     Io(std::io::Error),
+    /// More loopback ports were asked for than are handed out.
+    #[error("more than {most} loopback ports were asked for; take some out of the configuration")]
+    Ports {
+        /// The most there can be.
+        most: usize,
+    },
     /// A file inside could not be read or written.
     #[error("`{path}` inside the sandbox: {errno}", path = path.display())]
     File {

@@ -10,8 +10,10 @@ use crate::mounts::{self, Trees};
 use crate::sys::{self, Fork};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid};
 use std::ffi::CString;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The name under which the program is the launcher.
@@ -20,6 +22,9 @@ pub(crate) const LAUNCHER: &str = "gatepost-sandbox-launch";
 pub(crate) const INIT: &str = "gatepost-sandbox-init";
 /// Where init finds its control socket.
 pub(crate) const INIT_CONTROL: i32 = 3;
+
+/// How many connections may wait to be accepted on one handed-out port.
+const BACKLOG: i32 = 128;
 
 /// A layer that could not be built.
 #[derive(Debug, Clone, Copy)]
@@ -157,12 +162,34 @@ fn become_init(control: &OwnedFd, plan: &Plan, trees: Trees, program: &OwnedFd) 
     }
 }
 
+/// Opens the listening sockets and gives them away. They stay in this network namespace, so a
+/// program inside connects to them; whoever holds them outside accepts. Nothing inside has to
+/// forward a byte, and no socket of the host is seen inside.
+///
+/// Done here because ports below 1024 need a right that is given up right afterwards.
+fn hand_out_listeners(control: BorrowedFd<'_>, ports: &[u16]) -> Result<(), Errno> {
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let mut listeners = Vec::new();
+    for port in ports {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port))?;
+        listen(&socket, BACKLOG)?;
+        listeners.push(socket);
+    }
+    let fds: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
+    Packet::new(&Event::Listening)?.send(control, &fds)
+}
+
 fn prepare(control: BorrowedFd<'_>, plan: &Plan, trees: Trees) -> Result<(), Refusal> {
     // Should the launcher die first, so does everything inside.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .at(Stage::Init)?;
     mounts::build(plan, trees)?;
     sys::loopback_up().at(Stage::Network)?;
+    hand_out_listeners(control, &plan.ports).at(Stage::Network)?;
     rustix::system::sethostname(b"gatepost").at(Stage::Namespaces)?;
     caps::drop_all().at(Stage::Capabilities)?;
     sys::place(control, INIT_CONTROL).at(Stage::Init)?;

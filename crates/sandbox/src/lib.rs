@@ -14,6 +14,7 @@ mod child;
 mod control;
 pub mod deliver;
 pub mod doctor;
+pub mod egress;
 mod error;
 mod files;
 mod init;

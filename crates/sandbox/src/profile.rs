@@ -17,6 +17,9 @@ pub struct Profile {
     pub env: BTreeMap<String, String>,
     /// What becomes of the home directory.
     pub home: Home,
+    /// Loopback TCP ports inside whose connections come out to whoever holds the sandbox; see
+    /// [`crate::Sandbox::take_listener`]. They are the only way out of the empty network.
+    pub ports: Vec<u16>,
     /// What the task may use up.
     pub limits: Limits,
 }
@@ -41,6 +44,7 @@ impl Profile {
             read_only: Vec::new(),
             env: BTreeMap::new(),
             home: Home::Fresh,
+            ports: Vec::new(),
             limits: Limits::default(),
         }
     }

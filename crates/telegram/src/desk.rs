@@ -392,6 +392,7 @@ impl Desk {
             | Event::RunReady { .. }
             | Event::ModelUsed { .. }
             | Event::AgentReported { .. }
+            | Event::Egress { .. }
             | Event::MessageReceived { .. }
             | Event::Verdict { .. }
             | Event::ActionStarted { .. }

@@ -11,6 +11,7 @@ mod exec;
 mod files;
 mod inbox;
 mod link;
+mod network;
 mod outbox;
 mod preview;
 mod program;

@@ -23,11 +23,13 @@ use gatepost_sandbox::Profile;
 use gatepost_sandbox::Sandbox;
 use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
+use gatepost_sandbox::egress;
 use tokio::sync::mpsc;
 
 use crate::inbox::Inbox;
 use crate::link::HubLink;
 use crate::link::LinkError;
+use crate::network::Network;
 use crate::outbox;
 use crate::program;
 use crate::storage::TaskStorage;
@@ -144,7 +146,7 @@ async fn attempt(
     let hired = hire(config, &mut inbox, &assignment)?;
     // What is said while the sandbox starts; the assignment has everything before.
     let mut early = Vec::new();
-    let sandbox = {
+    let mut sandbox = {
         let start = Sandbox::start(profile(config, &assignment.spec, &storage, &hired)?);
         tokio::pin!(start);
         loop {
@@ -161,7 +163,10 @@ async fn attempt(
             }
         }
     };
-    reporter.send(Report::Ready { sandbox: sandbox.report() }).await?;
+    let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
+    let mut report = sandbox.report();
+    report.hosts = config.egress.words();
+    reporter.send(Report::Ready { sandbox: report }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox, &storage.home()).await?;
     let mut working = Working {
@@ -187,6 +192,7 @@ async fn attempt(
     };
     drop(working);
     sandbox.stop().await;
+    network.end().await;
     end
 }
 
@@ -203,6 +209,7 @@ fn profile(
     let mut profile = Profile::new(&spec.project_path, storage.workspace());
     profile.read_only.clone_from(&config.read_only);
     program::prepare(&mut profile, hired);
+    egress::prepare(&config.egress, &mut profile);
     Ok(profile)
 }
 
@@ -229,10 +236,12 @@ fn context(config: &WorkerConfig, spec: &TaskSpec, sandbox: &Sandbox) -> Context
     let mut context = Context::new(&spec.project_path, home, &spec.project_path);
     context.gate_paths =
         config.gate_paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    context.hosts = config.egress.words();
     context
 }
 
 /// Reports of one run.
+#[derive(Clone)]
 pub(crate) struct Reporter {
     link: Arc<dyn HubLink>,
     task: TaskId,

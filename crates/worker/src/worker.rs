@@ -16,6 +16,7 @@ use gatepost_domain::dispatch::ToWorker;
 use gatepost_gate::Policy;
 use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
+use gatepost_sandbox::egress::AllowList;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +42,8 @@ pub struct WorkerConfig {
     pub gate_paths: Vec<PathBuf>,
     /// Directories every sandbox shows read-only.
     pub read_only: Vec<PathBuf>,
+    /// The hosts tasks may reach; nothing at all when it is empty.
+    pub egress: AllowList,
     /// The rules.
     pub policy: Arc<Policy>,
     /// Who can work.

@@ -222,6 +222,13 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.refused.is_empty() {
         short.push(format!("{} refused", summary.refused.len()));
     }
+    match summary.network.refused.as_slice() {
+        [] => {}
+        [one] => short.push(format!("network refused: {}", prose(&one.host))),
+        [first, rest @ ..] => {
+            short.push(format!("network refused: {} and {} more", prose(&first.host), rest.len()))
+        }
+    }
     if !summary.approved.is_empty() {
         short.push(format!("{} approved by people", summary.approved.len()));
     }
@@ -297,6 +304,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What was refused", refused.collect()),
         ("Who approved what", approved.collect()),
         ("Who settled how many", settled.collect()),
+        ("Network", super::network::rows(&summary.network)),
         ("Sandbox", sandbox.collect()),
     ];
     all.into_iter()

@@ -156,6 +156,11 @@ impl Timeline {
                 self.gatepost(record, Tone::Quiet, text);
             }
             Event::AgentReported { event, .. } => self.agent(record, event),
+            Event::Egress { event, .. } => {
+                if let Some((text, tone)) = super::network::words(event) {
+                    self.gatepost(record, tone, text);
+                }
+            }
             Event::Verdict { action_id, action, judgement, .. } => {
                 let (action_text, facts) = action_in_full(action);
                 let (words, tone) = reviewed(judgement);

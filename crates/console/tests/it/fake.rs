@@ -118,6 +118,7 @@ impl FakeHub {
             tier: "full".into(),
             workspace: "overlay".into(),
             notes: Vec::new(),
+            hosts: vec![],
         };
         self.report(&id, Report::Ready { sandbox });
         id

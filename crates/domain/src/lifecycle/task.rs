@@ -229,7 +229,7 @@ impl Task {
                 }
                 _ => return Err(illegal()),
             },
-            Event::AgentReported { .. } | Event::ModelUsed { .. } => {
+            Event::AgentReported { .. } | Event::Egress { .. } | Event::ModelUsed { .. } => {
                 if self.reporting_run().is_none() {
                     return Err(illegal());
                 }

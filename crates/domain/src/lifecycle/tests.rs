@@ -139,8 +139,12 @@ impl Life {
     fn running() -> Self {
         let mut life = Self::new();
         life.give(Command::Start).unwrap();
-        let sandbox =
-            SandboxReport { tier: "full".into(), workspace: "overlay".into(), notes: vec![] };
+        let sandbox = SandboxReport {
+            tier: "full".into(),
+            workspace: "overlay".into(),
+            notes: vec![],
+            hosts: vec![],
+        };
         life.report(Report::Ready { sandbox }).unwrap();
         life
     }
@@ -498,6 +502,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
                 tier: "full".into(),
                 workspace: "overlay".into(),
                 notes: vec![],
+                hosts: vec![],
             },
         }),
         Step::Review(n, verdict) => life.review(n, verdict),

@@ -74,6 +74,7 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
         approvals: loaded.file.approvals.clone(),
         hub: loaded.file.hub.clone(),
         sandbox: schema::Sandbox { read_only: settings.read_only.clone() },
+        egress: loaded.file.egress.clone(),
         policy: schema::Policy { rules: settings.rules.clone() },
         models: loaded.file.models.clone(),
         telegram: schema::Telegram {

@@ -8,6 +8,7 @@ use gatepost_sandbox::doctor::Level;
 
 use crate::cli::DoctorArgs;
 use crate::cli::Place;
+use crate::config;
 use crate::out;
 use crate::telegram;
 
@@ -15,10 +16,14 @@ use crate::telegram;
 pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> {
     let report = doctor::run().await;
     let telegram = telegram::check(place).await;
+    let egress = egress(place);
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         if let (Some(json), Some(found)) = (json.as_object_mut(), &telegram) {
             json.insert("telegram".into(), serde_json::to_value(found)?);
+        }
+        if let (Some(json), Some(hosts)) = (json.as_object_mut(), &egress) {
+            json.insert("egress".into(), serde_json::to_value(hosts)?);
         }
         out::line(&serde_json::to_string_pretty(&json)?);
     } else {
@@ -34,6 +39,11 @@ pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> 
                 out::line(&format!("         to mend it: {mend}"));
             }
         }
+        match egress.as_deref() {
+            Some([]) => out::line("egress: nothing; tasks have no network"),
+            Some(hosts) => out::line(&format!("egress: {}", hosts.join(", "))),
+            None => out::line("egress: `[egress]` cannot be read; see `gatepost config check`"),
+        }
         if let Some(found) = &telegram {
             out::line(&format!("telegram: {}", found.says));
             for note in &found.notes {
@@ -42,4 +52,10 @@ pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> 
         }
     }
     Ok(if report.can_run() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What tasks may reach; none when the configuration cannot be read.
+fn egress(place: &Place) -> Option<Vec<String>> {
+    let loaded = config::load(&place.overrides()).ok()?;
+    Some(config::hosts(&loaded.file.egress).ok()?.words())
 }

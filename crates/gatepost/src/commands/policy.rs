@@ -71,6 +71,8 @@ pub(crate) fn context(
     let data = loaded.data(&place.overrides()).ok();
     let own = data.into_iter().chain(loaded.origin.clone()).chain(loaded.rules());
     context.gate_paths = own.map(|path| text_of(&path)).collect();
+    // What cannot be read allows nothing here; `config check` says what is wrong with it.
+    context.hosts = crate::config::hosts(&loaded.file.egress).unwrap_or_default().words();
     context
 }
 

@@ -184,6 +184,7 @@ impl Row {
         let root = workspace.or(cwd).unwrap_or(WORKSPACE);
         let mut context = Context::new(root, &base.home, cwd.unwrap_or(root));
         context.gate_paths.clone_from(&base.gate_paths);
+        context.hosts.clone_from(&base.hosts);
         context
     }
 }

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
 use anyhow::Result;
 use gatepost_domain::changes::DeliveryResult;
+use gatepost_domain::egress::EgressEvent;
 use gatepost_sandbox::Exec;
 use gatepost_sandbox::ExitStatus;
 use gatepost_sandbox::Profile;
@@ -16,12 +18,16 @@ use gatepost_sandbox::Sandbox;
 use gatepost_sandbox::SandboxError;
 use gatepost_sandbox::Stdin;
 use gatepost_sandbox::deliver;
+use gatepost_sandbox::egress;
+use gatepost_sandbox::egress::EgressLimits;
+use gatepost_sandbox::egress::SystemResolver;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::cli::Place;
 use crate::cli::SandboxArgs;
@@ -60,7 +66,19 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
     let mut hangup = listen(SignalKind::hangup())?;
     let mut profile = Profile::new(&project, storage.path().join("workspace"));
     profile.read_only = settings.read_only;
-    let sandbox = Sandbox::start(profile).await?;
+    egress::prepare(&settings.egress, &mut profile);
+    let mut sandbox = Sandbox::start(profile).await?;
+    let (network, seen) = egress::Serving::start(
+        &settings.egress,
+        &mut sandbox,
+        Arc::new(SystemResolver),
+        EgressLimits::default(),
+    )
+    .unzip();
+    let mut telling = JoinSet::new();
+    if let Some(seen) = seen {
+        telling.spawn(tell(seen));
+    }
     let exec = Exec {
         argv: args.command.iter().map(OsString::from).collect(),
         cwd: project.clone(),
@@ -76,6 +94,10 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
     };
     let form = sandbox.workspace().clone();
     sandbox.stop().await;
+    if let Some(network) = network {
+        network.end().await;
+    }
+    while telling.join_next().await.is_some() {}
     let code = match ended {
         Ok(ExitStatus::Code(code)) => u8::try_from(code).unwrap_or(1),
         // As shells tell of signals.
@@ -112,6 +134,20 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
         tracing::warn!(%error, "the copy stays behind");
     }
     Ok(ExitCode::from(code))
+}
+
+/// Says what was refused, so that a program's own vague words are not all there is.
+async fn tell(mut seen: mpsc::Receiver<EgressEvent>) {
+    while let Some(event) = seen.recv().await {
+        match event {
+            EgressEvent::Refused { .. } | EgressEvent::Failed { .. } => {
+                if let Some((text, _)) = gatepost_chat::card::network_words(&event) {
+                    out::note(&format!("network: {text}\n"));
+                }
+            }
+            EgressEvent::Connected { .. } | EgressEvent::Total { .. } => {}
+        }
+    }
 }
 
 /// Runs the program with this process's own input and output.

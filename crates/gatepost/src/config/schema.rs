@@ -46,8 +46,10 @@ pub(crate) struct File {
     /// How much work is taken at once.
     pub(crate) hub: Hub,
     /// What commands see of this machine. The workspace and a read-only system are always there;
-    /// the network and your home never are.
+    /// your home never is.
     pub(crate) sandbox: Sandbox,
+    /// The hosts that commands may reach. Without any of them the sandbox has no network at all.
+    pub(crate) egress: Egress,
     /// Your own rules, on top of the built-in ones.
     pub(crate) policy: Policy,
     /// Language models, by a name of your choice. Their keys stay on this side of the sandbox.
@@ -130,6 +132,24 @@ pub(crate) struct Sandbox {
     /// in them can be read by every task.
     #[schemars(example = example_read_only())]
     pub(crate) read_only: Vec<PathBuf>,
+}
+
+/// What commands may reach over the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Egress {
+    /// Named sets of hosts. `registries` are the package registries of cargo, npm, pip, Go and
+    /// Maven. Whatever can be reached can also be told what a task knows.
+    #[schemars(example = example_presets())]
+    pub(crate) presets: Vec<String>,
+    /// Further hosts, at ports 80 and 443 unless one is given: `docs.rs`, `*.example.com` for
+    /// everything below a name, `example.com:8443`.
+    #[schemars(example = example_hosts())]
+    pub(crate) allow: Vec<String>,
+    /// Private addresses with their port. Everything that does not lie on the public internet,
+    /// this machine included, is refused otherwise, whatever name leads there.
+    #[schemars(example = example_private())]
+    pub(crate) allow_private: Vec<String>,
 }
 
 /// Your own rules.
@@ -273,6 +293,7 @@ impl Default for File {
             approvals: Approvals::default(),
             hub: Hub::default(),
             sandbox: Sandbox::default(),
+            egress: Egress::default(),
             policy: Policy::default(),
             models: BTreeMap::new(),
             telegram: Telegram::default(),
@@ -403,6 +424,18 @@ fn example_people() -> Vec<u64> {
 
 fn example_groups() -> Vec<i64> {
     vec![-1_001_234_567_890]
+}
+
+fn example_presets() -> Vec<&'static str> {
+    vec!["registries"]
+}
+
+fn example_hosts() -> Vec<&'static str> {
+    vec!["docs.rs"]
+}
+
+fn example_private() -> Vec<&'static str> {
+    vec!["127.0.0.1:9000"]
 }
 
 fn example_read_only() -> Vec<&'static str> {

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use toml::de::DeValue;
 
 /// Sections of later versions that people may already have in their file.
-const LATER: [&str; 2] = ["discord", "egress"];
+const LATER: [&str; 1] = ["discord"];
 
 /// A key that no setting has.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -156,6 +156,7 @@ fn report(work: &Work) -> Report {
                 tier: "full".into(),
                 workspace: "overlay".into(),
                 notes: vec![],
+                hosts: vec![],
             },
         },
         // The number of the action is put in by whoever knows it.

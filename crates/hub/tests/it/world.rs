@@ -256,8 +256,12 @@ impl Run {
     }
 
     pub(crate) async fn ready(&self) {
-        let sandbox =
-            SandboxReport { tier: "full".into(), workspace: "overlay".into(), notes: vec![] };
+        let sandbox = SandboxReport {
+            tier: "full".into(),
+            workspace: "overlay".into(),
+            notes: vec![],
+            hosts: vec![],
+        };
         self.report(Report::Ready { sandbox }).await.unwrap();
     }
 

@@ -8,6 +8,7 @@ use gatepost_domain::Record;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
+use gatepost_domain::egress::EgressEvent;
 
 /// What others wrote is cut here; the JSON form has all of it.
 const SHOWN: usize = 300;
@@ -56,6 +57,9 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
         Event::AgentReported { run, event } => {
             write!(out, "run {run}: ")?;
             reported(out, event)
+        }
+        Event::Egress { run, event } => {
+            write!(out, "run {run}, network: {}", plain(&network(event)))
         }
         Event::MessageReceived { text, by, origin: _, quoted, attachments } => {
             write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))?;
@@ -159,6 +163,22 @@ fn delivered(out: &mut String, result: &DeliveryResult) -> std::fmt::Result {
 }
 
 /// One line of text that cannot repaint a terminal or turn its words round.
+fn network(event: &EgressEvent) -> String {
+    match event {
+        EgressEvent::Connected { host, port } => format!("connected to `{host}` port {port}"),
+        EgressEvent::Refused { host, port, reason } => {
+            format!("refused `{host}` port {port}: {reason}")
+        }
+        EgressEvent::Failed { host, port, reason } => {
+            format!("`{host}` port {port} not reached: {reason}")
+        }
+        EgressEvent::Total { connections, refused, sent_bytes, received_bytes } => format!(
+            "{connections} connections, {refused} refused, {sent_bytes} bytes sent, \
+             {received_bytes} received"
+        ),
+    }
+}
+
 fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();

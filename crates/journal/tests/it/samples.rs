@@ -89,6 +89,7 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         // Added after version 1, so the kept journal has none.
         Event::ModelUsed { .. } => return event.kind() == "model-used",
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
+        Event::Egress { .. } => return event.kind() == "egress",
     };
     KINDS[listed] == event.kind()
 }
@@ -203,6 +204,7 @@ fn ready(run: u32) -> Event {
         tier: "reduced".into(),
         workspace: "overlay".into(),
         notes: vec!["no landlock in this kernel".into()],
+        hosts: vec![],
     };
     Event::RunReady { run: RunNumber(run), sandbox }
 }

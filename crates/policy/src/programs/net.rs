@@ -2,6 +2,7 @@
 
 use crate::effects::host;
 use crate::effects::is_local;
+use crate::effects::is_reachable;
 use crate::facts::Access;
 use crate::facts::Kind;
 use crate::programs::flag_values;
@@ -121,7 +122,9 @@ fn transfer(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
             .chain(&flag_values(args, "--request"))
             .any(|m| !["GET", "HEAD", "OPTIONS"].contains(&m.as_str()));
     let all_local = !addresses.is_empty()
-        && addresses.iter().all(|a| is_local(&host(a)) && !a.starts_with("file:"));
+        && addresses.iter().all(|a| {
+            is_local(&host(a)) && !a.starts_with("file:") && !is_reachable(a, &walker.context.hosts)
+        });
     for address in &addresses {
         if let Some(path) = address.strip_prefix("file://") {
             walker.touch(path, Access::Read, span);

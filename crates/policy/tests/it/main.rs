@@ -10,6 +10,7 @@
 mod bypasses;
 mod corpus;
 mod everyday;
+mod hosts;
 mod properties;
 mod redteam;
 mod steps;

@@ -58,14 +58,25 @@ impl Link {
     }
 
     pub(super) async fn next(&self) -> Result<Option<Event>, Errno> {
+        Ok(self.next_frame(false).await?.map(|(event, _)| event))
+    }
+
+    /// The same with the descriptors that came along; only the set-up takes any.
+    pub(super) async fn next_frame(
+        &self,
+        want_fds: bool,
+    ) -> Result<Option<(Event, Vec<OwnedFd>)>, Errno> {
         loop {
             let mut ready = self.socket.readable().await.map_err(|_| Errno::IO)?;
             let got = ready.try_io(|socket| {
-                control::receive(socket.get_ref().as_fd(), MAX_EVENT, false)
+                control::receive(socket.get_ref().as_fd(), MAX_EVENT, want_fds)
                     .map_err(std::io::Error::from)
             });
             match got {
-                Ok(Ok(Some(mut frame))) => return frame.decode().map(Some),
+                Ok(Ok(Some(mut frame))) => {
+                    let event = frame.decode()?;
+                    return Ok(Some((event, frame.fds)));
+                }
                 Ok(Ok(None)) => return Ok(None),
                 Ok(Err(error)) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
                 Err(_would_block) => {}
@@ -118,7 +129,10 @@ impl Link {
             }
             Event::Exited { id, code } => waiting.end(id, ExitStatus::Code(code)),
             Event::Signalled { id, signal } => waiting.end(id, ExitStatus::Signal(signal)),
-            Event::Launched { .. } | Event::Refused { .. } | Event::Ready { .. } => false,
+            Event::Launched { .. }
+            | Event::Refused { .. }
+            | Event::Ready { .. }
+            | Event::Listening => false,
         }
     }
 }

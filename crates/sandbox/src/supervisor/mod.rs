@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -71,6 +72,7 @@ pub struct Sandbox {
     form: WorkspaceForm,
     notices: Vec<Notice>,
     env: BTreeMap<String, String>,
+    listeners: Vec<(u16, TcpListener)>,
 }
 
 impl Sandbox {
@@ -128,8 +130,9 @@ impl Sandbox {
         plan: &Plan,
         storage: &Storage,
         notices: Vec<Notice>,
-        (link, launcher, landlock): Started,
+        started: Started,
     ) -> Self {
+        let Started { link, launcher, landlock, listeners } = started;
         let lower = profile.project.clone();
         let form = match plan.workspace {
             PlannedWorkspace::Overlay { .. } => {
@@ -159,6 +162,7 @@ impl Sandbox {
             form,
             notices,
             env: base_env(&profile.env),
+            listeners,
         }
     }
 
@@ -180,6 +184,14 @@ impl Sandbox {
         &self.env
     }
 
+    /// The listening socket of one of [`Profile::ports`], which can be taken once. What connects to
+    /// `127.0.0.1:PORT` inside is accepted here. It ends with the sandbox: nothing is left inside
+    /// then that could connect.
+    pub fn take_listener(&mut self, port: u16) -> Option<TcpListener> {
+        let at = self.listeners.iter().position(|(of, _)| *of == port)?;
+        Some(self.listeners.swap_remove(at).1)
+    }
+
     /// How much of the design is in place. Without a control group it is never `Full`.
     #[must_use]
     pub fn tier(&self) -> Tier {
@@ -199,6 +211,8 @@ impl Sandbox {
             tier: self.tier().as_str().to_owned(),
             workspace: self.form.word().to_owned(),
             notes,
+            // Whoever serves the ports knows what they lead to.
+            hosts: Vec::new(),
         }
     }
 

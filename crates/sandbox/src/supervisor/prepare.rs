@@ -1,7 +1,7 @@
 //! What is decided before anything is launched: whether this may be a project, who the task is,
 //! and which form its workspace can have.
 
-use crate::control::{Ids, Plan, PlannedWorkspace, Rlimits};
+use crate::control::{Ids, MAX_PORTS, Plan, PlannedWorkspace, Rlimits};
 use crate::error::SandboxError;
 use crate::profile::{Home, Profile};
 use crate::workspace::{self, Notice, Owners, Storage};
@@ -27,6 +27,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(profile: &Profile) -> Result<Self, SandboxError> {
+        if profile.ports.len() > MAX_PORTS {
+            return Err(SandboxError::Ports { most: MAX_PORTS });
+        }
         let project = &profile.project;
         let meta = check(project)?;
         let root = rustix::process::geteuid().is_root();
@@ -89,6 +92,7 @@ impl Prepared {
                 file_size: limits.file_size_bytes,
                 data: limits.memory_bytes,
             },
+            ports: profile.ports.clone(),
         };
         Ok(Self { plan, storage, notices, copy })
     }

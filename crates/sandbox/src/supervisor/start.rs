@@ -7,18 +7,29 @@ use crate::supervisor::link::Link;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 /// How long set-up may take before it counts as failed.
 const SETUP: Duration = Duration::from_secs(20);
-/// What was started: the wire, the launcher, and the version of Landlock init speaks.
-pub(super) type Started = (Arc<Link>, Child, u32);
+/// What was started.
+pub(super) struct Started {
+    /// The wire to init.
+    pub(super) link: Arc<Link>,
+    /// The process that waits for init's end.
+    pub(super) launcher: Child,
+    /// The version of Landlock init speaks.
+    pub(super) landlock: u32,
+    /// The listening sockets of the plan's ports.
+    pub(super) listeners: Vec<(u16, TcpListener)>,
+}
 
 /// Starts the launcher, waits until init is ready, and checks it from outside.
 pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, SandboxError> {
@@ -46,7 +57,7 @@ pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, Sandb
         }
     }
     match tokio::time::timeout(SETUP, ready(plan, socket)).await {
-        Ok(Ok((link, landlock))) => Ok((link, launcher, landlock)),
+        Ok(Ok((link, landlock, listeners))) => Ok(Started { link, launcher, landlock, listeners }),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(SandboxError::NotTight("set-up did not end in time".to_owned())),
     }
@@ -56,15 +67,20 @@ fn no_word() -> SandboxError {
     SandboxError::NotTight("the launcher ended without a word".to_owned())
 }
 
-async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32), SandboxError> {
+type Ready = (Arc<Link>, u32, Vec<(u16, TcpListener)>);
+
+async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<Ready, SandboxError> {
     // The null stands in until init's pid is known.
     let null: OwnedFd = std::fs::File::open("/dev/null")?.into();
     let mut link = Link { socket, init: null, waiting: Mutex::default() };
     // The launcher and init speak over the same socket, and on a busy machine init may be first.
-    let (mut pid, mut landlock) = (None, None);
+    let (mut pid, mut landlock, mut listeners) = (None, None, None);
+    if plan.ports.is_empty() {
+        listeners = Some(Vec::new());
+    }
     let mut reset = false;
     loop {
-        let next = match link.next().await {
+        let next = match link.next_frame(listeners.is_none()).await {
             // A launcher that refuses leaves the second copy unread, and the kernel tells of that
             // once before it hands over the refusal.
             Err(Errno::PIPE | Errno::CONNRESET) if !reset => {
@@ -74,7 +90,11 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32)
             Err(Errno::PIPE | Errno::CONNRESET) => None,
             other => other?,
         };
+        let (next, fds) = next.map_or((None, Vec::new()), |(event, fds)| (Some(event), fds));
         match next {
+            Some(Event::Listening) if listeners.is_none() => {
+                listeners = Some(take_listeners(&plan.ports, fds)?);
+            }
             Some(Event::Launched { pid: told }) if pid.is_none() => {
                 let found = Pid::from_raw(told).ok_or(SandboxError::Gone)?;
                 link.init = pidfd_open(found, PidfdFlags::empty())?;
@@ -89,14 +109,36 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<(Arc<Link>, u32)
             Some(_) => return Err(SandboxError::NotTight("init spoke out of turn".to_owned())),
             None => return Err(no_word()),
         }
-        if let (Some(pid), Some(landlock)) = (pid, landlock) {
+        if let (Some(pid), Some(landlock), true) = (pid, landlock, listeners.is_some()) {
             if let Err(why) = check_init(pid, plan.ids) {
                 link.kill_all();
                 return Err(SandboxError::NotTight(why));
             }
-            return Ok((Arc::new(link), landlock));
+            return Ok((Arc::new(link), landlock, listeners.unwrap_or_default()));
         }
     }
+}
+
+/// Takes the listening sockets, once each is seen to be what was asked for.
+fn take_listeners(
+    ports: &[u16],
+    fds: Vec<OwnedFd>,
+) -> Result<Vec<(u16, TcpListener)>, SandboxError> {
+    if fds.len() != ports.len() {
+        return Err(SandboxError::NotTight("the ports handed out are not those asked for".into()));
+    }
+    let mut listeners = Vec::new();
+    for (port, fd) in ports.iter().zip(fds) {
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+        let accepts = rustix::net::sockopt::socket_acceptconn(&fd)?;
+        let listener = std::net::TcpListener::from(fd);
+        if !accepts || listener.local_addr()? != wanted {
+            return Err(SandboxError::NotTight(format!("port {port} is not what was asked for")));
+        }
+        listener.set_nonblocking(true)?;
+        listeners.push((*port, TcpListener::from_std(listener)?));
+    }
+    Ok(listeners)
 }
 
 /// Looks at init from outside before its word is believed.

@@ -6,6 +6,7 @@
 
 mod deliver;
 mod doctor;
+mod egress;
 mod files;
 mod kernel;
 mod network;

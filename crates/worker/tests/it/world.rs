@@ -99,6 +99,7 @@ impl World {
         });
         let stop = CancellationToken::new();
         let config = WorkerConfig {
+            egress: gatepost_sandbox::egress::AllowList::default(),
             runs: runs.clone(),
             files: gatepost_worker::Files::open(&root.join("files")).unwrap(),
             gate_paths: Vec::new(),
