@@ -18,4 +18,5 @@ mod telegram_cards;
 mod telegram_failures;
 mod telegram_files;
 mod telegram_soak;
+mod telegram_topics;
 mod terminal;

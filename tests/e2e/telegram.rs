@@ -299,7 +299,7 @@ async fn commands_look_stop_and_choose() {
             "photo": [{"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}],
         }),
     );
-    world.chat.message("refusal", |m| m.text.contains("cannot take photos")).await;
+    world.chat.message("refusal", |m| m.text.contains("could not fetch `photo.jpg`")).await;
     world.check(&gatepost);
 }
 

@@ -230,3 +230,40 @@ async fn strangers_and_forwarded_files_are_not_fetched() {
     assert_eq!(gatepost.api().get("/api/tasks").await.as_array().unwrap().len(), 0);
     world.check(&gatepost);
 }
+
+#[tokio::test]
+async fn what_a_task_leaves_in_its_outbox_is_sent_after_its_result_scrubbed_and_once() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    let task = format!(
+        "$ mkdir .gatepost-outbox && cd .gatepost-outbox\n$ printf 'token={secret}' > a.txt\n\
+         $ printf '\\377\\000bytes' > '../.gatepost-outbox/b bin'\n$ ln -s a.txt link\n\
+         $ touch empty\n$ head -c 21000000 /dev/zero > big\n$ echo x > ../changed.txt"
+    );
+    let _asked = world.chat.say(ANN, &task);
+    let result = world.result("succeeded").await;
+    for words in ["3 files not sent", "link (not sent: only plain files", "big (not sent: it is l"]
+    {
+        assert!(result.text.contains(words), "{words} in {}", result.text);
+    }
+    let sent = |name: &'static str| {
+        move |message: &Message| message.file.as_ref().is_some_and(|file| file.name == name)
+    };
+    let text = world.chat.message("a.txt", sent("a.txt")).await;
+    assert!(text.id > result.id && text.text.contains("1 secret in it is masked"), "{text:?}");
+    let bytes = text.file.unwrap().bytes;
+    assert!(bytes.starts_with(b"token=") && !String::from_utf8_lossy(&bytes).contains(secret));
+    let binary = world.chat.message("b_bin", sent("b_bin")).await;
+    assert_eq!(binary.file.unwrap().bytes, b"\xff\x00bytes");
+    let toast = world.chat.press(ANN, &result, "Apply").await;
+    assert!(toast.text.starts_with("applied"), "{toast:?}");
+    assert!(!world.project.path().join(".gatepost-outbox").exists());
+    assert_eq!(world.project.text("changed.txt").as_deref(), Some("x\n"));
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    let _next = world.chat.say(ANN, "/tasks");
+    let _list = world.chat.message("list", |message| message.id > binary.id).await;
+    assert_eq!(world.chat.calls("sendDocument"), 2, "each is sent once");
+    world.check(&gatepost);
+}

@@ -56,6 +56,13 @@ pub fn masked(text: &str) -> String {
     secrets::mask(text).0
 }
 
+/// A text with its secrets masked, and how many there were; for files, which stay as they are
+/// otherwise.
+#[must_use]
+pub fn scrubbed(text: &str) -> (String, usize) {
+    secrets::mask(text)
+}
+
 /// Text with everything hidden made visible; line breaks and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> String {

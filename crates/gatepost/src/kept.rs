@@ -71,7 +71,17 @@ fn waiting(notes: &[ChatNote]) -> BTreeSet<String> {
             _ => None,
         })
         .collect();
+    let settled: BTreeSet<_> = notes
+        .iter()
+        .filter_map(|note| match note {
+            ChatNote::HeldSettled { chat, message, .. } => Some((chat, message)),
+            _ => None,
+        })
+        .collect();
     let contents = notes.iter().filter_map(|note| match note {
+        ChatNote::Held { chat, message, content, .. } if !settled.contains(&(chat, message)) => {
+            Some(content)
+        }
         ChatNote::AlbumPart { chat, album, content, .. } if !taken.contains(&(chat, album)) => {
             Some(content)
         }

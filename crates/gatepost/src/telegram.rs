@@ -56,6 +56,7 @@ pub(crate) fn settings(
         admins: file.admins.clone(),
         groups: file.groups.clone(),
         max_file: u64::from(file.max_file_mb) << 20,
+        topics: file.topics,
         asking: file.approvals,
         quiet: quiet(file)?,
         code: None,

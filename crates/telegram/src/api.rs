@@ -43,6 +43,7 @@ use crate::token::Token;
 mod call;
 mod files;
 mod look;
+mod topics;
 
 /// No call takes longer. Above the longest poll, so that an idle one ends by itself.
 const CALL: Duration = Duration::from_secs(45);
@@ -308,9 +309,18 @@ impl Api {
         }
     }
 
-    /// Sends a text file.
-    pub(crate) async fn file(&self, to: To, name: &str, text: String, about: &str) -> Done<i32> {
-        let content = self.token.cover(text).into_bytes();
+    /// Sends a file.
+    pub(crate) async fn file(
+        &self,
+        to: To,
+        name: String,
+        bytes: Vec<u8>,
+        about: &str,
+    ) -> Done<i32> {
+        let content = match String::from_utf8(bytes) {
+            Ok(text) => self.token.cover(text).into_bytes(),
+            Err(binary) => binary.into_bytes(),
+        };
         if content.len() > LARGEST_FILE {
             // Known before it is sent, and said in words that help.
             let megabytes = content.len() / (1024 * 1024);
@@ -323,7 +333,7 @@ impl Api {
             .text("caption", about.to_owned())
             .text("disable_notification", to.silent.to_string())
             .text("disable_content_type_detection", "true")
-            .part("document", Part::bytes(content).file_name(name.to_owned()));
+            .part("document", Part::bytes(content).file_name(name));
         if let Some(thread) = to.thread {
             form = form.text("message_thread_id", thread.to_string());
         }

@@ -43,6 +43,8 @@ use crate::api::Api;
 use crate::api::Done;
 use crate::desk::files::Albums;
 use crate::desk::files::Fetched;
+use crate::desk::topics::Change;
+use crate::desk::topics::Topics;
 use crate::entities::LIMIT;
 use crate::inbound::Inbound;
 use crate::inbound::Place;
@@ -61,6 +63,7 @@ mod recall;
 mod said;
 mod tap;
 mod tell;
+mod topics;
 
 use late::Late;
 use notice::Notice;
@@ -93,6 +96,12 @@ enum Op {
     Question(TaskId, ApprovalId),
     /// What a finished task came to.
     Result(TaskId),
+    /// A file that a finished task left for the chat, by its number.
+    Outbox(TaskId, usize),
+    /// A task's topic is to be opened.
+    Topic(TaskId),
+    /// A task's topic is to look as the task stands.
+    TopicState(TaskId),
     /// A message of a task may not have arrived; a button brings it.
     Nudge(TaskId, String),
     /// A message with buttons that belongs to no task.
@@ -164,6 +173,8 @@ struct Told {
     /// The parcel, for when it must be tried again in another form.
     op: Op,
     edited: bool,
+    /// What was done to a topic, if that was it.
+    change: Option<Change>,
     done: Done<Option<i32>>,
 }
 
@@ -201,6 +212,9 @@ pub(crate) struct Desk {
     said: u64,
     told: mpsc::Sender<Told>,
     albums: Albums,
+    topics: Topics,
+    /// Tasks whose files follow their result.
+    leaving: BTreeSet<TaskId>,
     /// The largest file that is fetched, in bytes.
     max_file: u64,
     fetched: mpsc::Sender<Fetched>,
@@ -222,6 +236,9 @@ pub(crate) struct Parts {
     pub(crate) hours: Hours,
     pub(crate) max_file: u64,
     pub(crate) hold_after: Duration,
+    /// Whether tasks get topics, and whether private chats have them.
+    pub(crate) topics: bool,
+    pub(crate) private_topics: bool,
     pub(crate) sources: Sources,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -244,6 +261,8 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         hours,
         max_file,
         hold_after,
+        topics,
+        private_topics,
         sources,
         tracker,
         stop,
@@ -274,6 +293,8 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         said: 0,
         told,
         albums: Albums::default(),
+        topics: Topics::new(topics, private_topics),
+        leaving: BTreeSet::new(),
         max_file,
         fetched,
         tracker,
@@ -374,16 +395,27 @@ impl Desk {
             self.adopt(task, spec);
         }
         self.push(task, "card", Urgency::Progress, Op::Card(task.clone()));
+        self.hear_for_topic(task, &record.event);
         match &record.event {
             Event::ApprovalRequested { approval, .. } => self.ask(task, &approval.id),
             Event::ApprovalDecided { approval, .. } => {
                 self.ask(task, approval);
                 self.relist(approval);
             }
-            Event::TaskFinished { .. }
-            | Event::DeliveryRequested { .. }
-            | Event::DeliveryFinished { .. } => {
+            Event::TaskFinished { .. } => {
                 self.push(task, "result", Urgency::Loud, Op::Result(task.clone()));
+                if self.leaving.remove(task) {
+                    self.push(task, &outbox_key(0), Urgency::Loud, Op::Outbox(task.clone(), 0));
+                }
+            }
+            Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. } => {
+                self.push(task, "result", Urgency::Loud, Op::Result(task.clone()));
+            }
+            Event::ChangesCollected { outbox, .. }
+                if outbox.iter().any(|file| file.refusal.is_none()) =>
+            {
+                // They follow the result, which comes next.
+                self.leaving.insert(task.clone());
             }
             Event::HubStarted { .. }
             | Event::TaskReceived { .. }
@@ -501,6 +533,10 @@ impl Desk {
         let now = (self.sources.now)();
         Reader { now, offset: (self.sources.offset)(now) }
     }
+}
+
+fn outbox_key(number: usize) -> String {
+    format!("outbox:{number}")
 }
 
 fn question_key(approval: &ApprovalId) -> String {

@@ -113,6 +113,8 @@ pub fn start(
     tracker.spawn(async move {
         let Some(me) = introduce(&api, &teller, hook.is_none(), &stop).await else { return };
         who.send_replace(Some(me.clone()));
+        // Where that cannot be asked, tasks live in chains of replies.
+        let private_topics = settings.topics && api.has_private_topics().await.unwrap_or(false);
         let (desk, inbox) = mpsc::channel(INBOX);
         let (last, stopped) = (settings.last, stop.clone());
         match hook {
@@ -146,6 +148,8 @@ pub fn start(
             hours,
             max_file: settings.max_file.min(MAY_FETCH),
             hold_after: settings.hold_after,
+            topics: settings.topics,
+            private_topics,
             sources,
             tracker: on.clone(),
             stop,

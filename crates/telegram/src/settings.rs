@@ -31,6 +31,8 @@ pub struct Settings {
     pub groups: Vec<i64>,
     /// The largest file that is taken, in bytes; never more than Telegram lets a bot fetch.
     pub max_file: u64,
+    /// Whether each task gets a topic where the chat has topics.
+    pub topics: bool,
     /// Where questions of groups are asked.
     pub asking: Asking,
     /// Whose private chat does not ring when, until they say otherwise.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Press;
 use super::Tone;
 use super::outcome_tone;
+use super::weight;
 use crate::time::span;
 use crate::visible::prose;
 use crate::visible::shown;
@@ -232,6 +233,10 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.approved.is_empty() {
         short.push(format!("{} approved by people", summary.approved.len()));
     }
+    let unsent = summary.outbox.iter().filter(|file| file.refusal.is_some()).count();
+    if unsent > 0 {
+        short.push(format!("{} not sent", count(len(unsent), "file", "files")));
+    }
     if let Some(used) = summary.used.filter(|used| *used != Used::default()) {
         short.push(format!(
             "{} tokens read and {} written, as the agent counts",
@@ -274,6 +279,10 @@ fn sections(summary: &Summary) -> Vec<Section> {
         );
         row(shown(&refused.subject).text, note, Tone::Bad)
     });
+    let left = summary.outbox.iter().map(|file| match file.refusal {
+        Some(why) => row(visible(&file.name), format!("not sent: {}", why.sentence()), Tone::Bad),
+        None => row(visible(&file.name), weight(file.size), Tone::Quiet),
+    });
     let approved = summary.approved.iter().map(|approved| Row {
         at: Some(approved.at),
         ..row(
@@ -300,6 +309,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
     });
     let all = [
         ("What changed", changed.collect::<Vec<_>>()),
+        ("Left for the chat", left.collect()),
         ("What ran", ran.collect()),
         ("What was refused", refused.collect()),
         ("Who approved what", approved.collect()),

@@ -195,6 +195,9 @@ pub(crate) struct Telegram {
     pub(crate) token_file: Option<PathBuf>,
     /// The largest file that is taken with a message, in MB; Telegram lets bots fetch 20 MB.
     pub(crate) max_file_mb: u32,
+    /// Whether each task gets a topic of its own where the chat has topics: forums in which the bot
+    /// may manage them, and private chats for which @BotFather turned them on.
+    pub(crate) topics: bool,
     /// The Bot API server, where it is not Telegram's own. Also `TELEGRAM_API_URL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"http://127.0.0.1:8081")]
@@ -311,6 +314,7 @@ impl Default for Telegram {
             approvals: Asking::default(),
             quiet: BTreeMap::new(),
             max_file_mb: 20,
+            topics: true,
             token_file: None,
             api_url: None,
             hold_after: Period(Duration::from_secs(3600)),

@@ -111,6 +111,9 @@ impl Desk {
             Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
             Op::Card(_)
             | Op::Result(_)
+            | Op::Outbox(..)
+            | Op::Topic(_)
+            | Op::TopicState(_)
             | Op::Nudge(..)
             | Op::Open { .. }
             | Op::Relist

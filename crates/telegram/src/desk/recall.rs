@@ -64,11 +64,17 @@ impl Desk {
             if first {
                 self.recall_task(&detail);
             }
+            if first {
+                self.recall_topic(&detail.task);
+            }
             keys::remember(&mut self.mint, &detail);
             let told = matches!(self.at_home(task.id(), "result"), Some(Copied::There { .. }));
             if !task.is_finished() || !told || finished <= FRESH {
                 self.refresh(task, &detail);
             }
+        }
+        if first {
+            self.recall_latest(&tasks);
         }
         Ok(())
     }
@@ -183,6 +189,9 @@ impl Desk {
         }
         if task.is_finished() {
             self.push(id, "result", Urgency::Loud, Op::Result(id.clone()));
+            if task.outbox().iter().any(|file| file.refusal.is_none()) {
+                self.push(id, &super::outbox_key(0), Urgency::Loud, Op::Outbox(id.clone(), 0));
+            }
         }
     }
 

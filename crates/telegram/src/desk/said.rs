@@ -76,6 +76,8 @@ impl Desk {
         let reply = said.reply.as_ref();
         let target =
             reply.and_then(|reply| self.messages.get(&(said.place.chat, reply.message)).cloned());
+        // In a task's own topic everything speaks to the task.
+        let target = target.or_else(|| self.topics.task(said.place).cloned().map(Target::Task));
         let projects = self.hub.projects();
         let intent = if self.is_only_files(&said) {
             // A file says something by itself.
@@ -260,6 +262,7 @@ impl Desk {
                 });
                 home.ahead = receipt.ahead;
                 self.messages.insert((said.place.chat, said.message), Target::Task(id.clone()));
+                self.want_topic(&id, said.place);
                 // Loud in order, silent in fact: a receipt should not wait for the pace of progress.
                 let op = super::Op::Card(id.clone());
                 self.push(&id, "card", gatepost_chat::outbox::Urgency::Loud, op);

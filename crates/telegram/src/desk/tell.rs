@@ -4,6 +4,7 @@
 use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
+use std::time::Duration;
 
 use gatepost_chat::card::ApprovalCard;
 use gatepost_chat::card::Entry;
@@ -29,6 +30,8 @@ use super::Told;
 use super::keys;
 use super::notice;
 use super::question_key;
+use super::topics;
+use super::topics::Change;
 use super::until_given_up;
 use crate::api::Done;
 use crate::api::To;
@@ -40,7 +43,10 @@ use crate::entities::LIMIT;
 pub(super) enum Call {
     Post { to: To, text: Rich, under: Under },
     Edit { chat: i64, message: i32, text: Rich, under: Under },
-    File { to: To, name: &'static str, text: String, about: String },
+    File { to: To, name: String, bytes: Vec<u8>, about: String },
+    OpenTopic { chat: i64, name: String },
+    RenameTopic { chat: i64, thread: i32, name: String },
+    CloseTopic { chat: i64, thread: i32, closed: bool },
 }
 
 /// A message as it should be now.
@@ -64,9 +70,19 @@ impl Desk {
         if let Call::Post { to, .. } | Call::File { to, .. } = &mut call {
             to.silent |= self.is_hushed(number, &op);
         }
+        // The message itself comes again when its topic is open.
+        let key = match self.reopening(&call) {
+            Some(opening) => {
+                call = opening;
+                None
+            }
+            None => key,
+        };
         let print = print_of(&call);
-        if let (Some((task, key)), Call::Post { to, .. } | Call::File { to, .. }) = (&key, &call) {
-            let note = ChatNote::Sending { key: key.clone(), chat: to.chat.to_string() };
+        if let (Some((task, key)), Call::Post { .. } | Call::File { .. } | Call::OpenTopic { .. }) =
+            (&key, &call)
+        {
+            let note = ChatNote::Sending { key: key.clone(), chat: chat.clone() };
             if let Err(error) = self.hub.note(Platform::Telegram, Some(task.clone()), note).await {
                 // Sent unrecorded, it could be sent again after a crash.
                 tracing::warn!(%error, "a message waits until it can be recorded");
@@ -90,28 +106,46 @@ impl Desk {
             return;
         }
         let (api, told) = (self.api.clone(), self.told.clone());
-        let edited = matches!(call, Call::Edit { .. });
+        // Doing it twice is doing it once.
+        let edited =
+            matches!(call, Call::Edit { .. } | Call::RenameTopic { .. } | Call::CloseTopic { .. });
+        let change = match &call {
+            Call::RenameTopic { thread, name, .. } => Some(Change::Named(*thread, name.clone())),
+            Call::CloseTopic { thread, closed, .. } => Some(Change::Closed(*thread, *closed)),
+            Call::Post { .. } | Call::Edit { .. } | Call::File { .. } | Call::OpenTopic { .. } => {
+                None
+            }
+        };
         self.tracker.spawn(until_given_up(self.stop.clone(), async move {
             let done: Done<Option<i32>> = match call {
                 Call::Post { to, text, under } => api.send(to, &text, &under).await.map(Some),
                 Call::Edit { chat, message, text, under } => {
                     api.edit(chat, message, &text, &under).await.map(|()| None)
                 }
-                Call::File { to, name, text, about } => {
-                    api.file(to, name, text, &about).await.map(Some)
+                Call::File { to, name, bytes, about } => {
+                    api.file(to, name, bytes, &about).await.map(Some)
+                }
+                Call::OpenTopic { chat, name } => api.open_topic(chat, &name).await.map(Some),
+                Call::RenameTopic { chat, thread, name } => {
+                    api.rename_topic(chat, thread, &name).await.map(|()| None)
+                }
+                Call::CloseTopic { chat, thread, closed } => {
+                    api.close_topic(chat, thread, closed).await.map(|()| None)
                 }
             };
             // Without a desk nobody waits for this; the note that it was being sent stays.
-            let _the_desk_is_gone = told.send(Told { chat, key, print, op, edited, done }).await;
+            let result = Told { chat, key, print, op, edited, change, done };
+            let _the_desk_is_gone = told.send(result).await;
         }));
     }
 
     /// Takes what came of sending.
     pub(super) async fn settle(&mut self, told: Told) {
-        let Told { chat, key, print, op, edited, done } = told;
+        let Told { chat, key, print, op, edited, change, done } = told;
         let now = self.now();
         let number = chat.parse::<i64>().unwrap_or_default();
         let fate = match &done {
+            Ok(None) if change.is_some() => self.topic_changed(number, change, &op),
             Ok(None) => {
                 if let Some((task, key)) = &key
                     && let Some(Copied::There { message, .. }) = self.shown(task, key, number)
@@ -131,6 +165,9 @@ impl Desk {
                     };
                     self.note(task, note).await;
                 }
+                if let Op::Topic(task) = &op {
+                    self.opened(task, number, *message).await;
+                }
                 if let Op::Open { .. } = &op {
                     self.listed(number, *message);
                 }
@@ -139,6 +176,12 @@ impl Desk {
                 }
                 self.arrived(&op, number);
                 Fate::Over
+            }
+            Err(Trouble::Refused(why)) if change.is_some() => {
+                self.topic_refused(number, change, &op, why).await
+            }
+            Err(Trouble::Refused(why)) if topics::is_gone(why) || topics::is_closed(why) => {
+                self.lost_topic(number, key.as_ref(), &op, why).await
             }
             Err(trouble) => {
                 if let Op::Notice(notice) = &op {
@@ -154,6 +197,81 @@ impl Desk {
             tracing::warn!(%error, "a group moved and that could not be recorded");
         }
         self.outbox.settle(&chat, fate, now);
+    }
+
+    /// A topic was changed. What had to wait for that comes again.
+    fn topic_changed(&mut self, chat: i64, change: Option<Change>, op: &Op) -> Fate {
+        let task = match op {
+            Op::TopicState(task) => Some(task),
+            _ => None,
+        };
+        let opened_for = matches!(change, Some(Change::Closed(_, false)));
+        if let Some(change) = change {
+            self.changed_topic(chat, change, task);
+        }
+        if opened_for { Fate::Pause(Duration::ZERO) } else { Fate::Over }
+    }
+
+    async fn topic_refused(
+        &mut self,
+        chat: i64,
+        change: Option<Change>,
+        op: &Op,
+        why: &str,
+    ) -> Fate {
+        tracing::warn!(%why, "telegram refused to change a topic");
+        match change {
+            // Nothing can be written there, so it is written elsewhere.
+            Some(Change::Closed(thread, false)) => {
+                self.topic_gone(chat, thread).await;
+                return Fate::Pause(Duration::ZERO);
+            }
+            Some(Change::Named(thread, _) | Change::Closed(thread, true))
+                if topics::is_gone(why) =>
+            {
+                self.topic_gone(chat, thread).await;
+            }
+            // It looks as it does; the next state is tried again.
+            Some(Change::Named(thread, name)) => {
+                self.changed_topic(chat, Change::Named(thread, name), None);
+            }
+            Some(Change::Closed(_, true)) | None => {}
+        }
+        tracing::debug!(?op, "a topic stays as it is");
+        Fate::Over
+    }
+
+    /// A message did not get into its topic. It comes again, where it can be read.
+    async fn lost_topic(
+        &mut self,
+        chat: i64,
+        key: Option<&(TaskId, String)>,
+        op: &Op,
+        why: &str,
+    ) -> Fate {
+        let thread = match (key, op) {
+            (_, Op::Say { thread, .. } | Op::File { thread, .. } | Op::Open { thread, .. }) => {
+                *thread
+            }
+            (Some((task, _)), _) => self.homes.get(task).and_then(|home| home.place.thread),
+            (None, Op::Nudge(task, _)) => self.homes.get(task).and_then(|home| home.place.thread),
+            (None, _) => None,
+        };
+        let Some(thread) = thread else {
+            tracing::warn!(%why, "telegram refused a message for its topic, and it had none");
+            return Fate::Over;
+        };
+        if topics::is_closed(why) {
+            self.found_closed(chat, thread).await;
+        } else {
+            self.topic_gone(chat, thread).await;
+        }
+        if let Some((task, key)) = key
+            && let Some(copies) = self.copies.get_mut(task)
+        {
+            copies.forget(key, chat);
+        }
+        Fate::Pause(Duration::ZERO)
     }
 
     async fn failed(
@@ -206,6 +324,9 @@ impl Desk {
                         self.gone(task, key, chat, op);
                     } else {
                         self.set_shown(task, key, chat, Copied::Refused);
+                        if let Op::Topic(_) = op {
+                            self.bar_topics(chat);
+                        }
                         let (key, why) = (key.clone(), why.clone());
                         let note = ChatNote::NotSent { key, chat: chat.to_string(), why };
                         self.note(task, note).await;
@@ -231,6 +352,9 @@ impl Desk {
                 self.push_to(chat, &format!("{task}/{key}"), Urgency::Loud, op.clone());
             }
             Op::Card(_)
+            | Op::Outbox(..)
+            | Op::Topic(_)
+            | Op::TopicState(_)
             | Op::Nudge(..)
             | Op::Notice(_)
             | Op::Prompt(..)
@@ -252,8 +376,17 @@ impl Desk {
             {
                 self.ask_in(chat, task, approval);
             }
+            // One after the other, and when all is said the topic is closed.
+            Op::Outbox(task, number) => {
+                let next = number + 1;
+                let op = Op::Outbox(task.clone(), next);
+                self.push(task, &super::outbox_key(next), Urgency::Loud, op);
+                self.retitle(task);
+            }
+            Op::Result(task) => self.retitle(task),
             Op::Question(..)
-            | Op::Result(_)
+            | Op::Topic(_)
+            | Op::TopicState(_)
             | Op::Nudge(..)
             | Op::Notice(_)
             | Op::Prompt(..)
@@ -264,7 +397,7 @@ impl Desk {
         }
     }
 
-    async fn note(&self, task: &TaskId, note: ChatNote) {
+    pub(super) async fn note(&self, task: &TaskId, note: ChatNote) {
         let noted = self.hub.note(Platform::Telegram, Some(task.clone()), note).await;
         if let Err(error) = noted {
             // After a crash the message counts as perhaps sent, which is true as well.
@@ -277,18 +410,22 @@ impl Desk {
         let chat: i64 = chat.parse().ok()?;
         match op {
             Op::Say { text, reply, thread, silent } => {
-                let to = To { chat, thread: *thread, reply: *reply, silent: *silent };
+                let thread = self.topics.living(chat, *thread);
+                let to = To { chat, thread, reply: *reply, silent: *silent };
                 let call = Call::Post { to, text: text.cut(LIMIT), under: Under::Nothing };
                 Some(Draft { key: None, call })
             }
             Op::File { name, text, about, reply, thread } => {
+                let thread = self.topics.living(chat, *thread);
                 // An answer to a command, so whoever asked is there.
-                let to = To { chat, thread: *thread, reply: *reply, silent: true };
-                let (text, about) = (text.clone(), about.clone());
-                Some(Draft { key: None, call: Call::File { to, name, text, about } })
+                let to = To { chat, thread, reply: *reply, silent: true };
+                let (bytes, about) = (text.clone().into_bytes(), about.clone());
+                let name = (*name).to_owned();
+                Some(Draft { key: None, call: Call::File { to, name, bytes, about } })
             }
             Op::Open { reply, thread, approver } => {
-                let to = To { chat, thread: *thread, reply: Some(*reply), silent: true };
+                let thread = self.topics.living(chat, *thread);
+                let to = To { chat, thread, reply: Some(*reply), silent: true };
                 let call = self.draft_open(to, *approver).await?;
                 Some(Draft { key: None, call })
             }
@@ -311,6 +448,15 @@ impl Desk {
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;
                 self.draft_question(&detail, approval, chat)
+            }
+            Op::Outbox(task, number) => self.draft_outbox(task, *number).await,
+            Op::Topic(task) => {
+                let call = self.draft_topic(task).await?;
+                Some(Draft { key: Some((task.clone(), topics::TOPIC.to_owned())), call })
+            }
+            Op::TopicState(task) => {
+                let call = self.draft_topic_state(task).await?;
+                Some(Draft { key: None, call })
             }
             Op::Nudge(task, key) => {
                 let detail = self.detail(task).await?;
@@ -389,7 +535,8 @@ impl Desk {
             None => {
                 let to = self.to(task, chat, true);
                 let about = "The whole action, for the question that follows.".to_owned();
-                let call = Call::File { to, name: "action.txt", text: file, about };
+                let (name, bytes) = ("action.txt".to_owned(), file.into_bytes());
+                let call = Call::File { to, name, bytes, about };
                 Some(Draft { key: Some((task.clone(), file_key)), call })
             }
             Some(Copied::There { .. }) => {
@@ -424,6 +571,39 @@ impl Desk {
         let under = keys::show(&mut self.mint, task, key);
         let to = self.to(task, chat, false);
         Some(Draft { key: None, call: Call::Post { to, text, under } })
+    }
+
+    /// The first file from this number on that is to be sent and was not; what it says is scrubbed.
+    async fn draft_outbox(&mut self, task: &TaskId, from: usize) -> Option<Draft> {
+        let detail = self.detail(task).await?;
+        let chat = self.home_chat(task)?;
+        let all = detail.task.outbox().iter().enumerate().skip(from);
+        let open = |number: usize| self.at_home(task, &super::outbox_key(number)).is_none();
+        let (number, file) =
+            all.into_iter().find(|(number, file)| file.refusal.is_none() && open(*number))?;
+        let to = self.to(task, chat, true);
+        let key = Some((task.clone(), super::outbox_key(number)));
+        let bytes = match self.hub.kept(file.sha256.clone()).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let words = format!("`{}` of task {task} is not sent: {error}.", file.name);
+                let text = Rich::new().plain(&words);
+                return Some(Draft { key, call: Call::Post { to, text, under: Under::Nothing } });
+            }
+        };
+        let (bytes, masked) = match String::from_utf8(bytes) {
+            Ok(text) => {
+                let (text, masked) = gatepost_chat::visible::scrubbed(&text);
+                (text.into_bytes(), masked)
+            }
+            Err(binary) => (binary.into_bytes(), 0),
+        };
+        let about = match masked {
+            0 => format!("From task {task}"),
+            1 => format!("From task {task}; 1 secret in it is masked here"),
+            n => format!("From task {task}; {n} secrets in it are masked here"),
+        };
+        Some(Draft { key, call: Call::File { to, name: file.name.clone(), bytes, about } })
     }
 
     /// A kept message: an edit where it is there, a new one where it never was.
@@ -469,7 +649,9 @@ fn print_of(call: &Call) -> u64 {
             text.text().hash(&mut hasher);
             format!("{under:?}").hash(&mut hasher);
         }
-        Call::File { text, .. } => text.hash(&mut hasher),
+        Call::File { bytes, .. } => bytes.hash(&mut hasher),
+        Call::OpenTopic { name, .. } | Call::RenameTopic { name, .. } => name.hash(&mut hasher),
+        Call::CloseTopic { closed, .. } => closed.hash(&mut hasher),
     }
     hasher.finish()
 }
