@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::json;
 
@@ -20,30 +23,57 @@ pub(crate) struct Membership {
     pub(crate) may_manage_topics: bool,
 }
 
+/// What is read of a chat.
+#[derive(Deserialize)]
+struct Chat {
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    is_forum: bool,
+    #[serde(default)]
+    permissions: Permissions,
+}
+
+/// What everybody may do in a chat.
+#[derive(Default, Deserialize)]
+struct Permissions {
+    can_send_messages: Option<bool>,
+}
+
+/// What is read of a member. Which fields there are depends on the status.
+#[derive(Deserialize)]
+struct Member {
+    status: String,
+    is_member: Option<bool>,
+    can_send_messages: Option<bool>,
+    can_manage_topics: Option<bool>,
+}
+
 impl Api {
     /// How the bot stands in a chat.
     pub(crate) async fn membership(&self, chat: i64, bot: i64) -> Done<Membership> {
-        let found = self.ask("getChat", &json!({ "chat_id": chat })).await?;
+        let found: Chat = self.ask("getChat", &json!({ "chat_id": chat })).await?;
         let about = json!({ "chat_id": chat, "user_id": bot });
-        let member = self.ask("getChatMember", &about).await?;
-        let status = member["status"].as_str().unwrap_or_default().to_owned();
-        let everybody = found["permissions"]["can_send_messages"].as_bool().unwrap_or(true);
-        let may_write = match status.as_str() {
+        let member: Member = self.ask("getChatMember", &about).await?;
+        let may_write = match member.status.as_str() {
             "creator" | "administrator" => true,
-            "member" => everybody,
+            "member" => found.permissions.can_send_messages.unwrap_or(true),
             "restricted" => {
-                member["is_member"].as_bool().unwrap_or(true)
-                    && member["can_send_messages"].as_bool().unwrap_or(false)
+                member.is_member.unwrap_or(true) && member.can_send_messages.unwrap_or(false)
             }
             _ => false,
         };
+        let may_manage_topics = match member.status.as_str() {
+            "creator" => true,
+            "administrator" => member.can_manage_topics.unwrap_or(false),
+            _ => false,
+        };
         Ok(Membership {
-            title: found["title"].as_str().unwrap_or_default().to_owned(),
-            forum: found["is_forum"].as_bool().unwrap_or(false),
-            may_manage_topics: status == "creator"
-                || status == "administrator" && member["can_manage_topics"] == true,
-            status,
+            title: found.title,
+            forum: found.is_forum,
+            status: member.status,
             may_write,
+            may_manage_topics,
         })
     }
 
@@ -52,14 +82,14 @@ impl Api {
     pub(crate) async fn is_polled(&self, hold: Duration) -> Done<bool> {
         // No offset, so nothing is confirmed, and no wanted kinds, so those of the bot stay.
         let about = json!({ "timeout": hold.as_secs(), "limit": 1 });
-        match self.ask("getUpdates", &about).await {
-            Ok(_) => Ok(false),
+        match self.ask::<IgnoredAny>("getUpdates", &about).await {
+            Ok(IgnoredAny) => Ok(false),
             Err(Trouble::Conflict) => Ok(true),
             Err(other) => Err(other),
         }
     }
 
-    async fn ask(&self, method: &str, about: &Value) -> Done<Value> {
+    async fn ask<T: DeserializeOwned>(&self, method: &str, about: &Value) -> Done<T> {
         let request = self
             .client
             .post(self.url(method))
