@@ -232,6 +232,19 @@ async fn strangers_and_forwarded_files_are_not_fetched() {
 }
 
 #[tokio::test]
+async fn a_voice_note_is_declined_politely_and_starts_nothing() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _sent = world.chat.attach(ANN, ANN, &Attachment::voice(b"sound"), "", json!({}));
+    let sorry = world.chat.message("answer", says("cannot listen to voice notes")).await;
+    assert!(sorry.text.contains("nothing was started"), "{}", sorry.text);
+    world.chat.all_taken().await;
+    assert_eq!(world.chat.calls("getFile"), 0);
+    assert_eq!(gatepost.api().get("/api/tasks").await.as_array().unwrap().len(), 0);
+    world.check(&gatepost);
+}
+
+#[tokio::test]
 async fn what_a_task_leaves_in_its_outbox_is_sent_after_its_result_scrubbed_and_once() {
     let world = World::new().await;
     let gatepost = world.setup.up();

@@ -150,6 +150,13 @@ impl Desk {
         if said.forwarded || said.odd || !for_us || !self.people.is(&who, Role::Requester) {
             return Ok(Look::Ready(said));
         }
+        if said.files.iter().any(|file| file.voice.is_some()) {
+            // Taken for a file it would start a task without a word of what should be done.
+            let sorry = "I cannot listen to voice notes, so nothing was started. Send the task as \
+                         text.";
+            self.say_once(&said, "voice", sorry);
+            return Ok(Look::Over);
+        }
         let answered = said.reply.as_ref().filter(|reply| {
             let known = self.messages.contains_key(&(chat, reply.message));
             !known && reply.author != Some(self.bot_id) && !said.text.trim().is_empty()

@@ -109,7 +109,7 @@ impl Desk {
     }
 
     /// Says something about a message, once for several that come together, as an album does.
-    fn say_once(&mut self, said: &Said, slot: &str, words: &str) {
+    pub(super) fn say_once(&mut self, said: &Said, slot: &str, words: &str) {
         let op = super::Op::Say {
             text: Rich::new().plain(words),
             reply: Some(said.message),
