@@ -24,7 +24,13 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("gatepost-agents", &["gatepost-domain", "gatepost-models"]),
     (
         "gatepost-worker",
-        &["gatepost-domain", "gatepost-gate", "gatepost-sandbox", "gatepost-agents"],
+        &[
+            "gatepost-domain",
+            "gatepost-gate",
+            "gatepost-sandbox",
+            "gatepost-agents",
+            "gatepost-models",
+        ],
     ),
     ("gatepost-journal", &["gatepost-domain"]),
     ("gatepost-hub", &["gatepost-domain", "gatepost-journal"]),

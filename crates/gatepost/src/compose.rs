@@ -87,6 +87,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let (journal, opened) = Journal::open(data.path())?;
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr().context("the console has no address")?;
+    let ledger = crate::models::ledger(settings.budget, journal.path())?;
     let (views, note) = Views::open(data.path(), &journal)?;
     let mut notes = Vec::new();
     if let Some(torn) = opened.torn {
@@ -137,6 +138,8 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
             egress: settings.egress.clone(),
+            models: settings.models.clone(),
+            ledger,
             policy,
             agents: Arc::new(agents),
         },

@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::Result;
 use gatepost_domain::Mode;
 use gatepost_models::Endpoint;
+use gatepost_models::budget::Budget;
+use gatepost_models::budget::Limit;
 use gatepost_sandbox::egress::AllowList;
 use toml::de::DeTable;
 
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Option<PathBuf>,
     /// Language models by name. Their keys are read when they are used.
     pub(crate) models: BTreeMap<String, Endpoint>,
+    /// What may be spent on them.
+    pub(crate) budget: Budget,
 }
 
 /// Finds and reads the file; without one, the defaults.
@@ -187,6 +191,7 @@ impl Loaded {
             read_only,
             egress: hosts(&file.egress)?,
             rules: self.rules(),
+            budget: budget(&file.budget)?,
             models,
         })
     }
@@ -348,6 +353,19 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn budget(written: &schema::Budget) -> Result<Budget, Failure> {
+    let limit = |key: &str, text: Option<&String>| match text {
+        None => Ok(Limit::default()),
+        Some(text) => text.parse().map_err(|error: gatepost_models::budget::LimitError| {
+            Failure::new(format!("`budget.{key}`: {error}")).hint("leave it out for no bound")
+        }),
+    };
+    Ok(Budget {
+        task: limit("task", written.task.as_ref())?,
+        day: limit("day", written.day.as_ref())?,
+    })
 }
 
 /// The most private addresses on this machine's own loopback; each is a listening socket in every

@@ -1,12 +1,20 @@
 //! The language models, as the configuration sets them up.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
+use gatepost_domain::Event;
+use gatepost_journal::JournalError;
 use gatepost_models::Api;
 use gatepost_models::Endpoint;
 use gatepost_models::KeySource;
 use gatepost_models::Price;
 use gatepost_models::base_url;
+use gatepost_models::budget::Budget;
+use gatepost_models::budget::Ledger;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::config;
 use crate::config::Loaded;
@@ -65,6 +73,27 @@ fn endpoint(loaded: &Loaded, name: &str, model: &Model) -> Result<Endpoint, Fail
         context: model.context,
         max_output: model.max_output,
     })
+}
+
+/// What was spent so far, out of the journal: by each task, and by all on this day.
+pub(crate) fn ledger(budget: Budget, journal: &Path) -> Result<Ledger, JournalError> {
+    let ledger = Ledger::new(budget, Arc::new(|| day(Timestamp::now())));
+    if budget == Budget::default() {
+        return Ok(ledger);
+    }
+    for record in gatepost_journal::read(journal)? {
+        let record = record?;
+        if let (Some(task), Event::ModelUsed { metered, .. }) = (&record.task, &record.event) {
+            ledger.remember(task, day(record.at), metered);
+        }
+    }
+    Ok(ledger)
+}
+
+/// The day of this machine's time zone, as a number of its own.
+fn day(at: Timestamp) -> i64 {
+    let date = TimeZone::system().to_datetime(at).date();
+    i64::from(date.year()) * 1_000 + i64::from(date.day_of_year())
 }
 
 fn price(prices: &Prices) -> Price {

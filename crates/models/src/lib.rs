@@ -4,9 +4,12 @@
 //! moment it is used and is a [`Secret`]. [`Client`] asks one model: [`Client::reply`] for a whole
 //! answer, [`Client::turn`] for one that is shown as it comes.
 
+pub mod budget;
 mod client;
 mod endpoint;
 mod error;
+pub mod meter;
+pub mod proxy;
 mod secret;
 mod sse;
 mod talk;

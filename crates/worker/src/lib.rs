@@ -11,6 +11,7 @@ mod exec;
 mod files;
 mod inbox;
 mod link;
+mod model;
 mod network;
 mod outbox;
 mod preview;

@@ -5,6 +5,7 @@ use std::path::Path;
 use gatepost_agents::Agent;
 use gatepost_agents::AgentError;
 use gatepost_agents::Hired;
+use gatepost_agents::ModelAccess;
 use gatepost_agents::Place;
 use gatepost_agents::program::Pipes;
 use gatepost_domain::outcome::Reason;
@@ -42,13 +43,14 @@ pub(crate) async fn begin(
     hired: Hired,
     sandbox: &Sandbox,
     kept: &Path,
+    model: Option<ModelAccess>,
 ) -> Result<Box<dyn Agent>, Stop> {
     let prepared = match hired {
         Hired::Here(agent) => return Ok(agent),
         Hired::Program(prepared) => prepared,
     };
     let home = sandbox.env().get("HOME").cloned().unwrap_or_default();
-    let place = Place { home, kept: kept.to_owned(), model: None };
+    let place = Place { home, kept: kept.to_owned(), model };
     let launch = prepared.launch(&place).map_err(unfit)?;
     let exec = Exec {
         argv: launch.argv,

@@ -29,6 +29,8 @@ use tokio::sync::mpsc;
 use crate::inbox::Inbox;
 use crate::link::HubLink;
 use crate::link::LinkError;
+use crate::model;
+use crate::model::Model;
 use crate::network::Network;
 use crate::outbox;
 use crate::program;
@@ -163,12 +165,13 @@ async fn attempt(
             }
         }
     };
+    let model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
     let mut report = sandbox.report();
     report.hosts = config.egress.words();
     reporter.send(Report::Ready { sandbox: report }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
-    let agent = program::begin(hired, &sandbox, &storage.home()).await?;
+    let agent = program::begin(hired, &sandbox, &storage.home(), model.access()).await?;
     let mut working = Working {
         gate: Gate::new(
             Arc::clone(&config.policy),
@@ -186,14 +189,23 @@ async fn attempt(
         answers: assignment.answers,
         open: Open::default(),
     };
-    let end = match working.begin(early).await {
-        Ok(()) => working.work().await,
-        Err(stop) => Err(stop),
+    let work = async {
+        working.begin(early).await?;
+        working.work().await
+    };
+    let end = tokio::select! {
+        end = work => end,
+        // Whatever it was at, it cannot think any further; the end says why.
+        () = model.spent() => Err(Stop::Broken(Reason::LimitReached { limit: String::new() })),
     };
     drop(working);
     sandbox.stop().await;
     network.end().await;
-    end
+    match (model.end().await, end) {
+        (_, Err(stop @ (Stop::Cancelled | Stop::HubGone(_)))) => Err(stop),
+        (Some(spent), _) => Ok(spent),
+        (None, end) => end,
+    }
 }
 
 fn profile(
@@ -209,6 +221,7 @@ fn profile(
     let mut profile = Profile::new(&spec.project_path, storage.workspace());
     profile.read_only.clone_from(&config.read_only);
     program::prepare(&mut profile, hired);
+    model::prepare(&mut profile, hired);
     egress::prepare(&config.egress, &mut profile);
     Ok(profile)
 }

@@ -14,6 +14,8 @@ use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::dispatch::ToWorker;
 use gatepost_gate::Policy;
+use gatepost_models::Endpoint;
+use gatepost_models::budget::Ledger;
 use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
 use gatepost_sandbox::egress::AllowList;
@@ -44,6 +46,10 @@ pub struct WorkerConfig {
     pub read_only: Vec<PathBuf>,
     /// The hosts tasks may reach; nothing at all when it is empty.
     pub egress: AllowList,
+    /// Language models by name.
+    pub models: BTreeMap<String, Endpoint>,
+    /// What was spent on them, and what may be.
+    pub ledger: Ledger,
     /// The rules.
     pub policy: Arc<Policy>,
     /// Who can work.

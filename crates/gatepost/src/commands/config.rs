@@ -77,6 +77,7 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
         egress: loaded.file.egress.clone(),
         policy: schema::Policy { rules: settings.rules.clone() },
         models: loaded.file.models.clone(),
+        budget: loaded.file.budget.clone(),
         telegram: schema::Telegram {
             api_url: crate::telegram::address(loaded),
             ..loaded.file.telegram.clone()

@@ -54,6 +54,8 @@ pub(crate) struct File {
     pub(crate) policy: Policy,
     /// Language models, by a name of your choice. Their keys stay on this side of the sandbox.
     pub(crate) models: BTreeMap<String, Model>,
+    /// What may be spent on models that programs in the sandbox call.
+    pub(crate) budget: Budget,
     /// The Telegram bot. It is served where a token is there: in the file that
     /// `gatepost setup telegram` writes, in `token_file`, or in `TELEGRAM_BOT_TOKEN`. People and
     /// groups are Telegram's numbers, never names, which anybody can take.
@@ -222,6 +224,21 @@ pub(crate) struct Telegram {
     pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
+/// What may be spent on models.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Budget {
+    /// By one task: `$5`, `2000000 tokens`, or both with a comma between them. A call that could go
+    /// over it is not made, and the task ends with the reason. Money needs a `price` for the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"$5")]
+    pub(crate) task: Option<String>,
+    /// By all tasks in one day of this machine's time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"$20, 20000000 tokens")]
+    pub(crate) day: Option<String>,
+}
+
 /// One language model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -299,6 +316,7 @@ impl Default for File {
             egress: Egress::default(),
             policy: Policy::default(),
             models: BTreeMap::new(),
+            budget: Budget::default(),
             telegram: Telegram::default(),
         }
     }

@@ -250,8 +250,8 @@ fn private_entry(text: &str) -> Result<SocketAddr, EntryError> {
     if at.ip().is_unspecified() || at.ip().is_multicast() {
         return Err(wrong(text, "nothing can be reached at such an address"));
     }
-    if at.ip().is_loopback() && at.port() == super::PROXY_PORT {
-        return Err(wrong(text, "the egress proxy itself has that port inside the sandbox"));
+    if at.ip().is_loopback() && [super::PROXY_PORT, super::MODEL_PORT].contains(&at.port()) {
+        return Err(wrong(text, "gatepost itself has that port inside the sandbox"));
     }
     Ok(at)
 }
@@ -339,9 +339,14 @@ mod tests {
             let error = AllowList::new(&[], &[entry], &[]).unwrap_err();
             assert!(error.why.contains(why), "{entry}: {error}");
         }
-        for private in
-            ["127.0.0.1", "localhost:9000", "0.0.0.0:80", "127.0.0.1:0", "127.0.0.1:3128"]
-        {
+        for private in [
+            "127.0.0.1",
+            "localhost:9000",
+            "0.0.0.0:80",
+            "127.0.0.1:0",
+            "127.0.0.1:3128",
+            "127.0.0.1:8123",
+        ] {
             assert!(AllowList::new(&[], &[], &[private]).is_err(), "{private}");
         }
         let error = AllowList::new(&["everything"], &[], &[]).unwrap_err();

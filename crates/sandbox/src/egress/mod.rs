@@ -29,6 +29,9 @@ pub use serving::{Serving, prepare};
 /// The port inside on which the proxy is found; the one most HTTP proxies use.
 pub const PROXY_PORT: u16 = 3128;
 
+/// The port inside that is kept for the way to a language model.
+pub const MODEL_PORT: u16 = 8123;
+
 /// What programs inside read to find the proxy. Each name is there because common programs read
 /// only that spelling.
 fn environment() -> Vec<(String, String)> {

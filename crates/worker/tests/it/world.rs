@@ -100,6 +100,8 @@ impl World {
         let stop = CancellationToken::new();
         let config = WorkerConfig {
             egress: gatepost_sandbox::egress::AllowList::default(),
+            models: Default::default(),
+            ledger: gatepost_models::budget::Ledger::new(Default::default(), Arc::new(|| 1)),
             runs: runs.clone(),
             files: gatepost_worker::Files::open(&root.join("files")).unwrap(),
             gate_paths: Vec::new(),

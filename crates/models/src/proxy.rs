@@ -1,0 +1,242 @@
+//! The model proxy: a program agent's model calls, with the real key put in on this side.
+//!
+//! It serves one run on one listening socket of its sandbox. A call must carry the run's token,
+//! ask for one of the model API's own routes, and fit the budget; it is then made anew towards the
+//! configured model, whatever model it named: agents ask for smaller ones on the side, and one
+//! configured model is what a person agreed to pay for. Tools that the provider itself would run
+//! are taken out, since they would reach hosts that the sandbox may not. What comes back is
+//! streamed, and what it says was used is the count that budgets and summaries rest on.
+
+mod answer;
+mod request;
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use gatepost_domain::Metered;
+use gatepost_domain::TaskId;
+use sha2::Digest;
+use sha2::Sha256;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::budget::Ledger;
+use crate::endpoint::Endpoint;
+
+/// The largest request that is taken, in bytes: a full context of a million tokens with images.
+const LARGEST: usize = 64 << 20;
+
+/// How long the provider may be silent. Models think for minutes before they say a word.
+const SILENCE: Duration = Duration::from_secs(600);
+
+/// How long a connection to the provider may take.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// What the proxy tells whoever runs the task. It is told after the fact, except that a spent
+/// budget has stopped the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A call was made, and this is what it used.
+    Used(Metered),
+    /// A call was not made because the budget is spent; the sentence says how to raise it.
+    OverBudget(String),
+}
+
+/// What stands in for the key in one run: random, and worthless elsewhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// Draws a new one.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn draw() -> std::io::Result<Self> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let mut text = String::from("gatepost-");
+        for byte in bytes {
+            // A string takes everything.
+            let _written = write!(text, "{byte:02x}");
+        }
+        Ok(Self(text))
+    }
+
+    /// The token, for the program that is to carry it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is it. Digests are compared, so that the time it takes says nothing about how
+    /// much of a guess is right.
+    fn is(&self, other: &str) -> bool {
+        Sha256::digest(&self.0) == Sha256::digest(other)
+    }
+}
+
+/// The proxy of one run. It ends, and its token with it, when [`Proxy::serve`] is dropped.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    endpoint: Endpoint,
+    task: TaskId,
+    token: Token,
+    ledger: Ledger,
+    client: reqwest::Client,
+    told: mpsc::Sender<Told>,
+}
+
+impl Proxy {
+    /// A proxy for one model and one task.
+    ///
+    /// # Errors
+    /// When the system has no randomness, or TLS cannot be set up.
+    pub fn new(
+        endpoint: Endpoint,
+        task: TaskId,
+        ledger: Ledger,
+        told: mpsc::Sender<Told>,
+    ) -> std::io::Result<Self> {
+        let client = reqwest::Client::builder()
+            // A redirect would carry the key to wherever it leads.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .build()
+            .map_err(|error| std::io::Error::other(error.without_url().to_string()))?;
+        let token = Token::draw()?;
+        Ok(Self { inner: Arc::new(Inner { endpoint, task, token, ledger, client, told }) })
+    }
+
+    /// What stands in for the key.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.inner.token
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(&self, listener: TcpListener) {
+        let inner = Arc::clone(&self.inner);
+        let app = Router::new().fallback(move |request: Request| {
+            let inner = Arc::clone(&inner);
+            async move { Ok::<_, Infallible>(inner.call(request).await) }
+        });
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::warn!(%error, "a model proxy ended");
+        }
+    }
+}
+
+/// A call that is not made, with the status and the words the agent gets.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    kind: &'static str,
+    words: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, kind: &'static str, words: impl Into<String>) -> Self {
+        Self { status, kind, words: words.into() }
+    }
+}
+
+impl Inner {
+    async fn call(&self, request: Request) -> Response {
+        match self.try_call(request).await {
+            Ok(response) => response,
+            Err(refused) => answer::refusal(self.endpoint.api, &refused),
+        }
+    }
+
+    async fn try_call(&self, request: Request) -> Result<Response, Refused> {
+        let (parts, body) = request.into_parts();
+        if !request::token(&parts).is_some_and(|token| self.token.is(&token)) {
+            let words = "the token of this run is missing or wrong";
+            return Err(Refused::new(StatusCode::UNAUTHORIZED, "authentication_error", words));
+        }
+        let route = request::route(self.endpoint.api, &parts).ok_or_else(|| {
+            let words = format!(
+                "{} {} is not a route of this model API that passes here",
+                parts.method,
+                parts.uri.path()
+            );
+            Refused::new(StatusCode::FORBIDDEN, "permission_error", words)
+        })?;
+        let bytes = axum::body::to_bytes(body, LARGEST).await.map_err(|_| {
+            let words = format!("a request may have {} MiB", LARGEST >> 20);
+            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", words)
+        })?;
+        let wanted = request::rewritten(&self.endpoint, &route, &bytes)?;
+        let reservation = if route.costs {
+            let reserved = self.ledger.reserve(&self.task, wanted.most, self.endpoint.price);
+            match reserved {
+                Ok(reservation) => Some((reservation, wanted.most)),
+                Err(over) => {
+                    let words = over.to_string();
+                    // Whoever runs the task needs to hear it once; a full channel has it already.
+                    let _heard = self.told.try_send(Told::OverBudget(words.clone()));
+                    return Err(Refused::new(
+                        StatusCode::PAYMENT_REQUIRED,
+                        "billing_error",
+                        format!("gatepost: {words}"),
+                    ));
+                }
+            }
+        } else {
+            None
+        };
+        let key = self.endpoint.key.read().map_err(|error| {
+            // The sentence names the host's files; that is for the log and not for the sandbox.
+            tracing::error!(%error, model = self.endpoint.name, "a model call has no key");
+            let words = "gatepost has no key for this model; its log says why";
+            Refused::new(StatusCode::BAD_GATEWAY, "api_error", words)
+        })?;
+        let sent =
+            request::build(&self.client, &self.endpoint, &parts, &route, wanted, &key).send().await;
+        match sent {
+            Ok(response) => {
+                let bill = answer::Bill::new(
+                    &self.endpoint,
+                    reservation,
+                    self.told.clone(),
+                    response.status().is_success(),
+                );
+                Ok(answer::passed_on(self.endpoint.api, response, bill, key).await)
+            }
+            Err(error) => {
+                // The address may hold what a person would not show.
+                let error = error.without_url().to_string();
+                tracing::warn!(%error, model = self.endpoint.name, "a model cannot be reached");
+                let words = "gatepost cannot reach the model API; try again later";
+                Err(Refused::new(StatusCode::BAD_GATEWAY, "api_error", words))
+            }
+        }
+    }
+}
+
+/// A body that is whole.
+fn whole(text: String) -> Body {
+    Body::from(text)
+}
+
+#[cfg(test)]
+mod tests;

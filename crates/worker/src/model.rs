@@ -1,0 +1,141 @@
+//! The way of a program agent to its model: the model proxy behind a port of the sandbox.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use gatepost_agents::Hired;
+use gatepost_agents::ModelAccess;
+use gatepost_domain::Outcome;
+use gatepost_domain::TaskId;
+use gatepost_domain::dispatch::Report;
+use gatepost_domain::outcome::Reason;
+use gatepost_models::proxy::Proxy;
+use gatepost_models::proxy::Told;
+use gatepost_sandbox::Profile;
+use gatepost_sandbox::Sandbox;
+use gatepost_sandbox::egress::MODEL_PORT;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::run::End;
+use crate::run::Reporter;
+use crate::run::Stop;
+use crate::worker::WorkerConfig;
+
+/// How many counts may wait to be recorded.
+const WAITING: usize = 256;
+
+/// How long the end of a run waits for them.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// The model proxy of one run. Dropping it ends it, and its token is worth nothing then.
+pub(crate) struct Model {
+    access: Option<ModelAccess>,
+    serving: JoinSet<()>,
+    recorder: JoinSet<()>,
+    /// Cancelled when a call was refused because the budget is spent.
+    spent: CancellationToken,
+    words: Arc<OnceLock<String>>,
+}
+
+/// Gives the sandbox the port for it, where the agent has a model.
+pub(crate) fn prepare(profile: &mut Profile, hired: &Hired) {
+    if named(hired).is_some() {
+        profile.ports.push(MODEL_PORT);
+    }
+}
+
+fn named(hired: &Hired) -> Option<&str> {
+    match hired {
+        // Our own code speaks to its model by itself, on this side.
+        Hired::Here(_) => None,
+        Hired::Program(prepared) => prepared.model(),
+    }
+}
+
+impl Model {
+    /// Serves the port that [`prepare`] asked for.
+    pub(crate) fn start(
+        config: &WorkerConfig,
+        hired: &Hired,
+        task: &TaskId,
+        sandbox: &mut Sandbox,
+        reporter: Reporter,
+    ) -> Result<Self, Stop> {
+        let mut model = Self {
+            access: None,
+            serving: JoinSet::new(),
+            recorder: JoinSet::new(),
+            spent: CancellationToken::new(),
+            words: Arc::default(),
+        };
+        let Some(name) = named(hired) else { return Ok(model) };
+        let failed = |detail: String| Stop::Broken(Reason::AgentFailed { detail });
+        let endpoint = config.models.get(name).cloned().ok_or_else(|| {
+            failed(format!("its model `{name}` is not set up; add `[models.{name}]`"))
+        })?;
+        let listener = sandbox
+            .take_listener(MODEL_PORT)
+            .ok_or_else(|| failed("the sandbox has no port for its model".to_owned()))?;
+        let (told, heard) = mpsc::channel(WAITING);
+        let upstream = endpoint.model.clone();
+        let proxy = Proxy::new(endpoint, task.clone(), config.ledger.clone(), told)
+            .map_err(|error| failed(format!("the model proxy cannot be set up ({error})")))?;
+        model.access = Some(ModelAccess {
+            base_url: format!("http://127.0.0.1:{MODEL_PORT}"),
+            token: proxy.token().reveal().to_owned(),
+            name: Some(upstream),
+        });
+        model.serving.spawn(async move { proxy.serve(listener).await });
+        let (spent, words) = (model.spent.clone(), Arc::clone(&model.words));
+        model.recorder.spawn(record(heard, reporter, spent, words));
+        Ok(model)
+    }
+
+    /// What the agent needs to know of it.
+    pub(crate) fn access(&self) -> Option<ModelAccess> {
+        self.access.clone()
+    }
+
+    /// Returns when a call was refused because the budget is spent.
+    pub(crate) async fn spent(&self) {
+        self.spent.cancelled().await;
+    }
+
+    /// Ends it, and returns when every count is recorded: how the run ends where the budget
+    /// stopped it, whatever the agent made of that.
+    pub(crate) async fn end(mut self) -> Option<End> {
+        self.serving.shutdown().await;
+        let recorded = async { while self.recorder.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WORDS, recorded).await.is_err() {
+            tracing::warn!("some of what a run used of its model is not recorded");
+        }
+        let limit = self.words.get()?.clone();
+        Some((Outcome::Failed, Reason::LimitReached { limit }))
+    }
+}
+
+async fn record(
+    mut heard: mpsc::Receiver<Told>,
+    reporter: Reporter,
+    spent: CancellationToken,
+    words: Arc<OnceLock<String>>,
+) {
+    while let Some(told) = heard.recv().await {
+        match told {
+            Told::Used(metered) => {
+                let report = Report::Metered { metered: metered.clone() };
+                if let Err(error) = reporter.send(report).await {
+                    tracing::warn!(?metered, ?error, "a model call is not recorded");
+                }
+            }
+            Told::OverBudget(why) => {
+                // The first one says it; later ones say the same.
+                let _first = words.set(why);
+                spent.cancel();
+            }
+        }
+    }
+}
