@@ -507,3 +507,30 @@ async fn no_words_decide_whatever_they_answer() {
     assert_eq!(events_of(&task, "action-started").len(), 0, "{task:#}");
     world.check(&gatepost);
 }
+
+/// Whoever may not apply changes can have them applied by an approver, who brings the result.
+#[tokio::test]
+async fn an_approver_brings_the_result_of_somebody_else_and_applies_it() {
+    let world = World::new(&["demo"], "").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let _ = world.chat.say(BOB, "$ echo one > a.txt");
+    let applies = |chat: i64| move |m: &Message| m.chat == chat && has_key(m, "Apply");
+    let to_bob = world.chat.message("result", applies(BOB)).await;
+    let toast = world.chat.press(BOB, &to_bob, "Apply").await;
+    assert!(toast.alert && toast.text.starts_with("Only an approver"), "{toast:?}");
+    let tasks = api.get("/api/tasks").await;
+    let id = tasks[0]["id"].as_str().unwrap();
+    assert!(toast.text.contains(&format!("/status {id}")), "{toast:?}");
+
+    let _ = world.chat.say(ANN, &format!("/status {id}"));
+    let to_ann = world.chat.message("result", applies(ANN)).await;
+    let toast = world.chat.press(ANN, &to_ann, "Apply").await;
+    assert!(toast.text.starts_with("applied to the project"), "{toast:?}");
+    for copy in [&to_bob, &to_ann] {
+        let now = world.says(copy, "applied to the project").await;
+        assert!(!has_key(&now, "Apply"), "{now:#?}");
+    }
+    assert!(world.root.path().join("demo/demo/a.txt").exists());
+    world.check(&gatepost);
+}

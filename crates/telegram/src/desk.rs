@@ -403,13 +403,13 @@ impl Desk {
                 self.relist(approval);
             }
             Event::TaskFinished { .. } => {
-                self.push(task, "result", Urgency::Loud, Op::Result(task.clone()));
+                self.tell_result(task);
                 if self.leaving.remove(task) {
                     self.push(task, &outbox_key(0), Urgency::Loud, Op::Outbox(task.clone(), 0));
                 }
             }
             Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. } => {
-                self.push(task, "result", Urgency::Loud, Op::Result(task.clone()));
+                self.tell_result(task);
             }
             Event::ChangesCollected { outbox, .. }
                 if outbox.iter().any(|file| file.refusal.is_none()) =>

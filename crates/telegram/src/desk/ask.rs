@@ -42,6 +42,16 @@ impl Desk {
         self.push_to(chat, &slot, Urgency::Loud, op);
     }
 
+    /// Brings what a task came to into its own chat, and every copy of it up to date.
+    pub(super) fn tell_result(&mut self, task: &TaskId) {
+        let copies = self.copies.get(task).into_iter().flat_map(|copies| copies.chats("result"));
+        let chats: BTreeSet<i64> = copies.chain(self.home_chat(task)).collect();
+        for chat in chats {
+            let op = Op::Result(task.clone());
+            self.push_to(chat, &format!("{task}/result"), Urgency::Loud, op);
+        }
+    }
+
     /// A task's own chat, and who is asked where; nothing for a task that lives elsewhere.
     fn audience(&self, task: &TaskId) -> Option<(i64, Audience)> {
         let place = self.homes.get(task)?.place;

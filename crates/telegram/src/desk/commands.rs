@@ -22,6 +22,7 @@ use gatepost_domain::request::TaskDetail;
 use super::Desk;
 use super::Home;
 use super::Op;
+use super::person;
 use super::question_key;
 use crate::entities::LIMIT;
 use crate::inbound::Said;
@@ -164,22 +165,22 @@ impl Desk {
         let id = detail.task.id().clone();
         let here = self.homes.get(&id).is_some_and(|home| home.place.chat == said.place.chat);
         if !here {
-            // A task of another chat is only looked at; its buttons stay where it was asked.
+            // A task of another chat is only looked at; its buttons stay where it was asked. But
+            // whoever asked may be unable to press those under its result, and an approver can.
             let card = render::task(&TaskCard::of(&detail), &Standing::default(), LIMIT);
             self.say_quietly(said.place, Some(said.message), card);
+            let approver = self.people.is(&person(said.from), Role::Approver);
+            if detail.task.is_finished() && said.place.private && approver {
+                self.again(said.place.chat, &id, "result", Op::Result(id.clone()));
+            }
             return Ok(());
         }
         let chat = said.place.chat;
         self.again(chat, &id, "card", Op::Card(id.clone()));
-        for open in detail
-            .task
-            .open()
-            .keys()
-            .filter(|_| self.may_see(chat, &id))
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            self.again(chat, &id, &question_key(&open), Op::Question(id.clone(), open.clone()));
+        if self.may_see(chat, &id) {
+            for open in detail.task.open().keys() {
+                self.again(chat, &id, &question_key(open), Op::Question(id.clone(), open.clone()));
+            }
         }
         if detail.task.is_finished() {
             self.again(chat, &id, "result", Op::Result(id.clone()));

@@ -188,7 +188,7 @@ impl Desk {
             }
         }
         if task.is_finished() {
-            self.push(id, "result", Urgency::Loud, Op::Result(id.clone()));
+            self.tell_result(id);
             if task.outbox().iter().any(|file| file.refusal.is_none()) {
                 self.push(id, &super::outbox_key(0), Urgency::Loud, Op::Outbox(id.clone(), 0));
             }

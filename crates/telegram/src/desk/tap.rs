@@ -9,7 +9,6 @@ use gatepost_chat::card::delivery_words;
 use gatepost_chat::card::denied_all;
 use gatepost_chat::card::receipt;
 use gatepost_chat::copies::Copied;
-use gatepost_chat::outbox::Urgency;
 use gatepost_chat::port::Hub;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::token::Meaning;
@@ -179,7 +178,10 @@ impl Desk {
         };
         if !allowed {
             let needed = if writes { "an approver" } else { "a requester" };
-            let words = format!("Only {needed} may do that, and you are none.");
+            let mut words = format!("Only {needed} may do that, and you are none.");
+            if writes {
+                words.push_str(&format!(" /status {task} brings it to a chat of theirs."));
+            }
             return Claim::Say(Said::alert(&words));
         }
         let detail = match self.hub.task(task.clone()).await {
@@ -190,7 +192,7 @@ impl Desk {
             Err(error) => return Claim::Say(Said::alert(&error.message)),
         };
         if press != Press::Stop && keys::state(&detail) != state {
-            self.push(&task, "result", Urgency::Loud, Op::Result(task.clone()));
+            self.tell_result(&task);
             let words = match detail.task.delivery() {
                 Delivery::NotAsked => "That is out of date.".to_owned(),
                 Delivery::Underway { .. } => "Already under way.".to_owned(),

@@ -441,9 +441,13 @@ impl Desk {
                 };
                 Some(Draft { key: None, call })
             }
-            Op::Card(task) | Op::Result(task) => {
+            Op::Card(task) => {
                 let detail = self.detail(task).await?;
-                self.draft_card(&detail, matches!(op, Op::Result(_)))
+                self.draft_card(&detail)
+            }
+            Op::Result(task) => {
+                let detail = self.detail(task).await?;
+                self.draft_result(&detail, chat)
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;
@@ -486,25 +490,25 @@ impl Desk {
         }
     }
 
-    fn draft_card(&mut self, detail: &TaskDetail, result: bool) -> Option<Draft> {
+    fn draft_card(&mut self, detail: &TaskDetail) -> Option<Draft> {
         let card = TaskCard::of(detail);
         let task = detail.task.id();
         let chat = self.home_chat(task)?;
-        if result {
-            let text = render::result(&card, self.reader(), LIMIT);
-            let under = keys::result(&mut self.mint, detail);
-            self.place(task, "result", chat, false, text, under)
+        let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
+        let text = if self.at_home(task, "card").is_none() && !detail.task.is_finished() {
+            render::receipt(&card, ahead)
         } else {
-            let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
-            let text = if self.at_home(task, "card").is_none() && !detail.task.is_finished() {
-                render::receipt(&card, ahead)
-            } else {
-                let asked = self.asked(&detail.task);
-                render::task(&card, &Standing { ahead, asked }, LIMIT)
-            };
-            let under = keys::card(&mut self.mint, detail);
-            self.place(task, "card", chat, true, text, under)
-        }
+            let asked = self.asked(&detail.task);
+            render::task(&card, &Standing { ahead, asked }, LIMIT)
+        };
+        let under = keys::card(&mut self.mint, detail);
+        self.place(task, "card", chat, true, text, under)
+    }
+
+    fn draft_result(&mut self, detail: &TaskDetail, chat: i64) -> Option<Draft> {
+        let text = render::result(&TaskCard::of(detail), self.reader(), LIMIT);
+        let under = keys::result(&mut self.mint, detail);
+        self.place(detail.task.id(), "result", chat, false, text, under)
     }
 
     fn draft_question(
