@@ -6,6 +6,7 @@ use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::summary::Summary;
 use gatepost_domain::summary::Used;
+use gatepost_domain::usage::Usage;
 use serde::Serialize;
 
 use super::Press;
@@ -182,6 +183,23 @@ pub(crate) fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
+/// What models used, as Gatepost counted it, and what that cost where every model has a price: a
+/// part of a sum would pass for the whole.
+fn metered(summary: &Summary) -> String {
+    let usage = summary.models.iter().fold(Usage::default(), |sum, model| sum + model.usage);
+    let cost = summary
+        .models
+        .iter()
+        .map(|model| model.cost)
+        .reduce(|sum, cost| sum.zip(cost).map(|(sum, cost)| sum + cost));
+    let tokens =
+        format!("{} tokens read and {} written", thousands(usage.read()), thousands(usage.output));
+    match cost.flatten() {
+        Some(cost) => format!("{tokens}, {cost}"),
+        None => tokens,
+    }
+}
+
 /// `12,345`.
 fn thousands(n: u64) -> String {
     let digits = n.to_string();
@@ -237,7 +255,9 @@ fn short(summary: &Summary) -> Vec<String> {
     if unsent > 0 {
         short.push(format!("{} not sent", count(len(unsent), "file", "files")));
     }
-    if let Some(used) = summary.used.filter(|used| *used != Used::default()) {
+    if !summary.models.is_empty() {
+        short.push(metered(summary));
+    } else if let Some(used) = summary.used.filter(|used| *used != Used::default()) {
         short.push(format!(
             "{} tokens read and {} written, as the agent counts",
             thousands(used.input_tokens),

@@ -18,7 +18,11 @@ use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
+use gatepost_domain::summary::Used;
 use gatepost_domain::task::TaskSpec;
+use gatepost_domain::usage::Cost;
+use gatepost_domain::usage::Metered;
+use gatepost_domain::usage::Usage;
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Evidence;
 use gatepost_domain::verdict::Judgement;
@@ -464,4 +468,23 @@ fn a_result_says_what_was_used_and_nothing_where_nothing_was() {
     let short = story.card_when_over();
     let words = "1,234,567 tokens read and 890 written, as the agent counts";
     assert!(short.contains(words), "the last word of a run counts: {short}");
+}
+
+#[test]
+fn what_gatepost_counted_comes_before_what_the_agent_says_and_a_part_is_no_whole() {
+    let model = |name: &str, cost: Option<u64>| Metered {
+        model: name.into(),
+        usage: Usage { input: 1_000, output: 50, cache_read: 200, cache_write: 0 },
+        cost: cost.map(Cost::from_nanodollars),
+    };
+    let short = |models: Vec<Metered>| {
+        let used = Some(Used { input_tokens: 9, output_tokens: 9 });
+        let summary = Summary { models, used, ..Summary::default() };
+        ResultCard::of(&summary, &Delivery::NotAsked).short.join(" · ")
+    };
+    let priced = short(vec![model("a", Some(20_000_000)), model("b", Some(10_000_000))]);
+    assert!(priced.contains("2,400 tokens read and 100 written, $0.03"), "{priced}");
+    let unpriced = short(vec![model("a", Some(20_000_000)), model("b", None)]);
+    assert!(unpriced.contains("100 written") && !unpriced.contains('$'), "{unpriced}");
+    assert!(!unpriced.contains("as the agent counts"), "{unpriced}");
 }
