@@ -1,5 +1,6 @@
-//! One run's gate: policy, then grants, then the circuit breaker.
+//! One run's gate: policy, then grants, then the classifier, then the circuit breaker.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use gatepost_domain::action::ActionDigest;
 use gatepost_domain::action::BoundFile;
 use gatepost_domain::mode::Mode;
 use gatepost_domain::verdict::Clearance;
+use gatepost_domain::verdict::Evidence;
 use gatepost_domain::verdict::Judgement;
 use gatepost_domain::verdict::Stage;
 use gatepost_domain::verdict::Verdict;
@@ -16,33 +18,102 @@ use gatepost_policy::ActionFacts;
 use gatepost_policy::Context;
 use gatepost_policy::Policy;
 use gatepost_policy::bound_paths;
-use gatepost_policy::evaluate;
+use gatepost_policy::evaluate_facts;
+use gatepost_policy::left_open;
+use gatepost_policy::unattended;
 
+use crate::breaker::Breaker;
+use crate::classifier::Deed;
+use crate::classifier::Dossier;
+use crate::classifier::NoVerdict;
+use crate::classifier::Opinion;
+use crate::classifier::Prose;
+use crate::classifier::Question;
+use crate::classifier::Ruling;
+use crate::classifier::Saying;
 use crate::review::Review;
 
-/// So many refusals without an allowed action between them, and the next question goes to a
-/// person: an agent that is refused three times running is stuck, not looking for another way.
-pub const MAX_DENIALS_IN_A_ROW: u32 = 3;
-
-/// So many refusals in one run, and the next question goes to a person: an agent that is refused
-/// this often is probing for a gap, however harmless it looks in between.
-pub const MAX_DENIALS_IN_A_TASK: u32 = 20;
-
-/// One run's gate: the policy, the mode and the circuit breaker's counters.
+/// One run's gate.
 #[derive(Debug, Clone)]
 pub struct Gate {
     policy: Arc<Policy>,
     mode: Mode,
     context: Context,
-    denials_in_a_row: u32,
-    denials_in_a_task: u32,
+    breaker: Breaker,
+    classifier: Option<Weighing>,
+}
+
+/// What is kept for the classifier.
+#[derive(Debug, Clone)]
+struct Weighing {
+    prose: Arc<Prose>,
+    dossier: Arc<Dossier>,
+    nobody_there: NobodyThere,
+    /// Opinions on exact actions, until somebody says something or something new is read.
+    known: BTreeMap<ActionDigest, Opinion>,
+}
+
+/// What becomes of a question in a task that runs unattended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NobodyThere {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It waits for a person after all.
+    Ask,
+}
+
+/// What came of a look at an action.
+#[derive(Debug)]
+pub enum Looked {
+    /// It is judged.
+    Judged(Box<Review>),
+    /// The rules leave it open; [`Gate::settle`] takes the classifier's word.
+    Open(Box<Open>),
+}
+
+/// An action that the rules leave open.
+#[derive(Debug)]
+pub struct Open {
+    review: Review,
+    question: Question,
+}
+
+impl Open {
+    /// What the classifier is asked.
+    #[must_use]
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The name of exactly this action with exactly these bytes.
+    #[must_use]
+    pub fn digest(&self) -> &ActionDigest {
+        self.review.digest()
+    }
 }
 
 impl Gate {
     /// A gate whose breaker has counted nothing yet.
     #[must_use]
     pub fn new(policy: Arc<Policy>, mode: Mode, context: Context) -> Self {
-        Self { policy, mode, context, denials_in_a_row: 0, denials_in_a_task: 0 }
+        Self { policy, mode, context, breaker: Breaker::default(), classifier: None }
+    }
+
+    /// The same gate with a classifier for what the rules leave open. It is used in the modes that
+    /// decide without a person, `auto` and `unattended`.
+    #[must_use]
+    pub fn with_classifier(
+        mut self,
+        prose: Arc<Prose>,
+        dossier: Dossier,
+        nobody_there: NobodyThere,
+    ) -> Self {
+        if matches!(self.mode, Mode::Auto | Mode::Unattended) {
+            let (dossier, known) = (Arc::new(dossier), BTreeMap::new());
+            self.classifier = Some(Weighing { prose, dossier, nobody_there, known });
+        }
+        self
     }
 
     /// Files in the workspace whose bytes the digest must bind (absolute paths).
@@ -51,7 +122,28 @@ impl Gate {
         bound_paths(&ActionFacts::of(action, &self.context), &self.context)
     }
 
-    /// Judges the action. `grants`: digests approved for the whole task.
+    /// Somebody said something: the classifier hears it, and every earlier opinion is void, since
+    /// it was formed without it.
+    pub fn heard(&mut self, saying: Saying) {
+        if let Some(weighing) = &mut self.classifier {
+            Arc::make_mut(&mut weighing.dossier).sayings.push(saying);
+            weighing.known.clear();
+        }
+    }
+
+    /// What became of an action, for the classifier's view of the task.
+    pub fn done(&mut self, action: &Action, outcome: &str) {
+        let Some(weighing) = &mut self.classifier else { return };
+        // What was fetched, or answered by another program, may steer the agent from now on.
+        if matches!(action, Action::Fetch { .. } | Action::Tool { .. }) {
+            weighing.known.clear();
+        }
+        let (tool, subject) = (action.tool().to_owned(), action.subject().to_owned());
+        let deed = Deed { tool, subject, outcome: outcome.to_owned() };
+        Arc::make_mut(&mut weighing.dossier).deeds.push(deed);
+    }
+
+    /// Judges the action by rules alone. `grants`: digests approved for the whole task.
     #[must_use]
     pub fn review(
         &mut self,
@@ -59,40 +151,137 @@ impl Gate {
         bound: Vec<BoundFile>,
         grants: &[ActionDigest],
     ) -> Review {
-        let digest = action.digest(&bound);
-        let mut judgement = answered(|| evaluate(&action, &self.context, &self.policy, self.mode));
-        if grants.contains(&digest) {
-            granted(&mut judgement);
-        }
-        self.count(&mut judgement);
-        Review::new(action, digest, bound, judgement)
+        let (digest, judged) = self.by_rules(&action, &bound, grants, self.mode, |_| ());
+        self.counted(Review::new(action, digest, bound, judged))
     }
 
-    /// The circuit breaker: counts refusals that a person could lift, and turns the one that
-    /// reaches a limit into a question.
-    fn count(&mut self, judgement: &mut Judgement) {
-        match (judgement.verdict, judgement.clearance) {
-            (Verdict::Allow, _) => self.denials_in_a_row = 0,
-            // A question brings a person in, who sees for themselves; it neither counts nor mends.
-            (Verdict::Escalate | Verdict::NoVerdict, _) => {}
-            (Verdict::Deny, Clearance::Nobody | Clearance::NotNeeded) => {}
-            (Verdict::Deny, Clearance::Person) => {
-                self.denials_in_a_row += 1;
-                self.denials_in_a_task += 1;
-                let why = if self.denials_in_a_row >= MAX_DENIALS_IN_A_ROW {
-                    self.denials_in_a_row = 0;
-                    format!("the agent was refused {MAX_DENIALS_IN_A_ROW} times in a row")
-                } else if self.denials_in_a_task >= MAX_DENIALS_IN_A_TASK {
-                    self.denials_in_a_task = 0;
-                    format!("the agent was refused {MAX_DENIALS_IN_A_TASK} times in this task")
-                } else {
-                    return;
-                };
-                judgement.verdict = Verdict::Escalate;
-                judgement.reason = format!("{why}; this time because {}", judgement.reason);
-            }
+    /// Judges the action, or says what the classifier must be asked first.
+    #[must_use]
+    pub fn look(
+        &mut self,
+        action: Action,
+        bound: Vec<BoundFile>,
+        grants: &[ActionDigest],
+    ) -> Looked {
+        let Some(weighing) = &self.classifier else {
+            return Looked::Judged(Box::new(self.review(action, bound, grants)));
+        };
+        // Whether somebody is there matters only after the classifier has had its say.
+        let mut left = None;
+        let (digest, judged) = self.by_rules(&action, &bound, grants, Mode::Auto, |facts| {
+            left = Some(facts);
+        });
+        let left =
+            left.filter(|facts| left_open(&judged, &action, facts, &self.context, &self.policy));
+        let Some(facts) = left else {
+            let judged = self.attended(judged);
+            return Looked::Judged(Box::new(
+                self.counted(Review::new(action, digest, bound, judged)),
+            ));
+        };
+        let known = weighing.known.get(&digest).cloned();
+        let question = Question {
+            prose: Arc::clone(&weighing.prose),
+            dossier: Arc::clone(&weighing.dossier),
+            action: action.clone(),
+            facts,
+            left_open: judged.reason.clone(),
+        };
+        let open = Open { review: Review::new(action, digest, bound, judged), question };
+        match known {
+            Some(opinion) => Looked::Judged(Box::new(self.settle(open, Ok(opinion)))),
+            None => Looked::Open(Box::new(open)),
         }
     }
+
+    /// Takes the classifier's word on what was left open, or that it has none.
+    #[must_use]
+    pub fn settle(&mut self, open: Open, word: Result<Opinion, NoVerdict>) -> Review {
+        let Open { review, question } = open;
+        let judged = match word {
+            Ok(opinion) => {
+                // An opinion that was formed before the last word of a person is used once and
+                // not kept.
+                if let Some(weighing) = &mut self.classifier
+                    && Arc::ptr_eq(&weighing.dossier, &question.dossier)
+                    && opinion.ruling != Ruling::Escalate
+                {
+                    weighing.known.insert(review.digest().clone(), opinion.clone());
+                }
+                weighed(review.judgement().clone(), opinion)
+            }
+            Err(none) => unanswered(review.judgement().clone(), &none),
+        };
+        let judged = self.attended(judged);
+        self.counted(review.judged(judged))
+    }
+
+    /// What the rules say; what they found goes to `found`.
+    fn by_rules(
+        &self,
+        action: &Action,
+        bound: &[BoundFile],
+        grants: &[ActionDigest],
+        mode: Mode,
+        found: impl FnOnce(ActionFacts),
+    ) -> (ActionDigest, Judgement) {
+        let digest = action.digest(bound);
+        let mut judged = answered(|| {
+            let facts = ActionFacts::of(action, &self.context);
+            let judged = evaluate_facts(action, &facts, &self.context, &self.policy, mode);
+            found(facts);
+            judged
+        });
+        if grants.contains(&digest) {
+            granted(&mut judged);
+        }
+        (digest, judged)
+    }
+
+    fn attended(&self, judged: Judgement) -> Judgement {
+        let asks = self.classifier.as_ref().is_some_and(|w| w.nobody_there == NobodyThere::Ask);
+        match self.mode {
+            Mode::Unattended if !asks => unattended(judged),
+            Mode::Unattended | Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => judged,
+        }
+    }
+
+    fn counted(&mut self, review: Review) -> Review {
+        let mut judged = review.judgement().clone();
+        self.breaker.count(&mut judged);
+        review.judged(judged)
+    }
+}
+
+/// The classifier's opinion in the place of what the rules left open. What the rules found stays
+/// as evidence.
+fn weighed(before: Judgement, opinion: Opinion) -> Judgement {
+    let (verdict, clearance) = match opinion.ruling {
+        Ruling::Allow => (Verdict::Allow, Clearance::NotNeeded),
+        Ruling::Escalate => (Verdict::Escalate, Clearance::Person),
+        Ruling::Deny => (Verdict::Deny, Clearance::Person),
+        Ruling::HardDeny => (Verdict::Deny, Clearance::Nobody),
+    };
+    let mut evidence = before.evidence;
+    evidence.push(Evidence {
+        span: String::new(),
+        fact: format!(
+            "the rules left it open ({}: {}); the classifier calls the risk {} and the              authorisation {}",
+            before.rule,
+            before.reason,
+            opinion.risk.as_str(),
+            opinion.authorisation.as_str()
+        ),
+    });
+    let rule = if opinion.rule == "none" { "classifier".to_owned() } else { opinion.rule };
+    let (stage, reason, effect) = (Stage::Classifier, opinion.reason, before.effect);
+    Judgement { verdict, clearance, stage, rule, reason, effect, evidence }
+}
+
+/// No verdict: a person is asked, and told that nothing speaks against it but silence.
+fn unanswered(before: Judgement, none: &NoVerdict) -> Judgement {
+    let reason = format!("{none}, so a person is asked; the rules left it open: {}", before.reason);
+    Judgement { verdict: Verdict::NoVerdict, stage: Stage::Classifier, reason, ..before }
 }
 
 /// What a judge says, or that it could not: a judge that breaks down never allows and never

@@ -1,17 +1,24 @@
 //! Reviews an action and makes the only proof of clearance an executor accepts.
 //!
-//! `gate.rs` is one run's gate: it asks the policy, then the grants, then the circuit breaker.
-//! `review.rs` holds what came of it and the two ways from there to a [`Cleared`].
+//! `gate.rs` is one run's gate: it asks the policy, then the grants, then the classifier
+//! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what came of it and the two ways from there to a [`Cleared`].
 //!
 //! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
 //! a person's approval of exactly the digest that was shown, and of nothing else.
 
+mod breaker;
+pub mod classifier;
 mod gate;
 mod review;
 
+pub use breaker::MAX_DENIALS_IN_A_ROW;
+pub use breaker::MAX_DENIALS_IN_A_TASK;
+pub use breaker::MAX_DENIALS_IN_WINDOW;
+pub use breaker::WINDOW;
 pub use gate::Gate;
-pub use gate::MAX_DENIALS_IN_A_ROW;
-pub use gate::MAX_DENIALS_IN_A_TASK;
+pub use gate::Looked;
+pub use gate::NobodyThere;
+pub use gate::Open;
 pub use gatepost_policy::Context;
 pub use gatepost_policy::NotUnderstood;
 pub use gatepost_policy::Policy;

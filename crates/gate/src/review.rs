@@ -35,6 +35,11 @@ impl Review {
         Self { action, digest, bound, judgement }
     }
 
+    /// The same action with another judgement.
+    pub(crate) fn judged(self, judgement: Judgement) -> Self {
+        Self { judgement, ..self }
+    }
+
     /// The action.
     #[must_use]
     pub fn action(&self) -> &Action {

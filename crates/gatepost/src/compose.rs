@@ -141,6 +141,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             models: settings.models.clone(),
             ledger,
             policy,
+            classifier: None,
             agents: Arc::new(agents),
         },
         Arc::new(Link(hub.clone())),

@@ -181,8 +181,43 @@ fn by_kind(kind: Kind, mode: Mode, top: &[&Finding]) -> Judgement {
     }
 }
 
+/// Whether a classifier may weigh what this judgement asks: nobody's rule asks, and Gatepost's own
+/// facts only say that they do not settle it. What was not understood is not left open: a model
+/// that reads it may be fooled just as a person who skims it.
+#[must_use]
+pub fn left_open(
+    judged: &Judgement,
+    action: &Action,
+    facts: &ActionFacts,
+    context: &Context,
+    policy: &Policy,
+) -> bool {
+    if judged.verdict != Verdict::Escalate || judged.clearance != Clearance::Person {
+        return false;
+    }
+    match judged.stage {
+        Stage::Open | Stage::ProtectedPath => true,
+        // People who write a rule that asks want to be asked.
+        Stage::AskRule => {
+            let (people, _) = policy.tiers();
+            !people.iter().any(|set| set.hit(RuleVerdict::Ask, action, facts, context).is_some())
+        }
+        Stage::HardBoundary
+        | Stage::NotUnderstood
+        | Stage::Mode
+        | Stage::DenyRule
+        | Stage::Grant
+        | Stage::AllowRule
+        | Stage::ReadOnly
+        | Stage::WorkspaceEdit
+        | Stage::Contained
+        | Stage::Classifier => false,
+    }
+}
+
 /// Nobody is there to ask, so what would ask is refused.
-fn unattended(mut judged: Judgement) -> Judgement {
+#[must_use]
+pub fn unattended(mut judged: Judgement) -> Judgement {
     match judged.verdict {
         Verdict::Allow | Verdict::Deny => {}
         Verdict::Escalate | Verdict::NoVerdict => {

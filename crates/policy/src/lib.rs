@@ -21,6 +21,8 @@ mod word;
 pub use evaluate::Policy;
 pub use evaluate::evaluate;
 pub use evaluate::evaluate_facts;
+pub use evaluate::left_open;
+pub use evaluate::unattended;
 pub use facts::ActionFacts;
 pub use facts::Context;
 pub use facts::bound_paths;

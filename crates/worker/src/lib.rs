@@ -18,6 +18,7 @@ mod preview;
 mod program;
 mod run;
 mod storage;
+mod weighing;
 mod worker;
 mod working;
 
@@ -25,5 +26,6 @@ pub use files::Files;
 pub use link::HubLink;
 pub use link::LinkError;
 pub use storage::kept_diff;
+pub use weighing::Classifier;
 pub use worker::Worker;
 pub use worker::WorkerConfig;

@@ -35,6 +35,7 @@ use crate::network::Network;
 use crate::outbox;
 use crate::program;
 use crate::storage::TaskStorage;
+use crate::weighing;
 use crate::worker::WorkerConfig;
 use crate::worker::blocking;
 use crate::working::Open;
@@ -172,12 +173,20 @@ async fn attempt(
     reporter.send(Report::Ready { sandbox: report }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox, &storage.home(), model.access()).await?;
+    let mut gate = Gate::new(
+        Arc::clone(&config.policy),
+        assignment.spec.mode,
+        context(config, &assignment.spec, &sandbox),
+    );
+    let mut models = Vec::new();
+    if let Some(classifier) = &config.classifier {
+        let (spec, messages) = (&assignment.spec, &assignment.messages);
+        gate = weighing::with_classifier(gate, classifier, spec, messages);
+        models.clone_from(&classifier.models);
+    }
     let mut working = Working {
-        gate: Gate::new(
-            Arc::clone(&config.policy),
-            assignment.spec.mode,
-            context(config, &assignment.spec, &sandbox),
-        ),
+        gate,
+        models,
         sandbox: &sandbox,
         inbox,
         workspace: assignment.spec.project_path.clone(),

@@ -28,6 +28,7 @@ use crate::link::HubLink;
 use crate::run;
 use crate::run::Told;
 use crate::storage::TaskStorage;
+use crate::weighing::Classifier;
 
 /// How many words to a run may wait for it. The hub says few: one for each answer, message or stop
 /// of a person.
@@ -52,6 +53,8 @@ pub struct WorkerConfig {
     pub ledger: Ledger,
     /// The rules.
     pub policy: Arc<Policy>,
+    /// Who weighs what the rules leave open; people do where there is none.
+    pub classifier: Option<Classifier>,
     /// Who can work.
     pub agents: Arc<dyn Roster>,
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use gatepost_agents::Agent;
@@ -35,7 +36,9 @@ use gatepost_domain::outcome::Reason;
 use gatepost_domain::verdict::Clearance;
 use gatepost_gate::Cleared;
 use gatepost_gate::Gate;
+use gatepost_gate::Looked;
 use gatepost_gate::Review;
+use gatepost_gate::classifier::Model;
 use gatepost_sandbox::Sandbox;
 use tokio::sync::mpsc;
 
@@ -47,6 +50,10 @@ use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
 use crate::run::Told;
+use crate::weighing;
+use crate::weighing::Waiting;
+use crate::weighing::Weighed;
+use crate::weighing::Weighing;
 
 /// So many proposals may be open at once; an agent with more of them is told no. People are not
 /// asked more than they can look through, and models call far fewer tools at a time.
@@ -71,11 +78,15 @@ pub(crate) struct Working<'a> {
     /// Answers to questions of an earlier run, each good for one action.
     pub(crate) answers: Vec<dispatch::Answer>,
     pub(crate) open: Open<'a>,
+    /// Who is asked about what the rules leave open; nobody where no classifier is set up.
+    pub(crate) models: Vec<Arc<dyn Model>>,
 }
 
 /// Every proposal that is not answered, or not carried out, by where it stands.
 #[derive(Default)]
 pub(crate) struct Open<'a> {
+    /// The classifier is thinking about it.
+    weighing: Weighing,
     /// A person is asked.
     asked: BTreeMap<ActionId, Asked>,
     /// Cleared, behind what the worker runs now.
@@ -121,12 +132,13 @@ enum Heard {
     Agent(Next),
     Hub(Option<Told>),
     Ran(ActionResult, Option<ShellState>),
+    Weighed(Box<Weighed>),
 }
 
 /// What becomes of a proposal after one look at it.
-enum Looked {
+enum Seen {
     /// It was answered, or somebody else's word is awaited.
-    Seen,
+    Done,
     /// What it would run is not what was reviewed any more.
     Changed(Action),
 }
@@ -174,12 +186,13 @@ impl Working<'_> {
                 Heard::Agent(Next::Done { outcome, reason }) => return Ok((outcome, reason)),
                 Heard::Hub(word) => self.hear(word).await?,
                 Heard::Ran(result, shell) => self.ran(result, shell).await?,
+                Heard::Weighed(weighed) => self.weighed(*weighed).await?,
             }
         }
     }
 
     async fn hear_next(&mut self) -> Result<Heard, Stop> {
-        let running = &mut self.open.running;
+        let Open { running, weighing, .. } = &mut self.open;
         tokio::select! {
             next = self.agent.next() => next.map(Heard::Agent).map_err(|error| {
                 Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
@@ -191,6 +204,7 @@ impl Working<'_> {
                     None => std::future::pending().await,
                 }
             } => Ok(Heard::Ran(result, shell)),
+            weighed = weighing.next() => Ok(Heard::Weighed(Box::new(weighed))),
         }
     }
 
@@ -202,8 +216,8 @@ impl Working<'_> {
                 if let Some(asked) = self.open.asked.remove(&action_id) {
                     let proposal = asked.proposal;
                     match self.settle(asked, &settlement).await? {
-                        Looked::Seen => {}
-                        Looked::Changed(action) => {
+                        Seen::Done => {}
+                        Seen::Changed(action) => {
                             self.act(proposal.id, proposal.by, action).await?;
                         }
                     }
@@ -220,6 +234,7 @@ impl Working<'_> {
 
     /// Gives the agent a message; its files go into the workspace first.
     async fn receive(&mut self, message: Message) -> Result<(), Stop> {
+        weighing::heard(&mut self.gate, &message);
         let words = self.inbox.expect(message);
         let words = match self.inbox.put(self.sandbox).await {
             Ok(()) => words,
@@ -239,22 +254,57 @@ impl Working<'_> {
         let mut action = action;
         loop {
             match self.review(id, by, action).await? {
-                Looked::Seen => return Ok(()),
-                Looked::Changed(again) => action = again,
+                Seen::Done => return Ok(()),
+                Seen::Changed(again) => action = again,
             }
         }
     }
 
-    async fn review(
+    async fn review(&mut self, id: ProposalId, by: Executor, action: Action) -> Result<Seen, Stop> {
+        let bound = self.bind(&action).await?;
+        let waiting = Waiting { id, by };
+        match self.gate.look(action, bound.files, &self.grants) {
+            Looked::Judged(review) => self.reviewed(waiting, *review, &bound.unbound).await,
+            Looked::Open(open) => {
+                self.open.weighing.begin(self.models.clone(), waiting, *open);
+                Ok(Seen::Done)
+            }
+        }
+    }
+
+    /// The classifier has thought. Meanwhile the agent may have changed its mind, or the bytes.
+    async fn weighed(&mut self, weighed: Weighed) -> Result<(), Stop> {
+        let Weighed { waiting, open, opinion, used } = weighed;
+        for (step, metered) in used {
+            tracing::debug!(step = step.as_str(), model = %metered.model, "the classifier was asked");
+
+            self.reporter.send(Report::Metered { metered }).await?;
+        }
+        if !self.open.weighing.take(waiting.id) {
+            return Ok(());
+        }
+        let action = open.question().action.clone();
+        let now = self.bind(&action).await?;
+        if action.digest(&now.files) != *open.digest() {
+            return self.act(waiting.id, waiting.by, action).await;
+        }
+        let review = self.gate.settle(open, opinion);
+        match self.reviewed(waiting, review, &now.unbound).await? {
+            Seen::Done => Ok(()),
+            Seen::Changed(action) => self.act(waiting.id, waiting.by, action).await,
+        }
+    }
+
+    /// A judged proposal: recorded, and then cleared, refused or asked about.
+    async fn reviewed(
         &mut self,
-        id: ProposalId,
-        by: Executor,
-        action: Action,
-    ) -> Result<Looked, Stop> {
+        waiting: Waiting,
+        review: Review,
+        unbound: &[String],
+    ) -> Result<Seen, Stop> {
+        let Waiting { id, by } = waiting;
         let proposal = Proposal { id, by, action_id: self.next_action };
         self.next_action = proposal.action_id.next();
-        let bound = self.bind(&action).await?;
-        let review = self.gate.review(action, bound.files, &self.grants);
         self.reporter
             .send(Report::Verdict {
                 action_id: proposal.action_id,
@@ -268,7 +318,7 @@ impl Working<'_> {
             Verdict::Allow => return self.clear(proposal, review.clear()).await,
             Verdict::Deny => judgement.reason.clone(),
             Verdict::Escalate | Verdict::NoVerdict => {
-                match (judgement.clearance, bound.unbound.first()) {
+                match (judgement.clearance, unbound.first()) {
                     (Clearance::Person, None) if self.open.len() < MOST_OPEN => {
                         return self.ask(proposal, review).await;
                     }
@@ -286,11 +336,11 @@ impl Working<'_> {
         };
         let reason = Reason::RefusedByGate { reason: words.clone() };
         self.refuse(proposal, review.digest().clone(), words, reason).await?;
-        Ok(Looked::Seen)
+        Ok(Seen::Done)
     }
 
     /// Takes the answer of an earlier run, or asks people; what they say comes to [`Self::hear`].
-    async fn ask(&mut self, proposal: Proposal, review: Review) -> Result<Looked, Stop> {
+    async fn ask(&mut self, proposal: Proposal, review: Review) -> Result<Seen, Stop> {
         let before = self.answers.iter().position(|answer| answer.digest == *review.digest());
         if let Some(at) = before {
             let settlement = self.answers.remove(at).settlement;
@@ -311,16 +361,16 @@ impl Working<'_> {
             })
             .await?;
         self.open.asked.insert(proposal.action_id, Asked { proposal, review });
-        Ok(Looked::Seen)
+        Ok(Seen::Done)
     }
 
-    async fn settle(&mut self, asked: Asked, settlement: &Settlement) -> Result<Looked, Stop> {
+    async fn settle(&mut self, asked: Asked, settlement: &Settlement) -> Result<Seen, Stop> {
         let Asked { proposal, review } = asked;
         let digest = review.digest().clone();
         if !settlement.approves() {
             let reason = refusal(settlement);
             self.refuse(proposal, digest, reason.to_string(), reason).await?;
-            return Ok(Looked::Seen);
+            return Ok(Seen::Done);
         }
         if let Settlement::Person { decision: Decision::ApproveForTask, .. } = settlement {
             self.grants.push(digest.clone());
@@ -338,7 +388,7 @@ impl Working<'_> {
         &mut self,
         proposal: Proposal,
         proof: Result<Cleared<Action>, Box<Review>>,
-    ) -> Result<Looked, Stop> {
+    ) -> Result<Seen, Stop> {
         match proof {
             Ok(cleared) => match proposal.by {
                 Executor::Agent => self.let_agent(proposal, cleared).await?,
@@ -353,7 +403,7 @@ impl Working<'_> {
                 self.refuse(proposal, review.digest().clone(), words, reason).await?;
             }
         }
-        Ok(Looked::Seen)
+        Ok(Seen::Done)
     }
 
     /// Lets the agent carry out what was cleared, once the start is on record.
@@ -401,8 +451,8 @@ impl Working<'_> {
                 let digest = cleared.digest().clone();
                 let action = cleared.into_inner();
                 match self.changed(proposal.action_id, digest, action).await? {
-                    Looked::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
-                    Looked::Seen => {}
+                    Seen::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
+                    Seen::Done => {}
                 }
             }
         }
@@ -429,6 +479,10 @@ impl Working<'_> {
 
     /// The agent no longer wants it. What has begun goes on: nobody can take that back.
     async fn withdraw(&mut self, id: ProposalId) -> Result<(), Stop> {
+        if self.open.weighing.take(id) {
+            // It was not judged yet, so there is nothing to take back.
+            return Ok(());
+        }
         let asked = self.open.asked.values().find(|asked| asked.proposal.id == id);
         if let Some(action_id) = asked.map(|asked| asked.proposal.action_id) {
             let Some(asked) = self.open.asked.remove(&action_id) else { return Ok(()) };
@@ -461,10 +515,10 @@ impl Working<'_> {
         action_id: ActionId,
         digest: ActionDigest,
         action: Action,
-    ) -> Result<Looked, Stop> {
+    ) -> Result<Seen, Stop> {
         let reason = "a file it runs changed after it was reviewed; it is reviewed anew".to_owned();
         self.reporter.send(Report::ActionRefused { action_id, digest, reason }).await?;
-        Ok(Looked::Changed(action))
+        Ok(Seen::Changed(action))
     }
 
     async fn refuse(
@@ -500,7 +554,7 @@ impl Working<'_> {
 
 impl Open<'_> {
     fn len(&self) -> usize {
-        self.asked.len() + self.queued.len() + self.underway.len()
+        self.weighing.len() + self.asked.len() + self.queued.len() + self.underway.len()
     }
 }
 

@@ -10,6 +10,12 @@ use gatepost_policy::RuleSet;
 use gatepost_policy::Tier;
 
 use super::*;
+use crate::breaker::MAX_DENIALS_IN_A_TASK;
+use crate::breaker::MAX_DENIALS_IN_WINDOW;
+use crate::classifier::Authorisation;
+use crate::classifier::Lists;
+use crate::classifier::Risk;
+use crate::classifier::Standing;
 
 fn exec(command: &str) -> Action {
     Action::Exec(Exec {
@@ -129,11 +135,157 @@ fn the_twentieth_refusal_in_a_task_becomes_a_question() {
         |command: &str| gate.review(exec(command), Vec::new(), &[]).judgement().clone();
     for i in 1..MAX_DENIALS_IN_A_TASK {
         assert_eq!(verdict("forbidden").verdict, Verdict::Deny, "{i}");
-        verdict("true");
+        // So much in between that the last fifty hold fewer than ten refusals.
+        for _ in 0..6 {
+            verdict("true");
+        }
     }
     let asked = verdict("forbidden");
     assert_eq!((asked.verdict, asked.clearance), (Verdict::Escalate, Clearance::Person));
     assert!(asked.reason.contains("20 times"), "{}", asked.reason);
+}
+
+#[test]
+fn harmless_actions_in_between_do_not_hide_refusals() {
+    let mut gate = gate(Mode::Auto);
+    let mut verdict =
+        |command: &str| gate.review(exec(command), Vec::new(), &[]).judgement().clone();
+    for i in 1..MAX_DENIALS_IN_WINDOW {
+        assert_eq!(verdict("forbidden").verdict, Verdict::Deny, "{i}");
+        verdict("true");
+    }
+    let asked = verdict("forbidden");
+    assert_eq!(asked.verdict, Verdict::Escalate);
+    assert!(asked.reason.contains("10 of the agent's last 19 actions"), "{}", asked.reason);
+    assert_eq!(verdict("forbidden").verdict, Verdict::Deny, "counting begins anew");
+}
+
+fn classified(mode: Mode, nobody_there: NobodyThere) -> Gate {
+    let prose = Prose::new(&Lists::default()).unwrap();
+    gate(mode).with_classifier(Arc::new(prose), Dossier::default(), nobody_there)
+}
+
+fn opinion(ruling: Ruling) -> Opinion {
+    Opinion {
+        ruling,
+        rule: "push".into(),
+        reason: "so it is".into(),
+        risk: Risk::Medium,
+        authorisation: Authorisation::None,
+    }
+}
+
+fn said(words: &str) -> Saying {
+    Saying {
+        standing: Standing::Person,
+        who: "console:owner".into(),
+        at: None,
+        words: words.into(),
+    }
+}
+
+fn open(gate: &mut Gate, command: &str) -> Open {
+    match gate.look(exec(command), Vec::new(), &[]) {
+        Looked::Open(open) => *open,
+        Looked::Judged(review) => panic!("{command} was judged: {:?}", review.judgement()),
+    }
+}
+
+#[test]
+fn only_what_the_rules_leave_open_reaches_the_classifier() {
+    let rules = "[[rule]]\nrule = 'Bash(git push:*)'\nverdict = 'ask'\nreason = 'mine'\n";
+    let own = RuleSet::load(Tier::User, rules, "test").unwrap();
+    let policy = Arc::new(Policy::new(vec![own]).unwrap());
+    let context = crate::context("/work", "/home/me", "/var/lib/gatepost");
+    let prose = Arc::new(Prose::new(&Lists::default()).unwrap());
+    let with = |mode, policy| {
+        let gate = Gate::new(policy, mode, context.clone());
+        gate.with_classifier(Arc::clone(&prose), Dossier::default(), NobodyThere::Deny)
+    };
+    let mut asks = with(Mode::Auto, policy);
+    for command in ["git push", "true", "cargo test", "rm -rf /", "echo 'unfinished"] {
+        let looked = asks.look(exec(command), Vec::new(), &[]);
+        assert!(matches!(looked, Looked::Judged(_)), "{command}: {looked:?}");
+    }
+    for mode in [Mode::Plan, Mode::Manual, Mode::AcceptEdits] {
+        let mut gate = with(mode, Arc::new(Policy::built_in().unwrap()));
+        let looked = gate.look(exec("git push"), Vec::new(), &[]);
+        assert!(matches!(looked, Looked::Judged(_)), "{mode}: {looked:?}");
+    }
+    let mut gate = classified(Mode::Auto, NobodyThere::Deny);
+    let asked = open(&mut gate, "git push");
+    assert!(asked.question().left_open.contains("sends commits"), "{}", asked.question().left_open);
+}
+
+#[test]
+fn a_classifiers_word_becomes_the_judgement_with_what_the_rules_found() {
+    for (ruling, verdict, clearance) in [
+        (Ruling::Allow, Verdict::Allow, Clearance::NotNeeded),
+        (Ruling::Escalate, Verdict::Escalate, Clearance::Person),
+        (Ruling::Deny, Verdict::Deny, Clearance::Person),
+        (Ruling::HardDeny, Verdict::Deny, Clearance::Nobody),
+    ] {
+        let mut gate = classified(Mode::Auto, NobodyThere::Deny);
+        let asked = open(&mut gate, "git push");
+        let review = gate.settle(asked, Ok(opinion(ruling)));
+        let judged = review.judgement();
+        assert_eq!((judged.verdict, judged.clearance), (verdict, clearance));
+        assert_eq!((judged.stage, judged.rule.as_str()), (Stage::Classifier, "push"));
+        assert!(judged.evidence.iter().any(|e| e.fact.contains("the rules left it open")));
+        assert_eq!(review.clear().is_ok(), ruling == Ruling::Allow);
+    }
+}
+
+#[test]
+fn no_verdict_asks_a_person_and_is_no_denial() {
+    let mut gate = classified(Mode::Auto, NobodyThere::Deny);
+    for _ in 0..30 {
+        let asked = open(&mut gate, "git push");
+        let review = gate.settle(asked, Err(NoVerdict::TimedOut));
+        let judged = review.judgement();
+        assert_eq!((judged.verdict, judged.clearance), (Verdict::NoVerdict, Clearance::Person));
+        assert!(judged.reason.contains("did not answer in time"), "{}", judged.reason);
+    }
+    // Two soft denials do not trip the breaker, whatever went unanswered before.
+    let asked = open(&mut gate, "git push");
+    assert_eq!(gate.settle(asked, Ok(opinion(Ruling::Deny))).judgement().verdict, Verdict::Deny);
+}
+
+#[test]
+fn unattended_a_question_is_refused_unless_the_configuration_says_to_wait() {
+    for (nobody_there, verdict, clearance) in [
+        (NobodyThere::Deny, Verdict::Deny, Clearance::Nobody),
+        (NobodyThere::Ask, Verdict::NoVerdict, Clearance::Person),
+    ] {
+        let mut gate = classified(Mode::Unattended, nobody_there);
+        let asked = open(&mut gate, "git push");
+        let review = gate.settle(asked, Err(NoVerdict::TimedOut));
+        let judged = review.judgement();
+        assert_eq!((judged.verdict, judged.clearance), (verdict, clearance));
+        let asked = open(&mut gate, "git push origin x");
+        assert!(gate.settle(asked, Ok(opinion(Ruling::Allow))).clear().is_ok());
+    }
+}
+
+#[test]
+fn an_opinion_is_kept_until_somebody_speaks_or_something_new_is_read() {
+    let mut gate = classified(Mode::Auto, NobodyThere::Deny);
+    let asked = open(&mut gate, "git push");
+    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
+    let looked = gate.look(exec("git push"), Vec::new(), &[]);
+    assert!(matches!(looked, Looked::Judged(ref r) if r.judgement().verdict == Verdict::Allow));
+    let bytes = vec![BoundFile { path: "/work/x".into(), sha256: "00".into() }];
+    assert!(matches!(gate.look(exec("git push"), bytes, &[]), Looked::Open(_)), "other bytes");
+    gate.heard(said("do not push"));
+    let asked = open(&mut gate, "git push");
+    assert!(asked.question().dossier.sayings.iter().any(|s| s.words == "do not push"));
+    // What a person says while the model thinks voids what it thought for the next time.
+    gate.heard(said("really, do not"));
+    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
+    let asked = open(&mut gate, "git push");
+    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
+    gate.done(&Action::Fetch { url: "https://x.example".into() }, "ran");
+    let _asked = open(&mut gate, "git push");
 }
 
 #[test]

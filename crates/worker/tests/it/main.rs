@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod agents;
+mod classified;
 mod open;
 mod programs;
 mod world;
@@ -19,11 +20,12 @@ type Test = (&'static str, fn());
 fn main() {
     gatepost_sandbox::run_if_init();
     let arguments = Arguments::from_args();
-    let trials = open::TESTS.iter().chain(programs::TESTS).map(|(name, test)| {
-        Trial::test(*name, move || {
-            test();
-            Ok(())
-        })
-    });
+    let trials =
+        open::TESTS.iter().chain(programs::TESTS).chain(classified::TESTS).map(|(name, test)| {
+            Trial::test(*name, move || {
+                test();
+                Ok(())
+            })
+        });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }

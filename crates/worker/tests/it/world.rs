@@ -26,6 +26,7 @@ use gatepost_domain::outcome::Reason;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_gate::Policy;
+use gatepost_worker::Classifier;
 use gatepost_worker::HubLink;
 use gatepost_worker::LinkError;
 use gatepost_worker::Worker;
@@ -70,8 +71,16 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 }
 
 impl World {
-    /// Starts a task for the agent `scripted` of this roster.
+    /// Starts a task for the agent `scripted` of this roster, without a classifier.
     pub(crate) async fn start(agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>) -> Self {
+        Self::start_with(None, agents).await
+    }
+
+    /// Starts a task for the agent `scripted` of this roster.
+    pub(crate) async fn start_with(
+        classifier: Option<Classifier>,
+        agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let (project, runs) = (root.join("project"), root.join("runs"));
@@ -107,6 +116,7 @@ impl World {
             gate_paths: Vec::new(),
             read_only: Vec::new(),
             policy: Arc::new(Policy::built_in().unwrap()),
+            classifier,
             agents: agents(&root),
         };
         let link = Arc::new(Link(Arc::clone(&desk)));

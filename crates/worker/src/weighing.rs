@@ -1,0 +1,139 @@
+//! Actions that the classifier is thinking about, while everything else goes on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::stream::FuturesUnordered;
+use gatepost_agents::Executor;
+use gatepost_agents::ProposalId;
+use gatepost_domain::Metered;
+use gatepost_domain::TaskSpec;
+use gatepost_domain::message::Message;
+use gatepost_gate::Gate;
+use gatepost_gate::NobodyThere;
+use gatepost_gate::classifier;
+use gatepost_gate::classifier::Dossier;
+use gatepost_gate::classifier::Model;
+use gatepost_gate::classifier::NoVerdict;
+use gatepost_gate::classifier::Opinion;
+use gatepost_gate::classifier::Prose;
+use gatepost_gate::classifier::Saying;
+use gatepost_gate::classifier::Standing;
+use gatepost_gate::classifier::Step;
+
+/// Who sent what came after the task was asked for: the hub takes messages of nobody else.
+const LISTED: &str = "a person who is listed";
+
+/// The classifier of every run: who is asked, by which policy.
+#[derive(Clone)]
+pub struct Classifier {
+    /// The models, the first one first; another is asked where one has no verdict.
+    pub models: Vec<Arc<dyn Model>>,
+    /// The policy in words.
+    pub prose: Arc<Prose>,
+    /// What becomes of a question where nobody is there.
+    pub nobody_there: NobodyThere,
+    /// What Gatepost knows of this machine and its configuration, by name.
+    pub facts: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Classifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
+        f.debug_struct("Classifier").field("models", &models).finish_non_exhaustive()
+    }
+}
+
+/// Whose proposal it is, and who does it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) id: ProposalId,
+    pub(crate) by: Executor,
+}
+
+/// The classifier's word on a proposal.
+pub(crate) struct Weighed {
+    pub(crate) waiting: Waiting,
+    pub(crate) open: gatepost_gate::Open,
+    pub(crate) opinion: Result<Opinion, NoVerdict>,
+    pub(crate) used: Vec<(Step, Metered)>,
+}
+
+/// Every proposal that the classifier is thinking about.
+#[derive(Default)]
+pub(crate) struct Weighing {
+    thinking: FuturesUnordered<futures::future::BoxFuture<'static, Weighed>>,
+    /// Those that the agent still wants.
+    wanted: BTreeSet<ProposalId>,
+}
+
+impl Weighing {
+    pub(crate) fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Has the classifier think about it.
+    pub(crate) fn begin(
+        &mut self,
+        models: Vec<Arc<dyn Model>>,
+        waiting: Waiting,
+        open: gatepost_gate::Open,
+    ) {
+        self.wanted.insert(waiting.id);
+        self.thinking.push(Box::pin(async move {
+            let classifier::Weighed { opinion, used } =
+                classifier::weigh(&models, open.question()).await;
+            Weighed { waiting, open, opinion, used }
+        }));
+    }
+
+    /// The next word of the classifier; waits for ever while there is nothing to think about.
+    pub(crate) async fn next(&mut self) -> Weighed {
+        use futures::StreamExt as _;
+        match self.thinking.next().await {
+            Some(weighed) => weighed,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether the agent still wants it; it is no longer waited for.
+    pub(crate) fn take(&mut self, id: ProposalId) -> bool {
+        self.wanted.remove(&id)
+    }
+}
+
+/// The gate with the classifier and all that people have said so far.
+pub(crate) fn with_classifier(
+    gate: Gate,
+    classifier: &Classifier,
+    spec: &TaskSpec,
+    messages: &[Message],
+) -> Gate {
+    let asked = sayings(&spec.requester.to_string(), &spec.message());
+    let later = messages.iter().flat_map(|message| sayings(LISTED, message));
+    let dossier = Dossier {
+        sayings: asked.into_iter().chain(later).collect(),
+        deeds: Vec::new(),
+        facts: classifier.facts.clone(),
+    };
+    gate.with_classifier(Arc::clone(&classifier.prose), dossier, classifier.nobody_there)
+}
+
+/// Tells the gate what a person has said.
+pub(crate) fn heard(gate: &mut Gate, message: &Message) {
+    for saying in sayings(LISTED, message) {
+        gate.heard(saying);
+    }
+}
+
+/// A message's own words, and its quotations as what they are.
+fn sayings(who: &str, message: &Message) -> Vec<Saying> {
+    let saying = |standing, words: &str| Saying {
+        standing,
+        who: who.to_owned(),
+        at: None,
+        words: words.to_owned(),
+    };
+    let quoted = message.quoted.iter().map(|quoted| saying(Standing::Quoted, &quoted.text));
+    std::iter::once(saying(Standing::Person, &message.text)).chain(quoted).collect()
+}

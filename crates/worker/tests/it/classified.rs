@@ -1,0 +1,241 @@
+//! What the rules leave open and a classifier weighs, while the agent goes on.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use gatepost_agents::Answer;
+use gatepost_agents::Executor;
+use gatepost_agents::Next;
+use gatepost_agents::ProposalId;
+use gatepost_domain::Decision;
+use gatepost_domain::Metered;
+use gatepost_domain::Usage;
+use gatepost_domain::Verdict;
+use gatepost_domain::approval::Settlement;
+use gatepost_domain::event::Event;
+use gatepost_domain::verdict::Judgement;
+use gatepost_gate::NobodyThere;
+use gatepost_gate::classifier::Answering;
+use gatepost_gate::classifier::Lists;
+use gatepost_gate::classifier::Model;
+use gatepost_gate::classifier::NoVerdict;
+use gatepost_gate::classifier::Prompt;
+use gatepost_gate::classifier::Prose;
+use gatepost_gate::classifier::Said;
+use gatepost_gate::classifier::Step;
+use gatepost_worker::Classifier;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::Test;
+use crate::agents;
+use crate::agents::Strings;
+use crate::world::World;
+use crate::world::owner;
+use crate::world::run;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("classified::what_it_allows_runs_without_a_person", what_it_allows_runs_without_a_person),
+    ("classified::what_it_refuses_is_told_to_the_agent", what_it_refuses_is_told_to_the_agent),
+    ("classified::no_verdict_asks_a_person", no_verdict_asks_a_person),
+    ("classified::while_it_thinks_all_else_goes_on", while_it_thinks_all_else_goes_on),
+    ("classified::what_the_agent_gives_up_meanwhile_is_dropped", what_is_given_up_is_dropped),
+    (
+        "classified::bytes_that_change_meanwhile_are_weighed_anew",
+        bytes_that_change_are_weighed_anew,
+    ),
+];
+
+const PUSH: &str = "git push";
+const DEPLOY: &str = "bash deploy.sh && git push";
+
+type Reply = oneshot::Sender<Result<Said, NoVerdict>>;
+
+/// A model that the test answers for.
+struct Held(Mutex<mpsc::UnboundedSender<(Step, Arc<Prompt>, Reply)>>);
+
+impl Model for Held {
+    fn name(&self) -> &str {
+        "held"
+    }
+
+    fn ask(&self, prompt: Arc<Prompt>, step: Step) -> Answering {
+        let (reply, answer) = oneshot::channel();
+        self.0.lock().unwrap().send((step, prompt, reply)).unwrap();
+        Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn room(&self) -> usize {
+        200_000
+    }
+}
+
+struct Asked(mpsc::UnboundedReceiver<(Step, Arc<Prompt>, Reply)>);
+
+impl Asked {
+    async fn next(&mut self) -> (Step, Arc<Prompt>, Reply) {
+        self.0.recv().await.unwrap()
+    }
+
+    async fn answer(&mut self, text: &str) {
+        let (_, _, reply) = self.next().await;
+        reply.send(Ok(said(text))).unwrap();
+    }
+}
+
+fn said(text: &str) -> Said {
+    let usage = Usage { input: 100, output: 5, ..Usage::default() };
+    Said { text: text.into(), used: Metered { model: "held".into(), usage, cost: None } }
+}
+
+async fn world() -> (World, Strings, Asked) {
+    let (to_test, asked) = mpsc::unbounded_channel();
+    let classifier = Classifier {
+        models: vec![Arc::new(Held(Mutex::new(to_test)))],
+        prose: Arc::new(Prose::new(&Lists::default()).unwrap()),
+        nobody_there: NobodyThere::Deny,
+        facts: vec![("remotes".into(), "origin https://git.example/demo".into())],
+    };
+    let mut strings = None;
+    let agents = |root: &std::path::Path| {
+        let (roster, held) = agents::puppet(root);
+        strings = Some(held);
+        roster
+    };
+    let world = World::start_with(Some(classifier), agents).await;
+    (world, strings.unwrap(), Asked(asked))
+}
+
+fn judgement(world: &World, command: &str) -> Judgement {
+    let of_it = |event: &Event| match event {
+        Event::Verdict { action, judgement, .. } if action.subject() == command => {
+            Some(judgement.clone())
+        }
+        _ => None,
+    };
+    world.events().iter().rev().find_map(of_it).unwrap()
+}
+
+fn what_it_allows_runs_without_a_person() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        let (step, prompt, reply) = asked.next().await;
+        assert_eq!(step, Step::Filter);
+        let case: serde_json::Value = serde_json::from_str(&prompt.case).unwrap();
+        assert_eq!(case.pointer("/said_by_the_person/0/words").unwrap(), "do it");
+        assert_eq!(case.pointer("/facts/remotes").unwrap(), "origin https://git.example/demo");
+        assert!(world.story(PUSH).is_empty(), "nothing is on record before there is a verdict");
+        reply.send(Ok(said("allow"))).unwrap();
+        assert_eq!(agent.answer().await, (1, Answer::Cleared { input: None }));
+        assert_eq!(world.story(PUSH), ["verdict", "started"]);
+        assert_eq!(judgement(&world, PUSH).stage.as_str(), "classifier");
+        let used = |event: &&Event| matches!(event, Event::ModelUsed { .. });
+        assert_eq!(world.events().iter().filter(used).count(), 1, "what it cost is on record");
+        agent.finish(1, 0).await;
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn what_it_refuses_is_told_to_the_agent() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        asked.answer("flag").await;
+        asked
+            .answer(
+                r#"{"verdict": "deny", "rule": "push", "must_name": null, "risk": "medium",
+                "reason": "nobody asked for a push", "authorisation": "none"}"#,
+            )
+            .await;
+        let (id, answer) = agent.answer().await;
+        let told =
+            matches!(&answer, Answer::Refused { words, .. } if words.contains("nobody asked"));
+        assert!(id == 1 && told, "{answer:?}");
+        assert_eq!(world.story(PUSH), ["verdict", "refused: nobody asked for a push"]);
+        // The same again needs no model: nobody has said anything since.
+        agent.propose(2, Executor::Agent, PUSH).await;
+        assert_eq!(agent.answer().await.0, 2);
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn no_verdict_asks_a_person() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        let (_, _, reply) = asked.next().await;
+        reply.send(Err(NoVerdict::TimedOut)).unwrap();
+        let approval = world.asked(PUSH).await;
+        let judged = judgement(&world, PUSH);
+        assert_eq!(judged.verdict, Verdict::NoVerdict);
+        assert!(judged.reason.contains("did not answer in time"), "{}", judged.reason);
+        let who = owner();
+        let approve = Settlement::Person { who, decision: Decision::Approve, reason: None };
+        world.settle(approval, approve).await;
+        assert_eq!(agent.answer().await, (1, Answer::Cleared { input: None }));
+        agent.finish(1, 0).await;
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn while_it_thinks_all_else_goes_on() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        let (_, _, reply) = asked.next().await;
+        agent.propose(2, Executor::Worker, "echo meanwhile").await;
+        let (id, answer) = agent.answer().await;
+        assert!(id == 2 && matches!(answer, Answer::Ran { .. }), "{id} {answer:?}");
+        reply.send(Ok(said("allow"))).unwrap();
+        assert_eq!(agent.answer().await.0, 1);
+        agent.finish(1, 0).await;
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn what_is_given_up_is_dropped() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        let (_, _, reply) = asked.next().await;
+        agent.then(Next::Withdraw { id: ProposalId(1) }).await;
+        agent.propose(2, Executor::Agent, "ls").await;
+        assert_eq!(agent.answer().await.0, 2);
+        reply.send(Ok(said("allow"))).unwrap();
+        agent.propose(3, Executor::Worker, "echo after").await;
+        assert_eq!(agent.answer().await.0, 3, "what was given up is not answered");
+        assert!(world.story(PUSH).is_empty(), "{:?}", world.story(PUSH));
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn bytes_that_change_are_weighed_anew() {
+    run(async {
+        let (world, mut agent, mut asked) = world().await;
+        agent.propose(1, Executor::Agent, DEPLOY).await;
+        let (_, _, reply) = asked.next().await;
+        agent.propose(2, Executor::Worker, "echo echo second >deploy.sh").await;
+        assert_eq!(agent.answer().await.0, 2);
+        reply.send(Ok(said("allow"))).unwrap();
+        let (step, _, again) = asked.next().await;
+        assert_eq!(step, Step::Filter);
+        assert!(agent.unanswered(), "what was allowed is not what would run");
+        again.send(Ok(said("allow"))).unwrap();
+        assert_eq!(agent.answer().await, (1, Answer::Cleared { input: None }));
+        agent.finish(1, 0).await;
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
