@@ -7,6 +7,7 @@
 
 mod agent;
 pub mod claude;
+pub mod codex;
 pub mod install;
 pub mod program;
 mod roster;

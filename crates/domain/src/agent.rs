@@ -35,6 +35,12 @@ pub enum AgentEvent {
         /// Tokens written.
         output_tokens: u64,
     },
+    /// It did something without having asked. The sandbox held it, and nothing reviewed it. This
+    /// much is believed, as nobody says it to their own good.
+    Unasked {
+        /// What, in few words.
+        what: String,
+    },
     /// A protocol event that this version does not know, kept as it came.
     Other {
         /// The raw text.

@@ -47,6 +47,9 @@ pub struct Summary {
     pub refused: Vec<RefusedLine>,
     /// What a person approved, in order.
     pub approved: Vec<ApprovedLine>,
+    /// What its agents did without asking, by their own word, in order. The sandbox held it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<String>,
     /// What its agents say they used, over all its runs; none when they said nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
@@ -295,6 +298,9 @@ impl Summary {
                         *run,
                         Used { input_tokens: *input_tokens, output_tokens: *output_tokens },
                     );
+                }
+                Event::AgentReported { event: AgentEvent::Unasked { what }, .. } => {
+                    summary.unasked.push(what.clone());
                 }
                 Event::ChangesCollected { changes, outbox, .. } => {
                     summary.take_changes(changes);

@@ -122,6 +122,9 @@ fn said(event: &AgentEvent) -> String {
         AgentEvent::Plan { entries } => {
             entries.iter().map(|entry| format!("  plan: {}\n", prose(entry))).collect()
         }
+        AgentEvent::Unasked { what } => {
+            format!("done without asking; the sandbox contained it: {}\n", prose(what))
+        }
         // The steps themselves are seen; counts of tokens are in the summary.
         AgentEvent::Progress { .. } | AgentEvent::Usage { .. } | AgentEvent::Other { .. } => {
             String::new()

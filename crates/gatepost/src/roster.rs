@@ -9,6 +9,8 @@ use gatepost_agents::Roster;
 use gatepost_agents::Runbook;
 use gatepost_agents::claude;
 use gatepost_agents::claude::Claude;
+use gatepost_agents::codex;
+use gatepost_agents::codex::Codex;
 use gatepost_agents::install::Installed;
 use gatepost_agents::install::Search;
 use gatepost_agents::runbook::SplitError;
@@ -97,8 +99,10 @@ impl Agents {
         }
         match (set.settings.kind, &set.settings.model) {
             (AgentKind::Runbook, _) => {}
-            (AgentKind::Claude, Some(model)) => notes.push(format!("model `{model}`")),
-            (AgentKind::Claude, None) => {
+            (AgentKind::Claude | AgentKind::Codex, Some(model)) => {
+                notes.push(format!("model `{model}`"))
+            }
+            (AgentKind::Claude | AgentKind::Codex, None) => {
                 what.push(format!("it has no model; set `agents.{name}.model`"));
             }
         }
@@ -115,6 +119,7 @@ fn tested(kind: AgentKind, version: &str) -> String {
     let tested: &[&str] = match kind {
         AgentKind::Runbook => &[],
         AgentKind::Claude => &claude::TESTED,
+        AgentKind::Codex => &codex::TESTED,
     };
     if tested.contains(&version) {
         format!("version {version}")
@@ -143,6 +148,14 @@ impl Roster for Agents {
                     silence: set.settings.silence,
                 };
                 Ok(Hired::Program(Box::new(Claude::new(settings, brief))))
+            }
+            AgentKind::Codex => {
+                let settings = codex::Settings {
+                    installed: installed()?,
+                    model: set.settings.model.clone(),
+                    silence: set.settings.silence,
+                };
+                Ok(Hired::Program(Box::new(Codex::new(settings, brief))))
             }
         }
     }

@@ -241,6 +241,9 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.refused.is_empty() {
         short.push(format!("{} refused", summary.refused.len()));
     }
+    if !summary.unasked.is_empty() {
+        short.push(format!("{} done without asking", summary.unasked.len()));
+    }
     match summary.network.refused.as_slice() {
         [] => {}
         [one] => short.push(format!("network refused: {}", prose(&one.host))),
@@ -303,6 +306,9 @@ fn sections(summary: &Summary) -> Vec<Section> {
         Some(why) => row(visible(&file.name), format!("not sent: {}", why.sentence()), Tone::Bad),
         None => row(visible(&file.name), weight(file.size), Tone::Quiet),
     });
+    let unasked = summary.unasked.iter().map(|what| {
+        row(shown(what).text, "not reviewed; the sandbox contained it".to_owned(), Tone::Bad)
+    });
     let approved = summary.approved.iter().map(|approved| Row {
         at: Some(approved.at),
         ..row(
@@ -332,6 +338,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("Left for the chat", left.collect()),
         ("What ran", ran.collect()),
         ("What was refused", refused.collect()),
+        ("What was done without asking", unasked.collect()),
         ("Who approved what", approved.collect()),
         ("Who settled how many", settled.collect()),
         ("Network", super::network::rows(&summary.network)),

@@ -488,3 +488,16 @@ fn what_gatepost_counted_comes_before_what_the_agent_says_and_a_part_is_no_whole
     assert!(unpriced.contains("100 written") && !unpriced.contains('$'), "{unpriced}");
     assert!(!unpriced.contains("as the agent counts"), "{unpriced}");
 }
+
+#[test]
+fn what_was_done_without_asking_is_counted() {
+    let mut story = Played::new("build it");
+    for what in ["ls", "touch x"] {
+        story.report(serde_json::json!({"type": "agent-reported", "event":
+            {"type": "unasked", "what": what}}));
+    }
+    let live = format!("{:?}", story.card());
+    assert!(live.contains("done without asking; the sandbox contained it: touch x"), "{live}");
+    let over = story.card_when_over();
+    assert!(over.contains("2 done without asking"), "{over}");
+}

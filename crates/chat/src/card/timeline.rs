@@ -248,6 +248,12 @@ impl Timeline {
             AgentEvent::Usage { input_tokens, output_tokens } => {
                 format!("{input_tokens} tokens read, {output_tokens} written")
             }
+            AgentEvent::Unasked { what } => {
+                let text =
+                    format!("done without asking; the sandbox contained it: {}", prose(what));
+                self.gatepost(record, Tone::Bad, text);
+                return;
+            }
             // Kept in the journal; there are no words for it here.
             AgentEvent::Other { .. } => return,
         };

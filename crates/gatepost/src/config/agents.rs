@@ -15,6 +15,8 @@ pub(crate) enum AgentKind {
     Runbook,
     /// Claude Code.
     Claude,
+    /// Codex.
+    Codex,
 }
 
 /// One agent that is set up.
@@ -32,13 +34,14 @@ pub(crate) struct AgentSettings {
 
 impl AgentKind {
     /// All of them, by their names.
-    pub(crate) const ALL: [Self; 2] = [Self::Runbook, Self::Claude];
+    pub(crate) const ALL: [Self; 3] = [Self::Runbook, Self::Claude, Self::Codex];
 
     /// The name in the configuration and in chats.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Runbook => "runbook",
             Self::Claude => "claude",
+            Self::Codex => "codex",
         }
     }
 
@@ -49,6 +52,7 @@ impl AgentKind {
                 "runs the commands in a task's code block or behind `$ `, needs no model"
             }
             Self::Claude => "Claude Code, whole inside the sandbox",
+            Self::Codex => "Codex, whole inside the sandbox",
         }
     }
 
@@ -57,6 +61,7 @@ impl AgentKind {
         match self {
             Self::Runbook => None,
             Self::Claude => Some("claude".into()),
+            Self::Codex => Some("codex".into()),
         }
     }
 }

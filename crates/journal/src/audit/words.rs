@@ -142,6 +142,7 @@ fn reported(out: &mut String, event: &AgentEvent) -> std::fmt::Result {
         AgentEvent::Usage { input_tokens, output_tokens } => {
             write!(out, "{input_tokens} tokens in, {output_tokens} out")
         }
+        AgentEvent::Unasked { what } => write!(out, "done without asking: `{}`", plain(what)),
         AgentEvent::Other { raw } => write!(out, "not understood: `{}`", plain(raw)),
     }
 }

@@ -1,0 +1,142 @@
+//! One conversation with Codex, over as many runs as it takes.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::agent::AgentError;
+use crate::agent::Brief;
+use crate::agent::Words;
+
+/// What is said to a thread that is taken up again.
+const GO_ON: &str = "You were cut off while you waited for the answer about a tool call. That call \
+    did not run. Go on where you stood; if you still want it, make the same call again.";
+
+/// A thread and how far it has come.
+#[derive(Debug)]
+pub struct Thread {
+    /// Its id, once the program has given it one.
+    id: Option<String>,
+    /// The one to be taken up, until that is done or has failed.
+    resume: Option<String>,
+    workspace: String,
+    asked: String,
+    messages: Vec<String>,
+    /// Messages of people, after the first, that it has been told.
+    heard: usize,
+}
+
+/// What a later run needs to take it up.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    thread: String,
+    heard: usize,
+}
+
+impl Thread {
+    /// The thread of a run.
+    ///
+    /// # Errors
+    /// [`AgentError::Resume`] when the resume key is none of this agent's.
+    pub fn of(brief: &Brief) -> Result<Self, AgentError> {
+        let key = match &brief.resume {
+            // One that was cut off before it had a thread begins like a new one.
+            None => Key { thread: String::new(), heard: 0 },
+            Some(key) => {
+                serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?
+            }
+        };
+        Ok(Self {
+            id: None,
+            resume: (!key.thread.is_empty()).then_some(key.thread),
+            workspace: brief.workspace.clone(),
+            asked: brief.asked.whole(),
+            messages: brief.messages.iter().map(Words::whole).collect(),
+            heard: key.heard,
+        })
+    }
+
+    /// The directory it works in.
+    pub(crate) fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// Its id, if it has one.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The one to be taken up.
+    pub(crate) fn resumes(&self) -> Option<&str> {
+        self.resume.as_deref()
+    }
+
+    /// The program has it. What is said to it first.
+    pub(crate) fn began(&mut self, id: &str) -> Vec<String> {
+        self.id = Some(id.to_owned());
+        let (first, skip) = match self.resume.take() {
+            Some(_) => (GO_ON.to_owned(), self.heard),
+            None => (self.asked.clone(), 0),
+        };
+        let rest = self.messages.iter().skip(skip).cloned();
+        let said = std::iter::once(first).chain(rest).collect();
+        self.heard = self.messages.len();
+        said
+    }
+
+    /// The one that should have been taken up is lost.
+    pub(crate) fn lost(&mut self) {
+        self.resume = None;
+        self.heard = 0;
+    }
+
+    /// Another message of a person was told.
+    pub(crate) fn told(&mut self) {
+        self.heard += 1;
+    }
+
+    /// What a later run needs to take it up.
+    pub(crate) fn key(&self) -> String {
+        let thread = self.id.as_ref().or(self.resume.as_ref()).cloned().unwrap_or_default();
+        // Text and a number always have a JSON form.
+        serde_json::to_string(&Key { thread, heard: self.heard }).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brief(resume: Option<String>, messages: &[&str]) -> Brief {
+        Brief {
+            run: "k7m2qd/1".into(),
+            asked: "do it".into(),
+            messages: messages.iter().map(|text| Words::from(*text)).collect(),
+            workspace: "/srv/demo".into(),
+            resume,
+        }
+    }
+
+    #[test]
+    fn a_thread_is_taken_up_and_told_only_what_it_has_not_heard() {
+        let mut first = Thread::of(&brief(None, &["one"])).unwrap();
+        assert_eq!(first.began("t1"), ["do it", "one"]);
+        first.told();
+        let mut second = Thread::of(&brief(Some(first.key()), &["one", "two", "three"])).unwrap();
+        assert_eq!(second.resumes(), Some("t1"));
+        assert_eq!(second.began("t1"), [GO_ON, "three"]);
+        assert_eq!(second.key(), r#"{"thread":"t1","heard":3}"#);
+    }
+
+    #[test]
+    fn a_lost_thread_begins_anew_with_everything() {
+        let key = r#"{"thread":"t1","heard":1}"#.to_owned();
+        let mut thread = Thread::of(&brief(Some(key), &["one"])).unwrap();
+        assert_eq!(thread.key(), r#"{"thread":"t1","heard":1}"#, "until it is known to be lost");
+        thread.lost();
+        assert_eq!(thread.began("t2"), ["do it", "one"]);
+        let before = Thread::of(&brief(None, &[])).unwrap().key();
+        assert!(Thread::of(&brief(Some(before), &[])).unwrap().resumes().is_none());
+        assert!(matches!(Thread::of(&brief(Some("x".into()), &[])), Err(AgentError::Resume(_))));
+    }
+}
