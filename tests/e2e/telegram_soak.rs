@@ -489,7 +489,7 @@ fn tasks_in(text: &str) -> impl Iterator<Item = String> {
 
 /// A card of a task at work; a list of tasks says only how they stood when it was asked for.
 fn is_live_card(message: &Message) -> bool {
-    message.text.starts_with('⏳') && message.text.contains("\nproject ")
+    message.text.starts_with(['⏳', '▫', '❓']) && message.text.contains("\nproject ")
 }
 
 /// The outcome that a message's first line names.
