@@ -3,10 +3,11 @@
 //! This program is launcher and init of its own sandboxes, so it says so before anything else; the
 //! tests are in a list instead of behind an attribute.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail as tests do")]
 
 mod agents;
 mod classified;
+mod models;
 mod open;
 mod programs;
 mod world;
@@ -20,8 +21,12 @@ type Test = (&'static str, fn());
 fn main() {
     gatepost_sandbox::run_if_init();
     let arguments = Arguments::from_args();
-    let trials =
-        open::TESTS.iter().chain(programs::TESTS).chain(classified::TESTS).map(|(name, test)| {
+    let trials = open::TESTS
+        .iter()
+        .chain(programs::TESTS)
+        .chain(classified::TESTS)
+        .chain(models::TESTS)
+        .map(|(name, test)| {
             Trial::test(*name, move || {
                 test();
                 Ok(())

@@ -66,16 +66,22 @@ struct Script {
     directory: PathBuf,
     program: PathBuf,
     project: PathBuf,
+    model: Option<&'static str>,
 }
 
 /// A roster with this shell script as its only agent.
 fn script(root: &Path, text: &str) -> Arc<dyn Roster> {
+    script_with(root, text, None)
+}
+
+/// The same with a model.
+pub(crate) fn script_with(root: &Path, text: &str, model: Option<&'static str>) -> Arc<dyn Roster> {
     let directory = root.join("program");
     std::fs::create_dir(&directory).unwrap();
     let program = directory.join("agent.sh");
     std::fs::write(&program, text).unwrap();
     let project = root.join("project");
-    roster(Hired::Program(Box::new(Script { directory, program, project })))
+    roster(Hired::Program(Box::new(Script { directory, program, project, model })))
 }
 
 impl Prepared for Script {
@@ -84,14 +90,22 @@ impl Prepared for Script {
     }
 
     fn model(&self) -> Option<&str> {
-        None
+        self.model
     }
 
     fn launch(&self, place: &Place) -> Result<Launch, AgentError> {
         Ok(Launch {
             argv: vec!["/bin/bash".into(), self.program.clone().into()],
             cwd: self.project.clone(),
-            env: [("PRIVATE".to_owned(), place.home.clone())].into(),
+            env: [("PRIVATE".to_owned(), place.home.clone())]
+                .into_iter()
+                .chain(place.model.iter().flat_map(|model| {
+                    [
+                        ("URL".to_owned(), model.base_url.clone()),
+                        ("TOKEN".to_owned(), model.token.clone()),
+                    ]
+                }))
+                .collect(),
         })
     }
 
@@ -256,6 +270,7 @@ fn a_program_that_is_not_there_is_told() {
             std::fs::create_dir(&directory).unwrap();
             let program = directory.join("absent.sh");
             roster(Hired::Program(Box::new(Script {
+                model: None,
                 program,
                 directory,
                 project: root.join("project"),

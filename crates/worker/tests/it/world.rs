@@ -1,5 +1,6 @@
 //! A task, a hub that is nothing but the life cycle, and a worker.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use gatepost_domain::outcome::Reason;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_gate::Policy;
+use gatepost_models::Endpoint;
+use gatepost_models::budget::Budget;
+use gatepost_models::budget::Ledger;
 use gatepost_worker::Classifier;
 use gatepost_worker::HubLink;
 use gatepost_worker::LinkError;
@@ -76,10 +80,20 @@ impl World {
         Self::start_with(None, agents).await
     }
 
-    /// Starts a task for the agent `scripted` of this roster.
+    /// The same with a classifier.
     pub(crate) async fn start_with(
         classifier: Option<Classifier>,
         agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>,
+    ) -> Self {
+        Self::start_whole(classifier, agents, |_| BTreeMap::new(), Budget::default()).await
+    }
+
+    /// The same with models and a budget for them.
+    pub(crate) async fn start_whole(
+        classifier: Option<Classifier>,
+        agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>,
+        models: impl FnOnce(&std::path::Path) -> BTreeMap<String, Endpoint>,
+        budget: Budget,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
@@ -109,8 +123,8 @@ impl World {
         let stop = CancellationToken::new();
         let config = WorkerConfig {
             egress: gatepost_sandbox::egress::AllowList::default(),
-            models: Default::default(),
-            ledger: gatepost_models::budget::Ledger::new(Default::default(), Arc::new(|| 1)),
+            models: models(&root),
+            ledger: Ledger::new(budget, Arc::new(|| 1)),
             runs: runs.clone(),
             files: gatepost_worker::Files::open(&root.join("files")).unwrap(),
             gate_paths: Vec::new(),
