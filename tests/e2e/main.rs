@@ -12,6 +12,7 @@ mod delivery;
 mod egress;
 mod fresh;
 mod main_job;
+mod native;
 mod recovery;
 mod telegram;
 mod telegram_cards;

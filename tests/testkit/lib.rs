@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod models;
 pub mod mount;
 pub mod process;
 pub mod project;

@@ -36,7 +36,7 @@ const FORM: &str = "there is no command in this message, and the runbook agent h
     understand plain words. Write each command on a line that starts with `$ `, such as\n\n    \
     $ ls -l\n\nor put a script into a code block:\n\n    ```\n    cd docs\n    -grep -rn TODO \
     .\n    ```\n\nA step that fails stops the run unless it starts with `-`. Agents that understand \
-    plain words are not part of this version; `gatepost agents` lists what there is.";
+    plain words need a model; `gatepost agents` says what to set.";
 
 /// The runbook: the steps of a task's messages, in order.
 pub struct Runbook {

@@ -32,8 +32,12 @@ pub enum Action {
     Edit {
         /// Absolute, or relative to the workspace.
         path: String,
-        /// The change as text: the new content or a diff of it.
+        /// The change as text: what stands there afterwards, or a diff of it.
         content: String,
+        /// The piece of the file, there exactly once, that `content` takes the place of. None where
+        /// whoever proposes the edit carries it out by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<String>,
     },
     /// Fetch a web address.
     Fetch {
@@ -141,7 +145,11 @@ impl Action {
                     parts.push(value);
                 }
             }
-            Self::Write { content, .. } | Self::Edit { content, .. } => parts.push(content),
+            Self::Write { content, .. } => parts.push(content),
+            Self::Edit { content, replaces, .. } => {
+                parts.push(content);
+                parts.extend(replaces.as_deref());
+            }
             Self::Tool { input, .. } => parts.push(input),
             Self::Read { .. } | Self::Fetch { .. } | Self::Python { .. } => {}
         }

@@ -75,7 +75,7 @@ struct Part {
 
 /// Starts everything. Nobody else finds it until [`Running::announce`].
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
-    let agents = Agents::find(&settings.agents);
+    let agents = Agents::find(&settings.agents, &settings.models);
     agents.check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
     for path in settings.projects.values() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gatepost_agents::AgentError;
 use gatepost_agents::Brief;
 use gatepost_agents::Hired;
+use gatepost_agents::Native;
 use gatepost_agents::Roster;
 use gatepost_agents::Runbook;
 use gatepost_agents::claude;
@@ -14,6 +15,9 @@ use gatepost_agents::codex::Codex;
 use gatepost_agents::install::Installed;
 use gatepost_agents::install::Search;
 use gatepost_agents::runbook::SplitError;
+use gatepost_models::Client;
+use gatepost_models::Endpoint;
+use gatepost_models::Patience;
 
 use crate::config::agents::AgentKind;
 use crate::config::agents::AgentSettings;
@@ -23,6 +27,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Agents {
     agents: BTreeMap<String, Set>,
+    models: BTreeMap<String, Endpoint>,
 }
 
 /// One that is set up, with its program as it was found.
@@ -50,7 +55,10 @@ pub(crate) enum Availability {
 
 impl Agents {
     /// Looks for the program of each agent.
-    pub(crate) fn find(settings: &BTreeMap<String, AgentSettings>) -> Self {
+    pub(crate) fn find(
+        settings: &BTreeMap<String, AgentSettings>,
+        models: &BTreeMap<String, Endpoint>,
+    ) -> Self {
         let search = Search::here();
         let set = |settings: &AgentSettings| Set {
             settings: settings.clone(),
@@ -60,7 +68,7 @@ impl Agents {
                 .map(|program| search.find(program).map_err(|error| error.to_string())),
         };
         let agents = settings.iter().map(|(name, settings)| (name.clone(), set(settings)));
-        Self { agents: agents.collect() }
+        Self { agents: agents.collect(), models: models.clone() }
     }
 
     /// Their names.
@@ -99,6 +107,18 @@ impl Agents {
         }
         match (set.settings.kind, &set.settings.model) {
             (AgentKind::Runbook, _) => {}
+            (AgentKind::Native, Some(model)) => match self.models.get(model) {
+                Some(endpoint) => {
+                    notes.push(format!("model `{model}` ({} at {})", endpoint.model, endpoint.api));
+                    if let Err(error) = endpoint.key.read() {
+                        what.push(error.to_string());
+                    }
+                }
+                None => what.push(no_model(name, model)),
+            },
+            (AgentKind::Native, None) => {
+                what.push(format!("it has no model; set `agents.{name}.model`"));
+            }
             (AgentKind::Claude | AgentKind::Codex, Some(model)) => {
                 notes.push(format!("model `{model}`"))
             }
@@ -117,7 +137,7 @@ impl Agents {
 /// A version, and whether it was ever tried.
 fn tested(kind: AgentKind, version: &str) -> String {
     let tested: &[&str] = match kind {
-        AgentKind::Runbook => &[],
+        AgentKind::Runbook | AgentKind::Native => &[],
         AgentKind::Claude => &claude::TESTED,
         AgentKind::Codex => &codex::TESTED,
     };
@@ -141,6 +161,17 @@ impl Roster for Agents {
         };
         match set.settings.kind {
             AgentKind::Runbook => Ok(Hired::Here(Box::new(Runbook::new(brief, split)?))),
+            AgentKind::Native => {
+                let model = set.settings.model.as_ref().ok_or(AgentError::NoModel)?;
+                let endpoint = self.models.get(model);
+                let endpoint =
+                    endpoint.ok_or_else(|| AgentError::Lacking(no_model(name, model)))?;
+                // Before anything runs, so that a missing key is told at once and not at its use.
+                endpoint.key.read().map_err(|error| AgentError::Lacking(error.to_string()))?;
+                let client = Client::new(endpoint.clone(), Patience::default())
+                    .map_err(|error| AgentError::Lacking(error.to_string()))?;
+                Ok(Hired::Here(Box::new(Native::new(client, brief)?)))
+            }
             AgentKind::Claude => {
                 let settings = claude::Settings {
                     installed: installed()?,
@@ -159,6 +190,10 @@ impl Roster for Agents {
             }
         }
     }
+}
+
+fn no_model(agent: &str, model: &str) -> String {
+    format!("`agents.{agent}.model` names `{model}`, which is not set up; add `[models.{model}]`")
 }
 
 fn split(script: &str) -> Result<Vec<String>, SplitError> {

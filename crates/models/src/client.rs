@@ -102,13 +102,13 @@ impl Client {
     /// # Errors
     /// [`ModelError`] says what can be done.
     pub async fn turn(&self, request: &Request) -> Result<Turn, ModelError> {
-        self.patiently(async || {
-            let mut turn = self.send(request).await?;
-            let first = turn.next().await?;
-            turn.waiting.extend(first);
-            Ok(turn)
-        })
-        .await
+        let mut tried = 0;
+        loop {
+            match self.begun(request).await {
+                Ok(turn) => return Ok(turn),
+                Err(error) => self.wait_after(error, &mut tried).await?,
+            }
+        }
     }
 
     /// The model's whole next turn. Nobody has seen any of it before, so one that breaks off is
@@ -117,37 +117,43 @@ impl Client {
     /// # Errors
     /// [`ModelError`] says what can be done.
     pub async fn reply(&self, request: &Request) -> Result<Reply, ModelError> {
-        self.patiently(async || {
-            let mut turn = self.send(request).await?;
-            loop {
-                match turn.next().await? {
-                    Some(Part::Text(_)) => {}
-                    Some(Part::End(reply)) => return Ok(reply),
-                    None => return Err(ModelError::Cut),
-                }
-            }
-        })
-        .await
-    }
-
-    async fn patiently<T>(
-        &self,
-        ask: impl AsyncFn() -> Result<T, ModelError>,
-    ) -> Result<T, ModelError> {
         let mut tried = 0;
         loop {
-            let error = match ask().await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            tried += 1;
-            if tried >= self.patience.tries || !error.is_passing() {
-                return Err(error);
+            match self.whole(request).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => self.wait_after(error, &mut tried).await?,
             }
-            let Some(pause) = self.pause(tried, &error) else { return Err(error) };
-            tracing::info!(model = %self.endpoint.name, %error, ?pause, "the model is asked again");
-            tokio::time::sleep(pause).await;
         }
+    }
+
+    async fn begun(&self, request: &Request) -> Result<Turn, ModelError> {
+        let mut turn = self.send(request).await?;
+        let first = turn.next().await?;
+        turn.waiting.extend(first);
+        Ok(turn)
+    }
+
+    async fn whole(&self, request: &Request) -> Result<Reply, ModelError> {
+        let mut turn = self.send(request).await?;
+        loop {
+            match turn.next().await? {
+                Some(Part::Text(_)) => {}
+                Some(Part::End(reply)) => return Ok(reply),
+                None => return Err(ModelError::Cut),
+            }
+        }
+    }
+
+    /// Waits until the same may be asked again, or gives the error back.
+    async fn wait_after(&self, error: ModelError, tried: &mut u32) -> Result<(), ModelError> {
+        *tried += 1;
+        if *tried >= self.patience.tries || !error.is_passing() {
+            return Err(error);
+        }
+        let Some(pause) = self.pause(*tried, &error) else { return Err(error) };
+        tracing::info!(model = %self.endpoint.name, %error, ?pause, "the model is asked again");
+        tokio::time::sleep(pause).await;
+        Ok(())
     }
 
     /// How long to wait after this error; none when the provider wants more than is waited for.

@@ -21,6 +21,8 @@ use gatepost_sandbox::Stdin;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
+use crate::tools;
+
 /// The longest a single action may take. A build of a large project stays below it; a program that
 /// waits for input that never comes does not hold the task for ever.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
@@ -40,14 +42,20 @@ const NOT_CARRIED: [&str; 4] = ["_", "SHLVL", "PWD", "OLDPWD"];
 /// Runs a cleared action to its end. Dropping the future kills what runs.
 pub(crate) async fn execute(
     sandbox: &Sandbox,
+    workspace: String,
     cleared: Cleared<Action>,
 ) -> (ActionResult, Option<ShellState>) {
     match cleared.into_inner() {
         Action::Exec(exec) => shell(sandbox, exec).await,
-        other @ (Action::Read { .. }
-        | Action::Write { .. }
-        | Action::Edit { .. }
-        | Action::Fetch { .. }
+        Action::Fetch { url } => (tools::fetch(sandbox, &workspace, &url).await, None),
+        Action::Read { path } => (tools::read(sandbox, &workspace, &path).await, None),
+        Action::Write { path, content } => {
+            (tools::write(sandbox, &workspace, &path, &content).await, None)
+        }
+        Action::Edit { path, content, replaces: Some(old) } => {
+            (tools::edit(sandbox, &workspace, &path, &old, &content).await, None)
+        }
+        other @ (Action::Edit { replaces: None, .. }
         | Action::Python { .. }
         | Action::Tool { .. }) => {
             let detail = format!("this worker has no way to do `{}`", other.tool());
@@ -140,7 +148,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn result(finished: Finished) -> ActionResult {
+pub(crate) fn result(finished: Finished) -> ActionResult {
     let ending = match finished.exit {
         _ if finished.timed_out => Ending::TimedOut,
         ExitStatus::Code(code) => Ending::Exited { code },
@@ -155,7 +163,8 @@ fn result(finished: Finished) -> ActionResult {
     }
 }
 
-fn broken(detail: String) -> ActionResult {
+/// How an action ended that could not run.
+pub(crate) fn broken(detail: String) -> ActionResult {
     ended(Ending::Broken { detail }, Duration::ZERO)
 }
 

@@ -18,6 +18,7 @@ mod preview;
 mod program;
 mod run;
 mod storage;
+mod tools;
 mod weighing;
 mod worker;
 mod working;

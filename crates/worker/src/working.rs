@@ -420,7 +420,7 @@ impl Working<'_> {
 
     async fn start(&mut self, proposal: Proposal, cleared: Cleared<Action>) -> Result<(), Stop> {
         let started = self.record_start(proposal, cleared.digest().clone()).await?;
-        let work = Box::pin(exec::execute(self.sandbox, cleared));
+        let work = Box::pin(exec::execute(self.sandbox, self.workspace.clone(), cleared));
         self.open.running = Some(Running { proposal: proposal.id, started, work });
         Ok(())
     }

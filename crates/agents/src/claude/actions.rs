@@ -58,15 +58,18 @@ fn known(tool: &str, input: &Value, cwd: &str) -> Option<Action> {
             Action::Read { path: path("path").unwrap_or_else(|| cwd.to_owned()) }
         }
         "Write" => Action::Write { path: path("file_path")?, content: text("content")?.to_owned() },
-        "Edit" => Action::Edit { path: path("file_path")?, content: change(input)? },
+        "Edit" => {
+            Action::Edit { path: path("file_path")?, content: change(input)?, replaces: None }
+        }
         "MultiEdit" => {
             let edits = input.get("edits")?.as_array()?;
             let changes: Option<Vec<String>> = edits.iter().map(change).collect();
-            Action::Edit { path: path("file_path")?, content: changes?.join("\n") }
+            Action::Edit { path: path("file_path")?, content: changes?.join("\n"), replaces: None }
         }
         "NotebookEdit" => Action::Edit {
             path: path("notebook_path")?,
             content: text("new_source").unwrap_or_default().to_owned(),
+            replaces: None,
         },
         "WebFetch" => Action::Fetch { url: text("url")?.to_owned() },
         _ => return None,
@@ -192,12 +195,12 @@ mod tests {
             (
                 "Edit",
                 json!({"file_path": "/a", "old_string": "x\ny", "new_string": "z"}),
-                Action::Edit { path: "/a".into(), content: "-x\n-y\n+z\n".into() },
+                Action::Edit { path: "/a".into(), content: "-x\n-y\n+z\n".into(), replaces: None },
             ),
             (
                 "MultiEdit",
                 json!({"file_path": "/a", "edits": [{"old_string": "x", "new_string": "y"}]}),
-                Action::Edit { path: "/a".into(), content: "-x\n+y\n".into() },
+                Action::Edit { path: "/a".into(), content: "-x\n+y\n".into(), replaces: None },
             ),
             ("WebFetch", json!({"url": "https://a/"}), Action::Fetch { url: "https://a/".into() }),
         ];

@@ -63,15 +63,17 @@ pub fn changes(item: &Value) -> Option<Vec<Action>> {
         match change.pointer("/kind/type")?.as_str()? {
             // The whole file.
             "add" => actions.push(Action::Write { path, content: diff }),
-            "delete" => actions.push(Action::Edit { path, content: marked('-', &diff) }),
+            "delete" => {
+                actions.push(Action::Edit { path, content: marked('-', &diff), replaces: None })
+            }
             "update" => {
                 if let Some(to) = change.pointer("/kind/move_path").and_then(Value::as_str) {
                     let content = format!("moved here from {path}\n{diff}");
-                    actions.push(Action::Edit { path: to.to_owned(), content });
+                    actions.push(Action::Edit { path: to.to_owned(), content, replaces: None });
                     let content = format!("moved from here to {to}\n{diff}");
-                    actions.push(Action::Edit { path, content });
+                    actions.push(Action::Edit { path, content, replaces: None });
                 } else {
-                    actions.push(Action::Edit { path, content: diff });
+                    actions.push(Action::Edit { path, content: diff, replaces: None });
                 }
             }
             _ => return None,
@@ -182,8 +184,11 @@ mod tests {
             {"path": "/p/c", "kind": {"type": "delete"}, "diff": "z\n"},
             {"path": "/p/d", "kind": {"type": "update", "move_path": "/p/e"}, "diff": "@@\n"},
         ]});
-        let edit =
-            |path: &str, content: &str| Action::Edit { path: path.into(), content: content.into() };
+        let edit = |path: &str, content: &str| Action::Edit {
+            path: path.into(),
+            content: content.into(),
+            replaces: None,
+        };
         let wanted = vec![
             Action::Write { path: "/p/a".into(), content: "x\n".into() },
             edit("/p/b", "@@\n-x\n+y\n"),

@@ -178,7 +178,14 @@ pub(super) fn action_in_full(action: &Action) -> (Shown, Vec<Fact>) {
             (shown(&exec.command), facts)
         }
         Action::Read { path } => (shown(path), Vec::new()),
-        Action::Write { path, content } | Action::Edit { path, content } => {
+        Action::Edit { path, content, replaces: Some(old) } => {
+            let marked = |mark: char, text: &str| {
+                text.lines().map(|line| format!("{mark}{line}\n")).collect::<String>()
+            };
+            let change = format!("{}{}", marked('-', old), marked('+', content));
+            (shown(&change), vec![on("File", path)])
+        }
+        Action::Write { path, content } | Action::Edit { path, content, replaces: None } => {
             let content = if content.is_empty() { "‹nothing: an empty file›" } else { content };
             (shown(content), vec![on("File", path)])
         }

@@ -16,7 +16,7 @@ use crate::roster::Availability;
 pub(crate) async fn agents(place: &Place) -> Result<ExitCode> {
     let overrides = place.overrides();
     let settings = config::load(&overrides)?.settings(&overrides)?;
-    let agents = Agents::find(&settings.agents);
+    let agents = Agents::find(&settings.agents, &settings.models);
     for name in agents.names() {
         let (Some(kind), Some(availability)) =
             (agents.kind(&name), agents.availability(&name).await)

@@ -22,7 +22,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let loaded = config::load(&overrides)?;
             let settings = loaded.settings(&overrides)?;
             super::policy::rules(&loaded)?;
-            Agents::find(&settings.agents).check(&settings.agent)?;
+            Agents::find(&settings.agents, &settings.models).check(&settings.agent)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             out::line(&format!("data: {}", settings.data.display()));
             for (name, path) in &settings.projects {

@@ -157,7 +157,7 @@ impl Row {
             }),
             "python" => Action::Python { command: needed("command")? },
             "write" => Action::Write { path: needed("path")?, content: content()? },
-            "edit" => Action::Edit { path: needed("path")?, content: content()? },
+            "edit" => Action::Edit { path: needed("path")?, content: content()?, replaces: None },
             "read" => Action::Read { path: needed("path")? },
             "fetch" => Action::Fetch {
                 url: match text("url")? {

@@ -39,6 +39,12 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
         }
         service = Some(served);
     }
+    if settings.agents.len() == 1 {
+        out::line(
+            "agent: runbook, which runs commands; for one with a model set `[models.NAME]` and \
+             `[agents.native]`",
+        );
+    }
     out::line(&format!("console: {}", running.key().link(running.address())));
     let invite = async {
         if let Some(served) = &mut service {

@@ -13,6 +13,8 @@ use crate::failure::Failure;
 pub(crate) enum AgentKind {
     /// Commands out of the message; needs nothing.
     Runbook,
+    /// Gatepost's own.
+    Native,
     /// Claude Code.
     Claude,
     /// Codex.
@@ -34,12 +36,13 @@ pub(crate) struct AgentSettings {
 
 impl AgentKind {
     /// All of them, by their names.
-    pub(crate) const ALL: [Self; 3] = [Self::Runbook, Self::Claude, Self::Codex];
+    pub(crate) const ALL: [Self; 4] = [Self::Runbook, Self::Native, Self::Claude, Self::Codex];
 
     /// The name in the configuration and in chats.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Runbook => "runbook",
+            Self::Native => "native",
             Self::Claude => "claude",
             Self::Codex => "codex",
         }
@@ -51,6 +54,7 @@ impl AgentKind {
             Self::Runbook => {
                 "runs the commands in a task's code block or behind `$ `, needs no model"
             }
+            Self::Native => "Gatepost's own agent, for any model",
             Self::Claude => "Claude Code, whole inside the sandbox",
             Self::Codex => "Codex, whole inside the sandbox",
         }
@@ -59,7 +63,7 @@ impl AgentKind {
     /// The program it is, where it is one.
     fn program(self) -> Option<PathBuf> {
         match self {
-            Self::Runbook => None,
+            Self::Runbook | Self::Native => None,
             Self::Claude => Some("claude".into()),
             Self::Codex => Some("codex".into()),
         }

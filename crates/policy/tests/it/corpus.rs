@@ -52,7 +52,7 @@ fn verdict(row: &Value) -> Verdict {
         }
         "python" => Action::Python { command: text("command") },
         "write" => Action::Write { path: text("path"), content: text("content") },
-        "edit" => Action::Edit { path: text("path"), content: text("content") },
+        "edit" => Action::Edit { path: text("path"), content: text("content"), replaces: None },
         "read" => Action::Read { path: text("path") },
         "fetch" => {
             Action::Fetch { url: row["url"].as_str().map_or_else(|| text("path"), str::to_owned) }
