@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 mod arrows;
 mod check;
+mod programs;
 mod promises;
 mod run;
 mod setup;
@@ -53,9 +54,10 @@ fn main() -> ExitCode {
 
 fn test(root: &Path, filter: Option<&str>) -> Result<()> {
     setup::set_up()?;
+    let programs = programs::set_up()?;
     // A filter is for whoever works on one test; the whole run checks everything.
     if filter.is_none() {
         check::check(root)?;
     }
-    run::tests(root, filter)
+    run::tests(root, filter, &programs)
 }

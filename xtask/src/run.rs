@@ -48,12 +48,14 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Builds the binary under test, then runs every test of the workspace.
-pub(crate) fn tests(root: &Path, filter: Option<&str>) -> Result<()> {
+/// Builds the binary under test, then runs every test of the workspace; `programs` are variables
+/// that say where real agents are.
+pub(crate) fn tests(root: &Path, filter: Option<&str>, programs: &[(&str, PathBuf)]) -> Result<()> {
     let binary = build(root, "dev")?;
     let mut args = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
     args.extend(filter);
-    run(cargo(root, &args).env("GATEPOST_BIN", binary))
+    let programs = programs.iter().map(|(variable, place)| (variable, place));
+    run(cargo(root, &args).env("GATEPOST_BIN", binary).envs(programs))
 }
 
 /// The benches, and the figures of the release binary.

@@ -16,10 +16,11 @@ struct Need {
     what: &'static str,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { program: "git", package: "git", what: "branches and projects with a history" },
     Need { program: "bash", package: "bash", what: "the shell that actions run in" },
     Need { program: "python3", package: "python3-minimal", what: "steps written in Python" },
+    Need { program: "npm", package: "npm", what: "the real agents, installed from its registry" },
     Need { program: "mount", package: "mount", what: "full and read-only disks" },
     Need { program: "chromium", package: "chromium", what: "the console in a real browser" },
     Need { program: "chromedriver", package: "chromium-driver", what: "driving that browser" },

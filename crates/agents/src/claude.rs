@@ -453,7 +453,9 @@ impl Driver {
                         self.uses.insert(name.to_owned(), Use { stage, tool, cwd, input });
                         continue;
                     }
-                    let result = actions::result(&tool, block);
+                    // A command may well print the environment.
+                    let block = self.program.scrub_json(block);
+                    let result = actions::result(&tool, &block);
                     self.queue.push_back(Next::Finished { id: proposal, result });
                 }
                 Some(Use { stage: Stage::Asked { proposal, .. }, .. }) if failed => {

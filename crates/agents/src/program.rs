@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
@@ -227,6 +228,20 @@ impl Program {
             text = text.replace(secret.as_str(), "[taken out]");
         }
         text
+    }
+
+    /// A message of it without the secrets it knows.
+    #[must_use]
+    pub fn scrub_json(&self, message: &Value) -> Value {
+        match message {
+            Value::String(text) => Value::String(self.scrub(text)),
+            Value::Array(parts) => parts.iter().map(|part| self.scrub_json(part)).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, field)| (self.scrub(name), self.scrub_json(field)))
+                .collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => message.clone(),
+        }
     }
 
     fn line(&mut self) -> Result<Option<String>, ProgramError> {

@@ -23,6 +23,7 @@ const ANEW: &str = "the program had kept nothing of its session when it was cut 
 #[derive(Debug, Clone)]
 pub struct Session {
     id: String,
+    run: String,
     form: Form,
     workspace: String,
     first: Vec<String>,
@@ -60,6 +61,7 @@ impl Session {
     pub fn of(brief: &Brief, kept: &Path) -> Result<Self, AgentError> {
         let mut session = Self {
             id: uuid(&brief.run),
+            run: brief.run.clone(),
             form: Form::New,
             workspace: brief.workspace.clone(),
             first: Vec::new(),
@@ -125,7 +127,8 @@ impl Session {
         if self.said > 1 {
             self.heard += 1;
         }
-        uuid(&format!("{}/message/{}", self.id, self.said))
+        // The program skips a message whose id it knows from an earlier run of the session.
+        uuid(&format!("{}/message/{}", self.run, self.said))
     }
 
     /// What a later run needs to take it up.

@@ -504,6 +504,8 @@ fn a_session_is_taken_up_where_it_was_kept_and_begins_anew_where_it_was_not() {
     let words = kept.first_words();
     assert!(words[0].contains("did not run"), "{words:?}");
     assert_eq!(words[1..], ["two".to_owned()], "what it was told is not said again");
+    let message = first.clone().next_message();
+    assert_ne!(kept.next_message(), message, "a message with a known id would be skipped");
 
     let wrong = Brief { resume: Some("{\"step\":3}".into()), ..brief() };
     assert!(Session::of(&wrong, home.path()).is_err());

@@ -14,6 +14,8 @@ use gatepost_agents::Hired;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_agents::Roster;
+use gatepost_agents::claude::Claude;
+use gatepost_agents::claude::Settings;
 use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::action::Exec;
@@ -122,4 +124,18 @@ impl std::fmt::Debug for One {
 pub(crate) fn exited(code: i32) -> ActionResult {
     let ending = Ending::Exited { code };
     ActionResult { ending, duration_ms: 0, head: String::new(), tail: String::new(), dropped: 0 }
+}
+
+/// A roster with Claude Code, or what stands in for it, as its only agent; each run hires it anew.
+pub(crate) fn claude(settings: Settings) -> Arc<dyn Roster> {
+    Arc::new(ClaudeCode(settings))
+}
+
+#[derive(Debug)]
+struct ClaudeCode(Settings);
+
+impl Roster for ClaudeCode {
+    fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {
+        Ok(Hired::Program(Box::new(Claude::new(self.0.clone(), brief))))
+    }
 }

@@ -3,10 +3,17 @@
 //! This program is launcher and init of its own sandboxes, so it says so before anything else; the
 //! tests are in a list instead of behind an attribute.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests may fail as tests do; JSON is indexed by name and null where absent"
+)]
 
 mod agents;
 mod classified;
+mod claude;
+mod model;
 mod models;
 mod open;
 mod programs;
@@ -26,6 +33,7 @@ fn main() {
         .chain(programs::TESTS)
         .chain(classified::TESTS)
         .chain(models::TESTS)
+        .chain(claude::TESTS)
         .map(|(name, test)| {
             Trial::test(*name, move || {
                 test();

@@ -1,6 +1,7 @@
 //! A task, a hub that is nothing but the life cycle, and a worker.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ const CEILING: Duration = Duration::from_secs(60);
 /// The hub's side: one task, its events, and the way to the worker.
 pub(crate) struct Desk {
     state: Mutex<State>,
-    to_worker: mpsc::Sender<ToWorker>,
+    to_worker: Mutex<mpsc::Sender<ToWorker>>,
     changed: Notify,
 }
 
@@ -55,6 +56,17 @@ struct State {
     task: Task,
     events: Vec<Event>,
     questions: u64,
+}
+
+/// What thinks in a worker besides its agent.
+#[derive(Default)]
+pub(crate) struct Minds {
+    /// The models that agents may use, by name.
+    pub(crate) models: BTreeMap<String, Endpoint>,
+    /// Who weighs what the rules leave open.
+    pub(crate) classifier: Option<Classifier>,
+    /// What may be spent on the models.
+    pub(crate) budget: Budget,
 }
 
 /// A project with a worker on it.
@@ -76,14 +88,14 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 
 impl World {
     /// Starts a task for the agent `scripted` of this roster, without a classifier.
-    pub(crate) async fn start(agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>) -> Self {
+    pub(crate) async fn start(agents: impl FnOnce(&Path) -> Arc<dyn Roster>) -> Self {
         Self::start_with(None, agents).await
     }
 
     /// The same with a classifier.
     pub(crate) async fn start_with(
         classifier: Option<Classifier>,
-        agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>,
+        agents: impl FnOnce(&Path) -> Arc<dyn Roster>,
     ) -> Self {
         Self::start_whole(classifier, agents, |_| BTreeMap::new(), Budget::default()).await
     }
@@ -91,15 +103,26 @@ impl World {
     /// The same with models and a budget for them.
     pub(crate) async fn start_whole(
         classifier: Option<Classifier>,
-        agents: impl FnOnce(&std::path::Path) -> Arc<dyn Roster>,
-        models: impl FnOnce(&std::path::Path) -> BTreeMap<String, Endpoint>,
+        agents: impl FnOnce(&Path) -> Arc<dyn Roster>,
+        models: impl FnOnce(&Path) -> BTreeMap<String, Endpoint>,
         budget: Budget,
+    ) -> Self {
+        let minds = |root: &Path| Minds { models: models(root), classifier, budget };
+        Self::start_prepared(minds, agents, |_| {}).await
+    }
+
+    /// The same on a project that is prepared first.
+    pub(crate) async fn start_prepared(
+        minds: impl FnOnce(&Path) -> Minds,
+        agents: impl FnOnce(&Path) -> Arc<dyn Roster>,
+        prepare: impl FnOnce(&Path),
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         let (project, runs) = (root.join("project"), root.join("runs"));
         std::fs::create_dir(&project).unwrap();
         std::fs::write(project.join("deploy.sh"), "echo first\n").unwrap();
+        prepare(&project);
         let spec = TaskSpec {
             text: "do it".into(),
             project: "demo".into(),
@@ -117,31 +140,80 @@ impl World {
         let (to_worker, from_hub) = mpsc::channel(64);
         let desk = Arc::new(Desk {
             state: Mutex::new(State { task, events: Vec::new(), questions: 0 }),
-            to_worker,
+            to_worker: Mutex::new(to_worker),
             changed: Notify::new(),
         });
-        let stop = CancellationToken::new();
-        let config = WorkerConfig {
-            egress: gatepost_sandbox::egress::AllowList::default(),
-            models: models(&root),
-            ledger: Ledger::new(budget, Arc::new(|| 1)),
-            runs: runs.clone(),
-            files: gatepost_worker::Files::open(&root.join("files")).unwrap(),
-            gate_paths: Vec::new(),
-            read_only: Vec::new(),
-            policy: Arc::new(Policy::built_in().unwrap()),
-            classifier,
-            agents: agents(&root),
-        };
-        let link = Arc::new(Link(Arc::clone(&desk)));
-        let worker = Worker::new(config, link, stop.clone());
-        let tracker = TaskTracker::new();
-        tracker.spawn(worker.serve(from_hub));
-        tracker.close();
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let world = Self { desk, project, runs, dir, tracker, stop };
+        world.serve(from_hub, agents(&root), minds(&root));
         world.desk.apply(&[Event::TaskQueued {}]).await;
         world.desk.command(Command::Start).await.unwrap();
         world
+    }
+
+    fn serve(&self, from_hub: mpsc::Receiver<ToWorker>, agents: Arc<dyn Roster>, minds: Minds) {
+        let config = WorkerConfig {
+            egress: gatepost_sandbox::egress::AllowList::default(),
+            runs: self.runs.clone(),
+            files: gatepost_worker::Files::open(&self.runs.with_file_name("files")).unwrap(),
+            models: minds.models,
+            classifier: minds.classifier,
+            ledger: Ledger::new(minds.budget, Arc::new(|| 1)),
+            gate_paths: Vec::new(),
+            read_only: Vec::new(),
+            policy: Arc::new(Policy::built_in().unwrap()),
+            agents,
+        };
+        let link = Arc::new(Link(Arc::clone(&self.desk)));
+        let worker = Worker::new(config, link, self.stop.clone());
+        self.tracker.spawn(worker.serve(from_hub));
+        self.tracker.close();
+    }
+
+    /// Kills the worker with all it runs, and begins another one that finds the same task.
+    pub(crate) async fn crash(
+        self,
+        agents: impl FnOnce(&Path) -> Arc<dyn Roster>,
+        minds: Minds,
+    ) -> Self {
+        self.stop.cancel();
+        self.tracker.wait().await;
+        let (to_worker, from_hub) = mpsc::channel(64);
+        *self.desk.to_worker.lock().unwrap() = to_worker;
+        let world = Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), ..self };
+        world.desk.command(Command::Recover).await.unwrap();
+        world.serve(from_hub, agents(world.dir.path()), minds);
+        world
+    }
+
+    /// Begins the next run, once the task waits for one.
+    pub(crate) async fn start_again(&self) {
+        self.desk.command(Command::Start).await.unwrap();
+    }
+
+    /// Says something to the running task.
+    pub(crate) async fn message(&self, text: &str) {
+        let message = Command::Message { message: text.into(), by: owner(), origin: None };
+        self.desk.command(message).await.unwrap();
+    }
+
+    /// The task's changes as they lie outside.
+    fn layer(&self) -> PathBuf {
+        let task = std::fs::read_dir(&self.runs).unwrap().next().unwrap().unwrap().path();
+        [task.join("workspace/layer/upper"), task.join("workspace/copy")]
+            .into_iter()
+            .rfind(|place| place.is_dir())
+            .unwrap()
+    }
+
+    /// What a file of the workspace holds that the task wrote.
+    pub(crate) fn in_workspace(&self, name: &str) -> String {
+        std::fs::read_to_string(self.layer().join(name)).unwrap()
+    }
+
+    /// Whether the task made such a file.
+    pub(crate) fn workspace_has(&self, name: &str) -> bool {
+        self.layer().join(name).exists()
     }
 
     /// Waits for an event.
@@ -254,7 +326,8 @@ impl Desk {
                 effect(&state.task, event)
             };
             if let Some(word) = effect {
-                self.to_worker.send(word).await.unwrap();
+                let to_worker = self.to_worker.lock().unwrap().clone();
+                to_worker.send(word).await.unwrap();
             }
         }
         self.changed.notify_waiters();

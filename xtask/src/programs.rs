@@ -1,0 +1,78 @@
+//! The real agents that the tests drive: npm packages at exact versions, kept outside of the
+//! repository.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+
+use crate::run::run;
+use crate::run::say;
+
+/// One program, as npm has it.
+struct Program {
+    /// The variable that tells the tests where it is.
+    variable: &'static str,
+    package: &'static str,
+    /// Exactly this one: left to itself, npm takes an old release without a word where the newest
+    /// wants a newer node.
+    version: &'static str,
+    /// The program in the package's `node_modules`, for the two machines Gatepost runs on.
+    x64: &'static str,
+    arm64: &'static str,
+}
+
+/// Every program the tests drive. None of them needs the install scripts of its package.
+const PROGRAMS: [Program; 1] = [Program {
+    variable: "GATEPOST_TEST_CLAUDE",
+    package: "@anthropic-ai/claude-code",
+    version: "2.1.330",
+    x64: "@anthropic-ai/claude-code-linux-x64/claude",
+    arm64: "@anthropic-ai/claude-code-linux-arm64/claude",
+}];
+
+/// Installs what is missing, and gives the variables the tests look at.
+pub(crate) fn set_up() -> Result<Vec<(&'static str, PathBuf)>> {
+    let cache = cache()?;
+    PROGRAMS.iter().map(|program| Ok((program.variable, install(program, &cache)?))).collect()
+}
+
+fn install(program: &Program, cache: &Path) -> Result<PathBuf> {
+    let Program { package, version, .. } = program;
+    let plain: String =
+        package.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let place = cache.join(format!("{}-{version}", plain.trim_matches('-')));
+    let file = match std::env::consts::ARCH {
+        "x86_64" => program.x64,
+        "aarch64" => program.arm64,
+        other => bail!("{package} is not built for {other}"),
+    };
+    let installed = place.join("node_modules").join(file);
+    if installed.is_file() {
+        return Ok(installed);
+    }
+    say(&format!("missing: {package} {version}, a real agent for the tests"));
+    std::fs::create_dir_all(&place)
+        .with_context(|| format!("cannot make `{}`", place.display()))?;
+    run(Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+        .arg(&place)
+        .arg(format!("{package}@{version}")))
+    .context("install npm, or set the variable of each program to where it is")?;
+    if installed.is_file() {
+        Ok(installed)
+    } else {
+        bail!("{package} {version} was installed, but there is no `{}`", installed.display())
+    }
+}
+
+/// Where they are kept: the user's cache directory.
+fn cache() -> Result<PathBuf> {
+    let own = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|at| at.is_absolute());
+    let cache = own("XDG_CACHE_HOME").or_else(|| Some(own("HOME")?.join(".cache")));
+    let cache = cache.context("neither XDG_CACHE_HOME nor HOME says where caches are kept")?;
+    Ok(cache.join("gatepost").join("test-programs"))
+}
