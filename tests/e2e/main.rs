@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod codex;
 mod console;
 mod delivery;
 mod egress;

@@ -17,6 +17,7 @@ pub mod models;
 pub mod mount;
 pub mod process;
 pub mod project;
+pub mod responses;
 pub mod telegram;
 pub mod world;
 
@@ -26,6 +27,8 @@ pub use mount::Mount;
 pub use process::Gatepost;
 pub use process::Setup;
 pub use project::Project;
+pub use responses::FakeResponses;
+pub use responses::Say;
 pub use telegram::FakeTelegram;
 pub use world::World;
 

@@ -360,7 +360,7 @@ fn home_and_tmp(plan: &Plan, kept: Option<&OwnedFd>) -> Result<(), Errno> {
 fn generated(plan: &Plan) -> Result<(), Errno> {
     let (uid, gid) = (plan.ids.uid, plan.ids.gid);
     let passwd = format!(
-        "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\ntask:x:{uid}:{gid}:task:{HOME}:/bin/sh\n\
+        "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\ntask:x:{uid}:{gid}:task:{HOME}:/bin/bash\n\
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
     );
     let group = format!("root:x:0:\ntask:x:{gid}:\nnogroup:x:65534:\n");
