@@ -26,13 +26,22 @@ struct Program {
 }
 
 /// Every program the tests drive. None of them needs the install scripts of its package.
-const PROGRAMS: [Program; 1] = [Program {
-    variable: "GATEPOST_TEST_CLAUDE",
-    package: "@anthropic-ai/claude-code",
-    version: "2.1.330",
-    x64: "@anthropic-ai/claude-code-linux-x64/claude",
-    arm64: "@anthropic-ai/claude-code-linux-arm64/claude",
-}];
+const PROGRAMS: [Program; 2] = [
+    Program {
+        variable: "GATEPOST_TEST_CLAUDE",
+        package: "@anthropic-ai/claude-code",
+        version: "2.1.330",
+        x64: "@anthropic-ai/claude-code-linux-x64/claude",
+        arm64: "@anthropic-ai/claude-code-linux-arm64/claude",
+    },
+    Program {
+        variable: "GATEPOST_TEST_CODEX",
+        package: "@openai/codex",
+        version: "0.169.0",
+        x64: "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+        arm64: "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex",
+    },
+];
 
 /// Installs what is missing, and gives the variables the tests look at.
 pub(crate) fn set_up() -> Result<Vec<(&'static str, PathBuf)>> {
