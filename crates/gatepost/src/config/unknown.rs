@@ -44,8 +44,8 @@ pub(crate) fn entries<'s>(root: &'s Value, node: &'s Value) -> Option<&'s Value>
 /// The node that a reference leads to, or the node itself. One that may be left out is a choice
 /// between a reference and null.
 pub(crate) fn resolve<'s>(root: &'s Value, node: &'s Value) -> &'s Value {
-    let choices = node.get("anyOf").and_then(Value::as_array).into_iter().flatten();
-    let chosen = choices.filter(|choice| choice.get("$ref").is_some()).next_back();
+    let mut choices = node.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let chosen = choices.find(|choice| choice.get("$ref").is_some());
     chosen
         .unwrap_or(node)
         .get("$ref")
