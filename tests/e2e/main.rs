@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod classifier;
 mod codex;
 mod console;
 mod delivery;

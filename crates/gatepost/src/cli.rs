@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Say what the gate thinks of a command, and check rules
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at the policy in words that the classifier judges by
+    #[command(subcommand)]
+    AutoMode(AutoModeCommand),
     /// Run one command in the sandbox
     Sandbox(SandboxArgs),
     /// Read the journal
@@ -98,6 +101,15 @@ pub(crate) enum Command {
         /// The code
         code: String,
     },
+}
+
+/// `gatepost auto-mode`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AutoModeCommand {
+    /// Print Gatepost's own lists
+    Defaults,
+    /// Print the lists in force, and who judges by them
+    Config,
 }
 
 /// `gatepost setup`.

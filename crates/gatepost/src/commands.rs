@@ -14,6 +14,7 @@ use crate::cli::SetupCommand;
 
 pub(crate) mod agents;
 mod audit;
+pub(crate) mod auto_mode;
 mod config;
 mod doctor;
 mod eval;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Review(args) => review::review(&place, &args),
         Command::Eval(args) => eval::eval(&place, &args),
         Command::Policy(command) => policy::policy(&place, command),
+        Command::AutoMode(command) => auto_mode::auto_mode(&place, command),
         Command::Sandbox(args) => wait(sandbox::sandbox(&place, args)),
         Command::Audit(command) => audit::audit(&place, command),
         Command::Doctor(args) => wait(doctor::doctor(&place, args)),

@@ -78,6 +78,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let agents = Agents::find(&settings.agents, &settings.models);
     agents.check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
+    let classifier = crate::judge::classifier(loaded, &settings.models)?;
     for path in settings.projects.values() {
         gatepost_sandbox::check_project(path)?;
     }
@@ -141,7 +142,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             models: settings.models.clone(),
             ledger,
             policy,
-            classifier: None,
+            classifier,
             agents: Arc::new(agents),
         },
         Arc::new(Link(hub.clone())),

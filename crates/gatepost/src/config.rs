@@ -20,6 +20,7 @@ use toml::de::DeTable;
 use crate::failure::Failure;
 
 pub(crate) mod agents;
+pub(crate) mod auto_mode;
 pub(crate) mod defaults;
 pub(crate) mod schema;
 mod unknown;

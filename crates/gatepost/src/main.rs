@@ -12,6 +12,7 @@ mod compose;
 mod config;
 mod data;
 mod failure;
+mod judge;
 mod kept;
 mod models;
 mod out;

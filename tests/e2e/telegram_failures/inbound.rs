@@ -75,7 +75,7 @@ async fn failure_05_what_was_sent_while_down_runs_once_and_the_gap_is_said() {
     world.chat.called("getUpdates", 1).await;
     assert_eq!(gatepost.terminate(), Some(0));
     let _ = world.chat.say(ANN, "$ echo while-down > w.txt");
-    world.chat.grow_older(Duration::from_secs(3 * 3600));
+    world.chat.grow_older(Duration::from_secs(20 * 60));
     let gatepost = world.setup.up();
     let api = gatepost.api();
     let task = only_task(&api).await;

@@ -23,6 +23,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let settings = loaded.settings(&overrides)?;
             super::policy::rules(&loaded)?;
             Agents::find(&settings.agents, &settings.models).check(&settings.agent)?;
+            crate::judge::classifier(&loaded, &settings.models)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             out::line(&format!("data: {}", settings.data.display()));
             for (name, path) in &settings.projects {
@@ -75,6 +76,7 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
         hub: loaded.file.hub.clone(),
         sandbox: schema::Sandbox { read_only: settings.read_only.clone() },
         egress: loaded.file.egress.clone(),
+        auto_mode: loaded.file.auto_mode.clone(),
         policy: schema::Policy { rules: settings.rules.clone() },
         models: loaded.file.models.clone(),
         budget: loaded.file.budget.clone(),

@@ -17,6 +17,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::auto_mode::AutoMode;
+
 /// Gatepost's configuration. Every value here is optional; a commented line shows the default, or
 /// an example where there is none. Relative paths start at this file's directory, `~/` at your
 /// home. Flags win over environment variables, and those over this file.
@@ -52,6 +54,7 @@ pub(crate) struct File {
     pub(crate) egress: Egress,
     /// Your own rules, on top of the built-in ones.
     pub(crate) policy: Policy,
+    pub(crate) auto_mode: AutoMode,
     /// Language models, by a name of your choice. Their keys stay on this side of the sandbox.
     pub(crate) models: BTreeMap<String, Model>,
     /// What may be spent on models that programs in the sandbox call.
@@ -315,6 +318,7 @@ impl Default for File {
             sandbox: Sandbox::default(),
             egress: Egress::default(),
             policy: Policy::default(),
+            auto_mode: AutoMode::default(),
             models: BTreeMap::new(),
             budget: Budget::default(),
             telegram: Telegram::default(),

@@ -45,7 +45,7 @@ pub(crate) fn entries<'s>(root: &'s Value, node: &'s Value) -> Option<&'s Value>
 /// between a reference and null.
 pub(crate) fn resolve<'s>(root: &'s Value, node: &'s Value) -> &'s Value {
     let mut choices = node.get("anyOf").and_then(Value::as_array).into_iter().flatten();
-    let chosen = choices.find(|choice| choice.get("$ref").is_some());
+    let chosen = choices.rfind(|choice| choice.get("$ref").is_some());
     chosen
         .unwrap_or(node)
         .get("$ref")

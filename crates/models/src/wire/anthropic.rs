@@ -34,9 +34,10 @@ pub(super) fn body(endpoint: &Endpoint, request: &Request) -> Value {
             _ => messages.push(json!({ "role": role, "content": content })),
         }
     }
-    let last =
-        messages.last_mut().and_then(|last| last.get_mut("content")?.as_array_mut()?.last_mut());
-    if let Some(block) = last.and_then(Value::as_object_mut) {
+    // The last block for the turn that follows, and the one before it for another question about
+    // the same: a provider looks up the prefix that ends at a mark.
+    let last = messages.last_mut().and_then(|last| last.get_mut("content")?.as_array_mut());
+    for block in last.into_iter().flatten().rev().take(2).filter_map(Value::as_object_mut) {
         block.insert("cache_control".into(), json!({ "type": "ephemeral" }));
     }
     let mut body = json!({
