@@ -26,5 +26,6 @@ mod telegram_people;
 mod telegram_soak;
 mod telegram_token;
 mod telegram_topics;
+mod telegram_voice;
 mod telegram_webhook;
 mod terminal;

@@ -1,10 +1,11 @@
-//! Messages that came too late to be run blindly: they are kept, and a person says what becomes of
-//! each.
+//! Messages that are not run blindly, because they came too late or were spoken: they are kept, and
+//! a person says what becomes of each.
 
 use std::collections::BTreeMap;
 
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::HeldEnd;
+use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::principal::Principal;
 use jiff::Timestamp;
 
@@ -13,6 +14,7 @@ use crate::rich::Rich;
 use crate::rich::Style;
 use crate::time::clock;
 use crate::visible::one_line;
+use crate::visible::visible;
 
 /// How much of a message its notice repeats, in characters; the notice also answers the message.
 const EXCERPT: usize = 200;
@@ -34,6 +36,8 @@ pub struct Held {
     pub text: String,
     /// The message as the adapter reads it.
     pub content: String,
+    /// Why it is held.
+    pub why: HeldWhy,
     /// What became of it, and who said so.
     pub end: Option<(HeldEnd, Principal)>,
 }
@@ -46,10 +50,11 @@ pub struct Kept {
 
 /// The button for an end.
 #[must_use]
-pub fn label(end: HeldEnd) -> &'static str {
-    match end {
-        HeldEnd::Run => "Run it now",
-        HeldEnd::Dropped => "Drop it",
+pub fn label(why: HeldWhy, end: HeldEnd) -> &'static str {
+    match (why, end) {
+        (HeldWhy::Late, HeldEnd::Run) => "Run it now",
+        (HeldWhy::Spoken, HeldEnd::Run) => "Run it",
+        (HeldWhy::Late | HeldWhy::Spoken, HeldEnd::Dropped) => "Drop it",
     }
 }
 
@@ -57,12 +62,13 @@ impl Kept {
     /// Takes over what was noted.
     pub fn recall(&mut self, note: &ChatNote) {
         match note {
-            ChatNote::Held { chat, message, who, at, text, content } => {
+            ChatNote::Held { chat, message, who, at, text, content, why } => {
                 let held = Held {
                     who: who.clone(),
                     at: *at,
                     text: text.clone(),
                     content: content.clone(),
+                    why: *why,
                     end: None,
                 };
                 self.held.entry((chat.clone(), message.clone())).or_insert(held);
@@ -105,13 +111,20 @@ impl Kept {
     #[must_use]
     pub fn card(&self, key: &Key, reader: Reader) -> Option<Rich> {
         let held = self.held.get(key)?;
-        let card = Rich::new()
-            .styled(Style::Bold, "Held")
-            .plain(&format!(
-                ": you wrote this at {}, and it reached me late.\n",
-                clock(held.at, reader.now, reader.offset)
-            ))
-            .styled(Style::Code, &one_line(&held.text, EXCERPT));
+        let card = match held.why {
+            HeldWhy::Late => Rich::new()
+                .styled(Style::Bold, "Held")
+                .plain(&format!(
+                    ": you wrote this at {}, and it reached me late.\n",
+                    clock(held.at, reader.now, reader.offset)
+                ))
+                .styled(Style::Code, &one_line(&held.text, EXCERPT)),
+            // Whole: only what was read can be confirmed.
+            HeldWhy::Spoken => Rich::new()
+                .styled(Style::Bold, "Heard")
+                .plain(", in your voice note:\n")
+                .styled(Style::Pre, &visible(&held.text)),
+        };
         Some(match &held.end {
             None => card.plain("\nIt is not run unless you say so."),
             Some(end) => card.plain(&format!("\n{}", words(end))),
@@ -161,6 +174,7 @@ mod tests {
             at: "2026-11-23T14:30:00Z".parse().unwrap(),
             text: "$ make deploy".into(),
             content: "{}".into(),
+            why: HeldWhy::Late,
         }
     }
 
@@ -181,6 +195,22 @@ mod tests {
         kept.recall(&held(7));
         let card = kept.card(&key, reader).unwrap();
         assert!(card.text().ends_with("dropped by telegram:1001; nothing was run"));
+    }
+
+    #[test]
+    fn the_words_of_a_voice_note_are_shown_whole() {
+        let mut kept = Kept::default();
+        let mut note = held(7);
+        let words = format!("{}\nand the end", "first ".repeat(200));
+        if let ChatNote::Held { text, why, .. } = &mut note {
+            *text = words.clone();
+            *why = HeldWhy::Spoken;
+        }
+        kept.recall(&note);
+        let key = ("1001".to_owned(), "7".to_owned());
+        let reader = Reader { now: "2026-11-23T14:31:00Z".parse().unwrap(), offset: Offset::UTC };
+        let card = kept.card(&key, reader).unwrap();
+        assert!(card.text().contains(words.trim()), "{}", card.text());
     }
 
     #[test]

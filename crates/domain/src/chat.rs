@@ -149,7 +149,7 @@ pub enum ChatNote {
         /// Which admin.
         by: Principal,
     },
-    /// A message came too late to be run without a word from a person.
+    /// A message is not run without another word from a person.
     Held {
         /// The chat.
         chat: String,
@@ -163,6 +163,9 @@ pub enum ChatNote {
         text: String,
         /// The message in the adapter's own form, for when it is run after all.
         content: String,
+        /// Why it is held.
+        #[serde(default)]
+        why: HeldWhy,
     },
     /// What became of a held message.
     HeldSettled {
@@ -175,6 +178,17 @@ pub enum ChatNote {
         /// Who said so.
         by: Principal,
     },
+}
+
+/// Why a message is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldWhy {
+    /// It came too late; all that earlier versions held did.
+    #[default]
+    Late,
+    /// It was spoken, and its words are those of a transcriber until whoever spoke says so.
+    Spoken,
 }
 
 /// What becomes of a message that was held.
@@ -235,8 +249,12 @@ impl ChatNote {
                 format!("the admins are asked about {who}, who calls itself `{name}`")
             }
             Self::Ignored { who, by } => format!("{by} wants to hear no more of {who}"),
-            Self::Held { chat, message, who, at, text: _, content: _ } => {
-                format!("message {message} of chat {chat} by {who} from {at} is held")
+            Self::Held { chat, message, who, at, text: _, content: _, why } => {
+                let why = match why {
+                    HeldWhy::Late => "",
+                    HeldWhy::Spoken => ", for it was spoken",
+                };
+                format!("message {message} of chat {chat} by {who} from {at} is held{why}")
             }
             Self::HeldSettled { chat, message, how, by } => {
                 let how = match how {

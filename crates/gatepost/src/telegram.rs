@@ -1,6 +1,7 @@
 //! The Telegram bot's settings, put together from environment, file and data directory.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use gatepost_telegram::Settings;
 use gatepost_telegram::Sources;
 use gatepost_telegram::StartError;
 use gatepost_telegram::Token;
+use gatepost_telegram::Transcriber;
 use gatepost_telegram::WebhookError;
 use gatepost_telegram::WebhookSettings;
 use jiff::Timestamp;
@@ -56,6 +58,7 @@ pub(crate) fn settings(
         admins: file.admins.clone(),
         groups: file.groups.clone(),
         max_file: u64::from(file.max_file_mb) << 20,
+        transcriber: transcriber(loaded)?,
         topics: file.topics,
         asking: file.approvals,
         quiet: quiet(file)?,
@@ -77,6 +80,48 @@ fn quiet(file: &config::schema::Telegram) -> Result<BTreeMap<u64, Quiet>, Failur
         }
     };
     file.quiet.iter().map(person).collect()
+}
+
+/// What turns voice notes into words, if that is configured. Whether its program is there is another
+/// question: the bot serves without, and says so to whoever speaks.
+fn transcriber(loaded: &Loaded) -> Result<Option<Transcriber>, Failure> {
+    let file = &loaded.file.telegram;
+    let Some((program, arguments)) = file.transcriber.split_first() else { return Ok(None) };
+    if program.is_empty() {
+        return Err(Failure::new("`telegram.transcriber` names no program")
+            .hint("write it as a list: the program, then its arguments"));
+    }
+    let program = Path::new(program);
+    // A bare name is looked for along PATH when it is started.
+    let bare = program.components().count() == 1 && !program.is_absolute();
+    Ok(Some(Transcriber {
+        program: if bare { program.to_owned() } else { loaded.resolve(program) },
+        arguments: arguments.iter().map(Into::into).collect(),
+        timeout: config::positive("telegram.transcriber_timeout", file.transcriber_timeout.0)?,
+    }))
+}
+
+/// Whether the program that turns voice notes into words is there, if one is configured.
+pub(crate) fn check_transcriber(loaded: &Loaded) -> Result<(), Failure> {
+    let Some(Transcriber { program, .. }) = transcriber(loaded)? else { return Ok(()) };
+    let is_program = |path: &Path| {
+        let found = path.metadata();
+        found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    let found = if program.components().count() > 1 {
+        is_program(&program)
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|dir| is_program(&dir.join(&program)))
+    };
+    if found {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the transcriber `{}` is no program that is there",
+        program.display()
+    ))
+    .hint("correct `telegram.transcriber`, or leave it out: voice notes are declined then"))
 }
 
 /// A poll must have time for a connection and an answer.

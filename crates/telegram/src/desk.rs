@@ -51,6 +51,7 @@ use crate::inbound::Place;
 use crate::inbound::Said;
 use crate::poll::Delivered;
 use crate::settings::Sources;
+use crate::transcribe::Transcriber;
 
 mod ask;
 mod commands;
@@ -217,6 +218,8 @@ pub(crate) struct Desk {
     leaving: BTreeSet<TaskId>,
     /// The largest file that is fetched, in bytes.
     max_file: u64,
+    /// What turns voice notes into words.
+    transcriber: Option<Transcriber>,
     fetched: mpsc::Sender<Fetched>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -235,6 +238,7 @@ pub(crate) struct Parts {
     pub(crate) asking: Asking,
     pub(crate) hours: Hours,
     pub(crate) max_file: u64,
+    pub(crate) transcriber: Option<Transcriber>,
     pub(crate) hold_after: Duration,
     /// Whether tasks get topics, and whether private chats have them.
     pub(crate) topics: bool,
@@ -260,6 +264,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         asking,
         hours,
         max_file,
+        transcriber,
         hold_after,
         topics,
         private_topics,
@@ -296,6 +301,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         topics: Topics::new(topics, private_topics),
         leaving: BTreeSet::new(),
         max_file,
+        transcriber,
         fetched,
         tracker,
         stop: stop.clone(),

@@ -99,6 +99,13 @@ pub(crate) struct Said {
     pub(crate) reply: Option<Reply>,
 }
 
+impl Said {
+    /// Whether it is a voice note that was not listened to yet.
+    pub(crate) fn is_spoken(&self) -> bool {
+        self.files.iter().any(|file| file.voice.is_some())
+    }
+}
+
 /// Whom a text speaks to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Called {

@@ -17,6 +17,7 @@ mod serve;
 mod settings;
 mod status;
 mod token;
+mod transcribe;
 mod webhook;
 
 pub use api::AddressError;
@@ -39,4 +40,5 @@ pub use status::Health;
 pub use status::Status;
 pub use token::Token;
 pub use token::TokenError;
+pub use transcribe::Transcriber;
 pub use webhook::WebhookError;

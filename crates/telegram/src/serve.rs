@@ -147,6 +147,7 @@ pub fn start(
             asking: settings.asking,
             hours,
             max_file: settings.max_file.min(MAY_FETCH),
+            transcriber: settings.transcriber,
             hold_after: settings.hold_after,
             topics: settings.topics,
             private_topics,

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use crate::token::Token;
+use crate::transcribe::Transcriber;
 
 /// What the adapter is told once, at its start.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub groups: Vec<i64>,
     /// The largest file that is taken, in bytes; never more than Telegram lets a bot fetch.
     pub max_file: u64,
+    /// What turns voice notes into words; without it they are declined.
+    pub transcriber: Option<Transcriber>,
     /// Whether each task gets a topic where the chat has topics.
     pub topics: bool,
     /// Where questions of groups are asked.

@@ -24,6 +24,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             super::policy::rules(&loaded)?;
             Agents::find(&settings.agents, &settings.models).check(&settings.agent)?;
             crate::judge::classifier(&loaded, &settings.models)?;
+            crate::telegram::check_transcriber(&loaded)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             out::line(&format!("data: {}", settings.data.display()));
             for (name, path) in &settings.projects {

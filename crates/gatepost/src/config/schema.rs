@@ -200,6 +200,14 @@ pub(crate) struct Telegram {
     pub(crate) token_file: Option<PathBuf>,
     /// The largest file that is taken with a message, in MB; Telegram lets bots fetch 20 MB.
     pub(crate) max_file_mb: u32,
+    /// A program of yours that turns voice notes into words: it gets the path of the audio, Ogg with
+    /// Opus, as its last argument and prints the text. It runs on this machine, outside the sandbox,
+    /// and without Gatepost's environment. What it heard runs only when whoever spoke presses a button.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = example_transcriber())]
+    pub(crate) transcriber: Vec<String>,
+    /// How long it may take for one voice note.
+    pub(crate) transcriber_timeout: Period,
     /// Whether each task gets a topic of its own where the chat has topics: forums in which the bot
     /// may manage them, and private chats for which @BotFather turned them on.
     pub(crate) topics: bool,
@@ -336,6 +344,8 @@ impl Default for Telegram {
             approvals: Asking::default(),
             quiet: BTreeMap::new(),
             max_file_mb: 20,
+            transcriber: Vec::new(),
+            transcriber_timeout: Period(Duration::from_secs(60)),
             topics: true,
             token_file: None,
             api_url: None,
@@ -446,6 +456,10 @@ impl JsonSchema for Period {
 
 fn example_people() -> Vec<u64> {
     vec![1001]
+}
+
+fn example_transcriber() -> Vec<String> {
+    vec!["~/bin/transcribe".into(), "--short".into()]
 }
 
 fn example_groups() -> Vec<i64> {

@@ -15,6 +15,7 @@ use gatepost_chat::port::Hub;
 use gatepost_chat::rich::Rich;
 use gatepost_domain::Attachment;
 use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::message::MAX_ATTACHMENTS;
 use gatepost_domain::message::file_name;
 use gatepost_domain::principal::Platform;
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::notice::Notice;
 use super::person;
 use super::until_given_up;
 use crate::api::Api;
@@ -31,6 +33,7 @@ use crate::api::Trouble;
 use crate::inbound::Reply;
 use crate::inbound::Said;
 use crate::inbound::Waiting;
+use crate::transcribe::Transcriber;
 
 /// The largest file that a bot may fetch, in bytes
 /// (<https://core.telegram.org/bots/api#getfile>).
@@ -76,8 +79,16 @@ struct Album {
 /// What came of fetching a message's files.
 pub(super) struct Fetched {
     said: Said,
-    result: Result<Vec<Attachment>, NotFetched>,
+    result: Result<Got, NotFetched>,
     taken: oneshot::Sender<()>,
+}
+
+/// What a message's files came to.
+enum Got {
+    /// They are kept.
+    Files(Vec<Attachment>),
+    /// They were spoken words.
+    Words(String),
 }
 
 /// Why files were not fetched.
@@ -150,11 +161,17 @@ impl Desk {
         if said.forwarded || said.odd || !for_us || !self.people.is(&who, Role::Requester) {
             return Ok(Look::Ready(said));
         }
-        if said.files.iter().any(|file| file.voice.is_some()) {
+        if said.is_spoken() && self.transcriber.is_none() {
             // Taken for a file it would start a task without a word of what should be done.
             let sorry = "I cannot listen to voice notes, so nothing was started. Send the task as \
                          text.";
             self.say_once(&said, "voice", sorry);
+            return Ok(Look::Over);
+        }
+        let known = (chat.to_string(), said.message.to_string());
+        if said.is_spoken() && self.notices.kept.get(&known).is_some() {
+            // Its words wait for a press already, or were dealt with.
+            self.show_notice(&Notice::Held(known), chat);
             return Ok(Look::Over);
         }
         let answered = said.reply.as_ref().filter(|reply| {
@@ -185,8 +202,12 @@ impl Desk {
         }
         let (api, hub, most) = (self.api.clone(), Arc::clone(&self.hub), self.max_file);
         let fetched = self.fetched.clone();
+        let transcriber = self.transcriber.clone();
         self.tracker.spawn(until_given_up(self.stop.clone(), async move {
-            let result = fetch_all(&api, &*hub, &said.files, most).await;
+            let result = match transcriber.filter(|_| said.is_spoken()) {
+                Some(transcriber) => hear(&api, &transcriber, &said.files, most).await,
+                None => fetch_all(&api, &*hub, &said.files, most).await.map(Got::Files),
+            };
             // Without a desk nobody takes it, and the message comes again.
             let _the_desk_is_gone = fetched.send(Fetched { said, result, taken }).await;
         }));
@@ -200,7 +221,12 @@ impl Desk {
             album.fetching = album.fetching.saturating_sub(1);
         }
         let dealt_with = match result {
-            Ok(attachments) => {
+            Ok(Got::Words(words)) => {
+                said.text = words;
+                said.files.clear();
+                self.hold(&person(said.from), &said, HeldWhy::Spoken).await
+            }
+            Ok(Got::Files(attachments)) => {
                 said.attachments = attachments;
                 said.files.clear();
                 match key {
@@ -379,6 +405,28 @@ fn confirm(dealt_with: Result<(), RequestError>, taken: oneshot::Sender<()>) {
         }
         Err(error) => tracing::error!(%error, "an update waits: it could not be recorded"),
     }
+}
+
+/// What a voice note says. The words are nobody's yet.
+async fn hear(
+    api: &Api,
+    transcriber: &Transcriber,
+    files: &[Waiting],
+    most: u64,
+) -> Result<Got, NotFetched> {
+    let mut words = Vec::new();
+    for file in files {
+        let audio = fetch_one(api, file, most).await?;
+        let heard = transcriber.listen(&audio).await.map_err(|error| {
+            tracing::warn!(%error, "a voice note could not be turned into words");
+            NotFetched::Never(format!(
+                "I could not turn this voice note into words: {error}. Nothing was started; send \
+                 the task as text."
+            ))
+        })?;
+        words.push(heard);
+    }
+    Ok(Got::Words(words.join("\n")))
 }
 
 async fn fetch_all(

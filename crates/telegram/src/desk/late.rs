@@ -1,4 +1,5 @@
-//! What waited while nobody listened: the gap is told, and what is too old is not run blindly.
+//! What waited while nobody listened: the gap is told, and what is too old is not run blindly. What
+//! is held for another reason is settled here as well.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use gatepost_chat::time::clock;
 use gatepost_chat::time::span;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::HeldEnd;
+use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
@@ -74,7 +76,12 @@ impl Desk {
     }
 
     /// Keeps a message and asks what becomes of it.
-    pub(super) async fn hold(&mut self, who: &Principal, said: &Said) -> Result<(), RequestError> {
+    pub(super) async fn hold(
+        &mut self,
+        who: &Principal,
+        said: &Said,
+        why: HeldWhy,
+    ) -> Result<(), RequestError> {
         let key = (said.place.chat.to_string(), said.message.to_string());
         if self.notices.kept.get(&key).is_none() {
             let content = serde_json::to_string(said).unwrap_or_default();
@@ -85,10 +92,14 @@ impl Desk {
                 at: said.at,
                 text: said.text.clone(),
                 content,
+                why,
             };
             self.hub.note(Platform::Telegram, None, note.clone()).await?;
             self.notices.kept.recall(&note);
-            self.missed(said).held += 1;
+            match why {
+                HeldWhy::Late => self.missed(said).held += 1,
+                HeldWhy::Spoken => self.count_if_late(said),
+            }
         }
         self.show_notice(&Notice::Held(key), said.place.chat);
         Ok(())
@@ -112,6 +123,10 @@ impl Desk {
         }
         if *by != held.who && !self.people.is(by, Role::Admin) {
             return Ok(("Only who wrote it, or an admin, may say that.".into(), true));
+        }
+        // Only who spoke knows whether these were the words.
+        if *by != held.who && held.why == HeldWhy::Spoken && how == HeldEnd::Run {
+            return Ok(("Only who spoke may say that these were the words.".into(), true));
         }
         // Whoever wrote it may have lost the right meanwhile.
         if how == HeldEnd::Run && !self.people.is(&held.who, Role::Requester) {

@@ -35,7 +35,7 @@ use crate::inbound::Place;
 pub(super) enum Notice {
     /// Somebody who may do nothing here and wrote.
     Stranger(Principal),
-    /// A message that came too late.
+    /// A message that is held until a person says what becomes of it.
     Held(held::Key),
 }
 
@@ -158,12 +158,14 @@ impl Desk {
                 }
             }
             Notice::Held((chat, message)) => {
+                let key = (chat.clone(), message.clone());
+                let why = self.notices.kept.get(&key).map(|held| held.why).unwrap_or_default();
                 let mut row = Vec::new();
                 for how in [HeldEnd::Run, HeldEnd::Dropped] {
                     let (chat, message) = (chat.clone(), message.clone());
                     let meaning = Meaning::Held { chat, message, how };
                     let data = self.mint.token(meaning).as_str().to_owned();
-                    row.push(Key { label: held::label(how).to_owned(), data });
+                    row.push(Key { label: held::label(why, how).to_owned(), data });
                 }
                 rows.push(row);
             }

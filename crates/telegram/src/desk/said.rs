@@ -13,6 +13,7 @@ use gatepost_chat::rich::Rich;
 use gatepost_chat::rich::Style;
 use gatepost_domain::approval::Decision;
 use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
@@ -53,7 +54,7 @@ impl Desk {
             return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
         }
         if self.is_too_old(&who, &said) {
-            return self.hold(&who, &said).await;
+            return self.hold(&who, &said, HeldWhy::Late).await;
         }
         let text = said.text.trim();
         if said.odd {
