@@ -50,7 +50,13 @@ pub(crate) fn set_up() -> Result<Vec<(&'static str, PathBuf)>> {
 }
 
 fn install(program: &Program, cache: &Path) -> Result<PathBuf> {
-    let Program { package, version, .. } = program;
+    let Program { variable, package, version, .. } = program;
+    if let Some(given) = std::env::var_os(variable).map(PathBuf::from) {
+        if given.is_file() {
+            return Ok(given);
+        }
+        bail!("{variable} names no file: `{}`", given.display());
+    }
     let plain: String =
         package.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let place = cache.join(format!("{}-{version}", plain.trim_matches('-')));
@@ -70,7 +76,12 @@ fn install(program: &Program, cache: &Path) -> Result<PathBuf> {
         .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
         .arg(&place)
         .arg(format!("{package}@{version}")))
-    .context("install npm, or set the variable of each program to where it is")?;
+    .with_context(|| {
+        format!(
+            "{package} {version} could not be installed: it takes npm and a way to its registry; or \
+             set {variable} to where the program is"
+        )
+    })?;
     if installed.is_file() {
         Ok(installed)
     } else {
