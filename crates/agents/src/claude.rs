@@ -361,6 +361,8 @@ impl Driver {
             "api_retry" => {
                 let number = |name: &str| message.get(name).and_then(Value::as_u64).unwrap_or(0);
                 let status = match number("error_status") {
+                    // It would ask ten times more, for minutes.
+                    401 => return Err(ProgramError::KeyRefused),
                     0 => "did not answer".to_owned(),
                     status => format!("answered {status}"),
                 };

@@ -459,6 +459,20 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
 }
 
 #[test]
+fn a_refused_key_is_not_asked_about_again() {
+    run(async {
+        let (mut driver, mut other) = start(&brief());
+        other.greeted(&mut driver).await;
+        other
+            .print(json!({"type": "system", "subtype": "api_retry", "attempt": 1,
+                "max_retries": 10, "retry_delay_ms": 500, "error_status": 401}))
+            .await;
+        let error = driver.next().await.unwrap_err().to_string();
+        assert!(error.contains("check the key"), "{error}");
+    });
+}
+
+#[test]
 fn garbage_ends_the_run_and_so_does_an_end_in_the_middle() {
     run(async {
         for line in ["not json\n", "[]\n", "{\"no\":\"type\"}\n"] {
