@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod classifier;
+mod claude;
 mod codex;
 mod console;
 mod delivery;

@@ -234,6 +234,34 @@ fn failure(status: u16, kind: &str, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
 }
 
+/// The turns of a conversation: messages of the same side after one another are one turn, and
+/// instructions of the `system` role, which may come after a turn of the user, are none.
+fn turns(messages: &[Value]) -> Result<Vec<Value>, String> {
+    let mut turns: Vec<Value> = Vec::new();
+    for (at, message) in messages.iter().enumerate() {
+        let before = turns.last_mut();
+        let role_before = before.as_ref().map(|turn| turn["role"].clone());
+        if message["role"] == "system" {
+            if role_before != Some("user".into()) {
+                return Err(format!("messages.{at}: `system` comes after a turn of the user only"));
+            }
+            continue;
+        }
+        let mut message = message.clone();
+        if let Value::String(text) = &message["content"] {
+            message["content"] = json!([{ "type": "text", "text": text }]);
+        }
+        match (before, message["content"].as_array()) {
+            (Some(before), Some(more)) if role_before.as_ref() == Some(&message["role"]) => {
+                before["content"].as_array_mut().unwrap().extend(more.clone());
+            }
+            (_, Some(_)) => turns.push(message),
+            (_, None) => return Err(format!("messages.{at}.content: field required")),
+        }
+    }
+    Ok(turns)
+}
+
 /// What the API demands of a request.
 fn check(headers: &HeaderMap, request: &Value) -> Result<(), String> {
     let version = headers.get("anthropic-version").and_then(|value| value.to_str().ok());
@@ -246,7 +274,7 @@ fn check(headers: &HeaderMap, request: &Value) -> Result<(), String> {
     if request["max_tokens"].as_u64().is_none_or(|tokens| tokens == 0) {
         return Err("max_tokens: field required".into());
     }
-    let messages = request["messages"].as_array().ok_or("messages: field required")?;
+    let messages = turns(request["messages"].as_array().ok_or("messages: field required")?)?;
     let mut owed: Vec<String> = Vec::new();
     for (at, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
@@ -254,11 +282,7 @@ fn check(headers: &HeaderMap, request: &Value) -> Result<(), String> {
         if role != wanted {
             return Err(format!("messages.{at}: roles must alternate, found `{role}`"));
         }
-        let blocks = match &message["content"] {
-            Value::String(text) => vec![json!({ "type": "text", "text": text })],
-            Value::Array(blocks) => blocks.clone(),
-            _ => return Err(format!("messages.{at}.content: field required")),
-        };
+        let blocks = message["content"].as_array().cloned().unwrap_or_default();
         if blocks.is_empty() {
             return Err(format!("messages.{at}: content must not be empty"));
         }
@@ -277,6 +301,8 @@ fn check(headers: &HeaderMap, request: &Value) -> Result<(), String> {
             }
         }
         if role == "user" {
+            results.sort();
+            owed.sort();
             if results != std::mem::take(&mut owed) {
                 return Err(format!(
                     "messages.{at}: each `tool_use` block must have a corresponding `tool_result` \
