@@ -6,6 +6,7 @@ use std::path::Path;
 use gatepost_e2e::FakeTelegram;
 use gatepost_e2e::Project;
 use gatepost_e2e::Setup;
+use gatepost_e2e::telegram::Attachment;
 use gatepost_e2e::telegram::CONFLICT;
 use gatepost_e2e::telegram::CONFLICT_WITH_WEBHOOK;
 use gatepost_e2e::telegram::Fault;
@@ -115,6 +116,18 @@ async fn the_token_is_nowhere_but_in_its_own_file() {
     chat.order_nothing();
     let _ = chat.say(ANN, "/who");
     chat.message("answer", |message| message.text.starts_with("You: 1001")).await;
+    // It is in the addresses of files too: each way in which fetching one goes wrong, then one that
+    // is refused for good and said aloud.
+    for fault in [Fault::Down(502), Fault::Cut, Fault::Refuse(404, "Not Found")] {
+        chat.order("download", fault, 1);
+    }
+    let file = Attachment::document("a.txt", "text/plain", b"a");
+    let _ = chat.attach(ANN, ANN, &file, "$ true", serde_json::json!({}));
+    let sorry = chat
+        .message("word about the file", |message| message.text.contains("could not fetch `a.txt`"));
+    let sorry = sorry.await;
+    assert!(chat.calls("download") >= 3, "each fault was met: {}", sorry.text);
+    assert!(chat.messages().iter().all(|message| !message.text.contains(secret)));
     // As a reply quotes it back, should anybody have the idea to send it.
     let _ = chat.say(ANN, "/log");
     chat.all_taken().await;
