@@ -127,12 +127,12 @@ impl Conversation {
             },
             Message::Person { .. } => return None,
         };
-        let calls = said.iter().filter_map(|said| match said {
+        let mut calls = said.iter().filter_map(|said| match said {
             Said::Call(call) => Some(call),
             Said::Text { .. } | Said::Sealed { .. } => None,
         });
         // Answers come in the order of the calls; by number, as a model may use a name twice.
-        calls.skip(answered.len()).next().cloned()
+        calls.nth(answered.len()).cloned()
     }
 
     /// Answers the open call.
