@@ -197,3 +197,19 @@ fn the_policy_in_words_is_shown_and_checked() {
         assert!(checked.code == Some(2) && checked.stderr.contains(why), "{}", checked.stderr);
     }
 }
+
+#[tokio::test]
+async fn a_spent_budget_asks_a_person_instead_of_the_classifier() {
+    let world = world(vec![says("allow")], "[budget]\ntask = \"1 tokens\"\n").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let id =
+        api.submit(&format!("{}\n$ touch .git/hooks/b && echo twice >> log.txt", asked())).await;
+    let open = api.approval(&id).await;
+    let reason = open["reason"].as_str().unwrap();
+    assert!(reason.contains("the budget of the task is spent"), "{open:#}");
+    assert_eq!(api.answer(&open, "approve").await.status, StatusCode::OK);
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    assert_eq!(world.judge.seen().len(), 1, "only the first action was sent to a model");
+}

@@ -294,3 +294,19 @@ async fn without_a_key_the_agent_says_what_to_set() {
         "{task:#}"
     );
 }
+
+#[tokio::test]
+async fn a_spent_budget_ends_the_task_before_the_next_turn() {
+    let script = vec![Play::Turn(vec![exec("echo one > a.txt")]), Play::Turn(vec![text("done")])];
+    let world = world_with(script, "[budget]\ntask = \"1 tokens\"\n").await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let id = api.submit("write one file").await;
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "failed", "{task:#}");
+    let summary = task["summary"].to_string();
+    assert!(summary.contains("the budget of the task is spent"), "{task:#}");
+    assert!(summary.contains("raise `task` in `[budget]`"), "{task:#}");
+    assert_eq!(world.fake.seen().len(), 1, "the turn after it is not made");
+    assert_eq!(events_of(&task, "model-used").len(), 1);
+}

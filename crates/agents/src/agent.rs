@@ -135,6 +135,8 @@ pub enum Next {
         /// What.
         event: AgentEvent,
     },
+    /// It is about to ask its model, by itself; the run ends here where the budget is spent.
+    Turn,
     /// It called a model through Gatepost's own client, which counted what that used. What an agent
     /// says of its own use is a report, and never this.
     Metered {

@@ -73,8 +73,10 @@ pub struct Native {
 
 /// What it is doing.
 enum Stage {
-    /// The model is asked next.
+    /// The model is asked next, if there is room for it in the budget.
     Ready,
+    /// The model is asked now: whoever drives the agent was told.
+    Announced,
     /// The model works on its turn.
     Asked(Asking),
     /// The model sums up what has been, to make room.
@@ -134,7 +136,11 @@ impl Native {
                 return Some(next);
             }
             match &mut self.stage {
-                Stage::Ready => self.begin_turn(),
+                Stage::Ready => {
+                    self.stage = Stage::Announced;
+                    return Some(Next::Turn);
+                }
+                Stage::Announced => self.begin_turn(),
                 Stage::Asked(asking) => {
                     let answer = asking.as_mut().await;
                     self.take(answer);

@@ -42,6 +42,9 @@ pub enum NoVerdict {
     /// The model cannot be reached, is overloaded or answers with an error.
     #[error("the classifier cannot be reached ({0})")]
     Down(String),
+    /// It was not asked, as no more may be spent on models.
+    #[error("the classifier was not asked: {0}")]
+    Spent(String),
     /// It did not answer in time.
     #[error("the classifier did not answer in time")]
     TimedOut,

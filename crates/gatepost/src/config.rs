@@ -192,7 +192,7 @@ impl Loaded {
             read_only,
             egress: hosts(&file.egress)?,
             rules: self.rules(),
-            budget: budget(&file.budget)?,
+            budget: budget(&file.budget, &models)?,
             models,
         })
     }
@@ -356,17 +356,31 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-fn budget(written: &schema::Budget) -> Result<Budget, Failure> {
+/// A bound in money holds only where every model's price is known.
+fn budget(
+    written: &schema::Budget,
+    models: &BTreeMap<String, Endpoint>,
+) -> Result<Budget, Failure> {
     let limit = |key: &str, text: Option<&String>| match text {
         None => Ok(Limit::default()),
         Some(text) => text.parse().map_err(|error: gatepost_models::budget::LimitError| {
             Failure::new(format!("`budget.{key}`: {error}")).hint("leave it out for no bound")
         }),
     };
-    Ok(Budget {
+    let budget = Budget {
         task: limit("task", written.task.as_ref())?,
         day: limit("day", written.day.as_ref())?,
-    })
+    };
+    let in_money = budget.task.cost.is_some() || budget.day.cost.is_some();
+    match models.iter().find(|(_, endpoint)| endpoint.price.is_none()) {
+        Some((name, _)) if in_money => {
+            Err(Failure::new(format!("`[budget]` counts money and `models.{name}` has no price"))
+                .hint(format!(
+                    "add `price` to `[models.{name}]`, or count tokens: `2000000 tokens`"
+                )))
+        }
+        Some(_) | None => Ok(budget),
+    }
 }
 
 /// The most private addresses on this machine's own loopback; each is a listening socket in every

@@ -158,6 +158,23 @@ impl Ledger {
         }
     }
 
+    /// Takes in what a call has used just now that nothing was set aside for.
+    pub fn count(&self, task: &TaskId, metered: &Metered) {
+        let today = self.spent().day;
+        self.remember(task, today, metered);
+    }
+
+    /// Whether a task may begin another call whose size nobody knows yet.
+    ///
+    /// # Errors
+    /// [`Over`] says which budget is used up.
+    pub fn room(&self, task: &TaskId) -> Result<(), Over> {
+        let spent = self.spent();
+        let by_task = spent.tasks.get(task).copied().unwrap_or_default();
+        left(self.budget.task, by_task).map_err(Over::Task)?;
+        left(self.budget.day, spent.in_day).map_err(Over::Day)
+    }
+
     /// Sets aside what a call may use at most, if there is room for it.
     ///
     /// # Errors
@@ -249,6 +266,16 @@ fn fits(limit: Limit, spent: Sum, more: Sum) -> Result<(), String> {
     Ok(())
 }
 
+fn left(limit: Limit, spent: Sum) -> Result<(), String> {
+    match (limit.cost, limit.tokens) {
+        (Some(most), _) if spent.cost >= most => Err(format!("{} of {most} used", spent.cost)),
+        (_, Some(most)) if spent.tokens >= most => {
+            Err(format!("{} of {most} tokens used", spent.tokens))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicI64;
@@ -317,6 +344,23 @@ mod tests {
         assert!(ledger.reserve(&task(1), tokens(40), None).is_err(), "the task is not");
         ledger.remember(&task(3), 1, &metered);
         assert!(matches!(ledger.reserve(&task(2), tokens(40), None), Err(Over::Day(_))));
+    }
+
+    #[test]
+    fn what_is_counted_afterwards_leaves_less_room_at_once() {
+        let (ledger, clock) = ledger(Some(100), Some(150));
+        let metered = Metered { model: "m".into(), usage: tokens(70), cost: None };
+        ledger.count(&task(1), &metered);
+        assert_eq!(ledger.room(&task(1)), Ok(()));
+        assert!(ledger.reserve(&task(1), tokens(40), None).is_err(), "the proxy sees it too");
+        ledger.count(&task(1), &metered);
+        let over = ledger.room(&task(1)).unwrap_err();
+        assert!(over.to_string().contains("140 of 100 tokens used"), "{over}");
+        assert_eq!(ledger.room(&task(2)), Ok(()));
+        ledger.count(&task(2), &metered);
+        assert!(matches!(ledger.room(&task(3)), Err(Over::Day(_))));
+        clock.store(2, Ordering::Relaxed);
+        assert_eq!(ledger.room(&task(3)), Ok(()));
     }
 
     #[test]

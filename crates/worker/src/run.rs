@@ -187,6 +187,8 @@ async fn attempt(
     let mut working = Working {
         gate,
         models,
+        task: assignment.task.clone(),
+        ledger: config.ledger.clone(),
         sandbox: &sandbox,
         inbox,
         workspace: assignment.spec.project_path.clone(),

@@ -25,6 +25,9 @@ use gatepost_domain::ActionDigest;
 use gatepost_domain::ActionId;
 use gatepost_domain::Decision;
 use gatepost_domain::Message;
+use gatepost_domain::Metered;
+use gatepost_domain::Outcome;
+use gatepost_domain::TaskId;
 use gatepost_domain::Verdict;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
@@ -39,6 +42,8 @@ use gatepost_gate::Gate;
 use gatepost_gate::Looked;
 use gatepost_gate::Review;
 use gatepost_gate::classifier::Model;
+use gatepost_gate::classifier::NoVerdict;
+use gatepost_models::budget::Ledger;
 use gatepost_sandbox::Sandbox;
 use tokio::sync::mpsc;
 
@@ -80,6 +85,9 @@ pub(crate) struct Working<'a> {
     pub(crate) open: Open<'a>,
     /// Who is asked about what the rules leave open; nobody where no classifier is set up.
     pub(crate) models: Vec<Arc<dyn Model>>,
+    pub(crate) task: TaskId,
+    /// What was spent on models, and what may be.
+    pub(crate) ledger: Ledger,
 }
 
 /// Every proposal that is not answered, or not carried out, by where it stands.
@@ -180,8 +188,14 @@ impl Working<'_> {
                 Heard::Agent(Next::Report { event }) => {
                     self.reporter.send(Report::AgentReported { event }).await?;
                 }
+                Heard::Agent(Next::Turn) => {
+                    if let Err(over) = self.ledger.room(&self.task) {
+                        let limit = over.to_string();
+                        return Ok((Outcome::Failed, Reason::LimitReached { limit }));
+                    }
+                }
                 Heard::Agent(Next::Metered { metered }) => {
-                    self.reporter.send(Report::Metered { metered }).await?;
+                    self.metered(metered).await?;
                 }
                 Heard::Agent(Next::Done { outcome, reason }) => return Ok((outcome, reason)),
                 Heard::Hub(word) => self.hear(word).await?,
@@ -266,10 +280,21 @@ impl Working<'_> {
         match self.gate.look(action, bound.files, &self.grants) {
             Looked::Judged(review) => self.reviewed(waiting, *review, &bound.unbound).await,
             Looked::Open(open) => {
+                if let Err(over) = self.ledger.room(&self.task) {
+                    let none = NoVerdict::Spent(over.to_string());
+                    let review = self.gate.settle(*open, Err(none));
+                    return self.reviewed(waiting, review, &bound.unbound).await;
+                }
                 self.open.weighing.begin(self.models.clone(), waiting, *open);
                 Ok(Seen::Done)
             }
         }
+    }
+
+    /// Records what a model used, and counts it against the budgets at once.
+    async fn metered(&mut self, metered: Metered) -> Result<(), Stop> {
+        self.ledger.count(&self.task, &metered);
+        self.reporter.send(Report::Metered { metered }).await
     }
 
     /// The classifier has thought. Meanwhile the agent may have changed its mind, or the bytes.
@@ -278,7 +303,7 @@ impl Working<'_> {
         for (step, metered) in used {
             tracing::debug!(step = step.as_str(), model = %metered.model, "the classifier was asked");
 
-            self.reporter.send(Report::Metered { metered }).await?;
+            self.metered(metered).await?;
         }
         if !self.open.weighing.take(waiting.id) {
             return Ok(());

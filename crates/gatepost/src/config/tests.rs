@@ -199,3 +199,15 @@ fn a_path_is_settled_as_far_as_it_exists() {
     std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
     assert_eq!(settled(&root.join("link/a/b")), root.join("real/a/b"));
 }
+
+#[test]
+fn a_budget_in_money_needs_the_price_of_every_model() {
+    let model = "[models.a]\napi = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\nmodel = \"m\"\n";
+    let settings =
+        |text: &str| loaded(text, Path::new("/etc/gatepost")).settings(&Overrides::default());
+    let failure = settings(&format!("{model}[budget]\nday = \"$5\"\n")).unwrap_err();
+    assert!(failure.to_string().contains("`models.a` has no price"), "{failure}");
+    let priced = format!("{model}price = {{ input = 0, output = 0 }}\n[budget]\nday = \"$5\"\n");
+    assert!(settings(&priced).is_ok());
+    assert!(settings(&format!("{model}[budget]\nday = \"100 tokens\"\n")).is_ok());
+}
