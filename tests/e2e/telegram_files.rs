@@ -15,6 +15,7 @@ use gatepost_e2e::world::EVE;
 use gatepost_e2e::world::World;
 use gatepost_e2e::world::has_key;
 use gatepost_e2e::world::only_task;
+use gatepost_e2e::world::tasks;
 use serde_json::json;
 
 /// Lists the inbox with what is in each file.
@@ -278,5 +279,34 @@ async fn what_a_task_leaves_in_its_outbox_is_sent_after_its_result_scrubbed_and_
     let _next = world.chat.say(ANN, "/tasks");
     let _list = world.chat.message("list", |message| message.id > binary.id).await;
     assert_eq!(world.chat.calls("sendDocument"), 2, "each is sent once");
+    world.check(&gatepost);
+}
+
+/// A file that does not come holds up no button, and what was said is still taken in its order.
+#[tokio::test]
+async fn a_press_overtakes_a_file_that_takes_long_and_words_do_not() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _asked = world.chat.say(ANN, "$ touch .git/hooks/a");
+    let question = world.question().await;
+    world.chat.order("download", Fault::Wedge, 1);
+    let file = Attachment::document("notes.txt", "text/plain", b"slow");
+    let _sent = world.chat.attach(ANN, ANN, &file, "$ echo second > b.txt", json!({}));
+    world.chat.called("getFile", 1).await;
+    let _third = world.chat.say(ANN, "$ echo third > c.txt");
+    let toast = world.chat.press(ANN, &question, "Deny").await;
+    assert!(toast.text.starts_with("denied"), "{toast:?}");
+    assert_eq!(tasks(&gatepost.api(), 1).await.len(), 1, "words wait for what was said before");
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let all = tasks(&api, 3).await;
+    world.chat.all_taken().await;
+    for task in &all {
+        api.finished(task["id"].as_str().unwrap()).await;
+    }
+    let texts: Vec<_> = all.iter().rev().map(|task| task["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["$ touch .git/hooks/a", "$ echo second > b.txt", "$ echo third > c.txt"]);
+    assert_eq!(tasks(&api, 3).await.len(), 3, "each is taken once");
     world.check(&gatepost);
 }

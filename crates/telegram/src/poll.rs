@@ -21,6 +21,13 @@ use crate::status::Health;
 use crate::status::Teller;
 use crate::token::Token;
 
+mod front;
+
+use front::Front;
+use front::PATIENCE;
+use front::Settled;
+use front::Turn;
+
 /// How long Telegram holds a poll open when there is nothing to say.
 const POLL: Duration = Duration::from_secs(25);
 
@@ -35,6 +42,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// A conflict lasts as long as a poll that an earlier life of this program left open, which is under
 /// a minute; whoever waits for an answer should not wait for much more.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
+
+/// An update that could not be recorded is taken again after this.
+const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// After so many failures in a row the connections are made anew.
 const REBUILD: u32 = 3;
@@ -84,7 +94,17 @@ pub(crate) async fn poll(polling: Polling) {
     let mut last = last;
     // What waits is taken first, and then it is said how long nobody listened.
     let mut behind = Some(true);
+    let mut front = Front::default();
     loop {
+        match front.settle().await {
+            Settled::Done(past) => offset = Some(past),
+            Settled::Again => {
+                if rest(&stop, REFUSED_PAUSE).await {
+                    return;
+                }
+            }
+            Settled::Nothing => {}
+        }
         let hold = if behind.is_some() { LOOK } else { POLL.min(silence / 2) };
         let answer = tokio::select! {
             () = stop.cancelled() => return,
@@ -94,20 +114,39 @@ pub(crate) async fn poll(polling: Polling) {
             Ok(Ok(updates)) => {
                 failures = 0;
                 teller.answered();
-                if !updates.is_empty() {
+                if !updates.is_empty() && !front.is_held() {
                     teller.inbound();
                 }
                 let caught_up = updates.is_empty();
                 if caught_up {
+                    front.clear();
                     // The offset was named and is done with. Held on to, it would confirm what
                     // nobody saw, should the numbers start anew below it.
                     offset = None;
                 }
                 let mut refused = false;
                 for update in updates {
-                    let inbound = inbound::read(&update);
-                    match take(&desk, inbound, behind.is_some(), &stop).await {
-                        Taken::Yes => offset = Some(update.id.as_offset()),
+                    let (id, inbound) = (update.id.0, inbound::read(&update));
+                    let (past, late) = (update.id.as_offset(), behind.is_some());
+                    let turn = front.turn(id);
+                    let taken = match (turn, &inbound) {
+                        (Turn::Behind, _) => Taken::Yes,
+                        (Turn::Waits, _) => continue,
+                        (Turn::Take, _) => match begin(&desk, inbound, late, &stop).await {
+                            Begun::Settled(taken) => taken,
+                            Begun::Long(done) => {
+                                front.hold(id, past, done);
+                                continue;
+                            }
+                        },
+                        (Turn::Overtake, Inbound::Tap(_)) => {
+                            take(&desk, inbound, late, &stop).await
+                        }
+                        (Turn::Overtake, _) => continue,
+                    };
+                    match taken {
+                        Taken::Yes if turn == Turn::Overtake => front.overtaken_by(id),
+                        Taken::Yes => offset = Some(past),
                         Taken::Later => {
                             refused = true;
                             break;
@@ -116,7 +155,7 @@ pub(crate) async fn poll(polling: Polling) {
                     }
                 }
                 if refused {
-                    if rest(&stop, LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(4))).await {
+                    if rest(&stop, REFUSED_PAUSE).await {
                         return;
                     }
                     continue;
@@ -204,6 +243,14 @@ pub(crate) enum Taken {
     Stopped,
 }
 
+/// An update that the desk has begun on.
+enum Begun {
+    /// It is over.
+    Settled(Taken),
+    /// It takes long; the word comes here.
+    Long(oneshot::Receiver<()>),
+}
+
 /// Hands an update to the desk and waits until it is dealt with.
 pub(crate) async fn take(
     desk: &mpsc::Sender<Delivered>,
@@ -211,20 +258,43 @@ pub(crate) async fn take(
     late: bool,
     stop: &CancellationToken,
 ) -> Taken {
-    let (taken, done) = oneshot::channel();
+    match begin(desk, inbound, late, stop).await {
+        Begun::Settled(taken) => taken,
+        Begun::Long(done) => tokio::select! {
+            () = stop.cancelled() => Taken::Stopped,
+            done = done => taken_if(done.is_ok()),
+        },
+    }
+}
+
+/// Hands an update to the desk and waits a moment.
+async fn begin(
+    desk: &mpsc::Sender<Delivered>,
+    inbound: Inbound,
+    late: bool,
+    stop: &CancellationToken,
+) -> Begun {
+    let (taken, mut done) = oneshot::channel();
     tokio::select! {
-        () = stop.cancelled() => return Taken::Stopped,
+        () = stop.cancelled() => return Begun::Settled(Taken::Stopped),
         sent = desk.send(Delivered { inbound, late, taken }) => {
             if sent.is_err() {
-                return Taken::Stopped;
+                return Begun::Settled(Taken::Stopped);
             }
         }
     }
     tokio::select! {
-        () = stop.cancelled() => Taken::Stopped,
-        // A desk that drops the word could not record the update.
-        done = done => if done.is_ok() { Taken::Yes } else { Taken::Later },
+        () = stop.cancelled() => Begun::Settled(Taken::Stopped),
+        in_time = tokio::time::timeout(PATIENCE, &mut done) => match in_time {
+            Ok(done) => Begun::Settled(taken_if(done.is_ok())),
+            Err(_) => Begun::Long(done),
+        },
     }
+}
+
+/// A desk that drops the word could not record the update.
+fn taken_if(said: bool) -> Taken {
+    if said { Taken::Yes } else { Taken::Later }
 }
 
 /// Waits; true when told to stop meanwhile.
