@@ -176,7 +176,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 messages: task.messages().to_vec(),
                 next_action: task.next_action(),
                 resume: task.resume().map(str::to_owned),
-                answers: task.unacted().to_vec(),
+                answers: task.answers(),
                 grants: task.grants().to_vec(),
             }),
         }),

@@ -51,6 +51,10 @@ pub struct Task {
     settled: BTreeMap<ApprovalId, Settlement>,
     /// Answers that no action has followed yet.
     unacted: Vec<Answer>,
+    /// Denials that the run was told of, since nothing has been asked or done after them: a run that
+    /// takes up the work there meets the same question again, and nobody is asked twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Answer>,
     grants: Vec<ActionDigest>,
     messages: Vec<Message>,
     /// The chat messages that those came in.
@@ -192,6 +196,7 @@ impl Task {
             open: BTreeMap::new(),
             settled: BTreeMap::new(),
             unacted: Vec::new(),
+            refused: Vec::new(),
             grants: Vec::new(),
             messages: Vec::new(),
             message_origins: Vec::new(),
@@ -268,6 +273,7 @@ impl Task {
                 {
                     return Err(illegal());
                 }
+                self.refused.clear();
                 self.resume = Some(approval.resume.clone());
                 self.open.insert(approval.id.clone(), (**approval).clone());
             }
@@ -303,6 +309,7 @@ impl Task {
                 }
                 self.reviewed.remove(action_id);
                 self.act_on(*action_id, digest);
+                self.refused.clear();
                 self.ever_acted = true;
             }
             Event::ActionFinished { action_id, .. } => {
@@ -314,7 +321,8 @@ impl Task {
                 if self.reviewed.remove(action_id).is_none() {
                     return Err(illegal());
                 }
-                self.act_on(*action_id, digest);
+                let followed = self.act_on(*action_id, digest);
+                self.refused.extend(followed.filter(|answer| !answer.settlement.approves()));
             }
             Event::CancelRequested { by } => match self.phase {
                 Phase::Preparing { run } | Phase::Running { run } => {
@@ -344,6 +352,7 @@ impl Task {
                 self.in_flight.clear();
                 self.reviewed.clear();
                 self.unacted.clear();
+                self.refused.clear();
                 self.phase =
                     Phase::Finishing { run: *run, outcome: *outcome, reason: reason.clone() };
             }
@@ -564,12 +573,15 @@ impl Task {
 
     /// Takes away the answer that this action followed: its own, or else one about the same digest
     /// that an earlier run asked for.
-    fn act_on(&mut self, id: ActionId, digest: &ActionDigest) {
+    fn act_on(&mut self, id: ActionId, digest: &ActionDigest) -> Option<Answer> {
         let own = self.unacted.iter().position(|answer| answer.action_id == Some(id));
         let same = || self.unacted.iter().position(|answer| answer.digest == *digest);
-        if let Some(at) = own.or_else(same) {
-            self.unacted.remove(at);
-        }
+        own.or_else(same).map(|at| self.unacted.remove(at))
+    }
+
+    /// The answers that a run which takes up the work is given.
+    pub(super) fn answers(&self) -> Vec<Answer> {
+        self.unacted.iter().chain(&self.refused).cloned().collect()
     }
 
     pub(super) fn open_for(&self, id: ActionId) -> Option<&Approval> {

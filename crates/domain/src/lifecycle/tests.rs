@@ -175,6 +175,11 @@ impl Life {
         self.report(Report::ActionStarted { action_id: ActionId(id), digest: digest(n) })
     }
 
+    fn refuse(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
+        let (action_id, digest) = (ActionId(id), digest(n));
+        self.report(Report::ActionRefused { action_id, digest, reason: "no".into() })
+    }
+
     fn finish(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
         let result = ActionResult {
             ending: Ending::Exited { code: 0 },
@@ -407,6 +412,42 @@ fn a_crash_between_the_answer_and_the_start_loses_neither() {
     life.give(Command::Recover).unwrap();
     assert_eq!(life.task.state(), State::Queued);
     assert_eq!(life.task.unacted().len(), 1);
+}
+
+#[test]
+fn a_crash_between_a_denial_and_the_end_does_not_ask_again() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::Deny)).unwrap();
+    life.refuse(1, 1).unwrap();
+    assert!(life.task.unacted().is_empty());
+    life.give(Command::Recover).unwrap();
+    let events = life.give(Command::Start).unwrap();
+    let Some(ToWorker::Start { assignment }) = effect(&life.task, &events[0]) else {
+        panic!("a start is told to a worker");
+    };
+    assert_eq!(assignment.answers.len(), 1);
+    assert!(!assignment.answers[0].settlement.approves());
+}
+
+#[test]
+fn a_denial_is_over_once_the_next_question_is_asked() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    life.settle_first(person(Decision::Deny)).unwrap();
+    life.refuse(1, 1).unwrap();
+    life.review(2, Verdict::Escalate).unwrap();
+    life.ask(2, 2).unwrap();
+    life.give(Command::Recover).unwrap();
+    life.settle_first(person(Decision::Approve)).unwrap();
+    let events = life.give(Command::Start).unwrap();
+    let Some(ToWorker::Start { assignment }) = effect(&life.task, &events[0]) else {
+        panic!("a start is told to a worker");
+    };
+    assert_eq!(assignment.answers.len(), 1);
+    assert_eq!(assignment.answers[0].digest, digest(2));
 }
 
 #[test]
