@@ -124,6 +124,7 @@ struct Queued {
 }
 
 struct Started {
+    action: Action,
     action_id: ActionId,
     digest: ActionDigest,
     begun: Instant,
@@ -437,14 +438,14 @@ impl Working<'_> {
         proposal: Proposal,
         cleared: Cleared<Action>,
     ) -> Result<(), Stop> {
-        let started = self.record_start(proposal, cleared.digest().clone()).await?;
+        let started = self.record_start(proposal, &cleared).await?;
         self.open.underway.insert(proposal.id, started);
         self.agent.answer(proposal.id, Answer::Cleared { input: None });
         Ok(())
     }
 
     async fn start(&mut self, proposal: Proposal, cleared: Cleared<Action>) -> Result<(), Stop> {
-        let started = self.record_start(proposal, cleared.digest().clone()).await?;
+        let started = self.record_start(proposal, &cleared).await?;
         let work = Box::pin(exec::execute(self.sandbox, self.workspace.clone(), cleared));
         self.open.running = Some(Running { proposal: proposal.id, started, work });
         Ok(())
@@ -453,11 +454,11 @@ impl Working<'_> {
     async fn record_start(
         &mut self,
         proposal: Proposal,
-        digest: ActionDigest,
+        cleared: &Cleared<Action>,
     ) -> Result<Started, Stop> {
-        let action_id = proposal.action_id;
+        let (action_id, digest) = (proposal.action_id, cleared.digest().clone());
         self.reporter.send(Report::ActionStarted { action_id, digest: digest.clone() }).await?;
-        Ok(Started { action_id, digest, begun: Instant::now() })
+        Ok(Started { action: cleared.get().clone(), action_id, digest, begun: Instant::now() })
     }
 
     /// What the worker ran has ended; the next one that waits for it begins.
@@ -498,7 +499,9 @@ impl Working<'_> {
     }
 
     async fn record_end(&mut self, started: Started, result: ActionResult) -> Result<(), Stop> {
-        let Started { action_id, digest, begun: _ } = started;
+        let Started { action, action_id, digest, begun: _ } = started;
+        // Voids the classifier's earlier opinions where something new was read.
+        self.gate.done(&action, &format!("ran, {}", result.ending.words()));
         self.reporter.send(Report::ActionFinished { action_id, digest, result }).await
     }
 

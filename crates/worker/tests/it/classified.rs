@@ -196,6 +196,16 @@ fn while_it_thinks_all_else_goes_on() {
         reply.send(Ok(said("allow"))).unwrap();
         assert_eq!(agent.answer().await.0, 1);
         agent.finish(1, 0).await;
+        // What was done is among the facts of the next question.
+        agent.propose(3, Executor::Agent, "git push origin x").await;
+        let (_, prompt, reply) = asked.next().await;
+        let case: serde_json::Value = serde_json::from_str(&prompt.case).unwrap();
+        let done = |n: usize| case.pointer(&format!("/earlier_actions/{n}")).unwrap();
+        assert_eq!(done(0).get("what").unwrap(), "echo meanwhile");
+        assert_eq!(done(1).get("outcome").unwrap(), "ran, exit 0");
+        reply.send(Ok(said("allow"))).unwrap();
+        assert_eq!(agent.answer().await.0, 3);
+        agent.finish(3, 0).await;
         agent.done().await;
         world.end().await;
         world.stop().await;
