@@ -149,6 +149,14 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         parts.worker.stop.clone(),
     );
     parts.worker.tracker.spawn(worker.serve(from_hub));
+    let (homes, stop) =
+        (crate::kept::sweep_homes(hub.clone(), runs.clone()), parts.worker.stop.clone());
+    parts.worker.tracker.spawn(async move {
+        tokio::select! {
+            () = homes => {}
+            () = stop.cancelled() => {}
+        }
+    });
     let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files));
     let console = gatepost_console::serve(
         listener,

@@ -1,9 +1,13 @@
-//! Which kept files are still needed, looked over at each start.
+//! What is kept of tasks that are over, and for how long: the files that came with them, looked
+//! over at each start, and the homes of agents' programs, looked over at each start and every day.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_domain::ChatNote;
+use gatepost_domain::TaskId;
 use gatepost_domain::lifecycle::Phase;
 use gatepost_domain::lifecycle::Task;
 use gatepost_domain::message::is_sha256;
@@ -13,8 +17,12 @@ use gatepost_worker::Files;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 
-/// How long the files of a task that is over are kept: long enough to run it again after a holiday.
+/// How long the files of a task that is over, and the home of its agent's program, are kept: long
+/// enough to run it again after a holiday.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How often homes are looked over.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes the files that nothing needs any more. Where that cannot be told, everything stays.
 pub(crate) async fn sweep(hub: &HubHandle, files: &Files) {
@@ -43,9 +51,55 @@ pub(crate) async fn sweep(hub: &HubHandle, files: &Files) {
     }
 }
 
+/// Removes the homes of tasks that ended long ago, now and every day, for as long as it is polled.
+pub(crate) async fn sweep_homes(hub: HubHandle, runs: PathBuf) {
+    let mut days = tokio::time::interval(DAY);
+    loop {
+        days.tick().await;
+        let tasks = match hub.tasks().await {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                tracing::warn!(%error, "the homes of old tasks are not looked over");
+                continue;
+            }
+        };
+        let old = over(&tasks, Timestamp::now());
+        let runs = runs.clone();
+        let swept = tokio::task::spawn_blocking(move || remove_homes(&runs, &old)).await;
+        match swept {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "homes of tasks that ended long ago were removed"),
+            Err(error) => tracing::warn!(%error, "the homes of old tasks are not looked over"),
+        }
+    }
+}
+
+/// Removes these tasks' homes; how many there were.
+fn remove_homes(runs: &Path, tasks: &[TaskId]) -> usize {
+    let mut gone = 0;
+    for task in tasks {
+        match gatepost_worker::remove_home(runs, task) {
+            Ok(true) => gone += 1,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%task, %error, "the home of a task stays behind"),
+        }
+    }
+    gone
+}
+
 /// The files of tasks that live, or that ended not too long ago.
 fn needed(tasks: &[Task], now: Timestamp) -> BTreeSet<String> {
-    let is_old = |task: &&Task| match task.phase() {
+    let needed = tasks.iter().filter(|task| !is_old(task, now));
+    needed.flat_map(Task::files).map(str::to_owned).collect()
+}
+
+/// The tasks that ended too long ago.
+fn over(tasks: &[Task], now: Timestamp) -> Vec<TaskId> {
+    tasks.iter().filter(|task| is_old(task, now)).map(|task| task.id().clone()).collect()
+}
+
+fn is_old(task: &Task, now: Timestamp) -> bool {
+    match task.phase() {
         Phase::Finished { at, .. } => {
             SignedDuration::try_from(KEPT).is_ok_and(|kept| now.duration_since(*at) > kept)
         }
@@ -56,9 +110,7 @@ fn needed(tasks: &[Task], now: Timestamp) -> BTreeSet<String> {
         | Phase::Suspended { .. }
         | Phase::Cancelling { .. }
         | Phase::Finishing { .. } => false,
-    };
-    let needed = tasks.iter().filter(|task| !is_old(task));
-    needed.flat_map(Task::files).map(str::to_owned).collect()
+    }
 }
 
 /// The files of messages that are noted and are no part of a task yet. What an adapter notes is its
@@ -131,6 +183,22 @@ mod tests {
         let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
         let tasks = [task(1, "a", None), task(2, "b", Some(ago(29))), task(3, "c", Some(ago(31)))];
         assert_eq!(needed(&tasks, now), ["a", "b"].map(|digest| digest.repeat(64)).into());
+    }
+
+    #[test]
+    fn homes_of_tasks_that_ended_long_ago_are_removed_and_no_others() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let ago = |days: i64| now - SignedDuration::from_hours(24 * days);
+        let tasks = [task(1, "a", None), task(2, "b", Some(ago(29))), task(3, "c", Some(ago(31)))];
+        let runs = tempfile::tempdir().unwrap();
+        let home = |task: &Task| runs.path().join(task.id().as_str()).join("workspace/home");
+        for task in &tasks {
+            std::fs::create_dir_all(home(task).join(".codex/sessions")).unwrap();
+        }
+        let old = over(&tasks, now);
+        assert_eq!(remove_homes(runs.path(), &old), 1);
+        assert_eq!(tasks.each_ref().map(|task| home(task).exists()), [true, true, false]);
+        assert_eq!(remove_homes(runs.path(), &old), 0, "once");
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub use files::Files;
 pub use link::HubLink;
 pub use link::LinkError;
 pub use storage::kept_diff;
+pub use storage::remove_home;
 pub use weighing::Classifier;
 pub use worker::Worker;
 pub use worker::WorkerConfig;

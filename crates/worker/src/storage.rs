@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use gatepost_domain::TaskId;
+use gatepost_sandbox::deliver;
 
 /// The directories of one task, below the worker's own.
 #[derive(Debug, Clone)]
@@ -62,5 +63,59 @@ pub fn kept_diff(runs: &Path, task: &TaskId) -> io::Result<Option<String>> {
         Ok(diff) => Ok(Some(diff)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Removes the home that an agent's program had in a task that is over: its sessions, settings and
+/// whatever else it wrote down. The task's changes stay as they are. Whether there was one.
+///
+/// # Errors
+/// What the disk says; what could be removed is gone.
+pub fn remove_home(runs: &Path, task: &TaskId) -> io::Result<bool> {
+    let home = TaskStorage::of(runs, task).home();
+    match home.symlink_metadata() {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    // What a program left may be closed to its owner; this opens what it removes, and follows no
+    // link.
+    deliver::discard(&home).map_err(io::Error::other)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_home_goes_whole_and_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let runs = root.path().join("runs");
+        let (task, other) = (TaskId::from_entropy(1), TaskId::from_entropy(2));
+        assert!(!remove_home(&runs, &task).unwrap(), "there was none");
+        let outside = root.path().join("outside");
+        fs::write(&outside, "not the task's").unwrap();
+        for task in [&task, &other] {
+            let storage = TaskStorage::of(&runs, task);
+            let sessions = storage.home().join(".claude/projects/x");
+            fs::create_dir_all(&sessions).unwrap();
+            fs::write(sessions.join("session.jsonl"), "what was said").unwrap();
+            symlink(&outside, sessions.join("link")).unwrap();
+            fs::create_dir_all(storage.workspace().join("copy")).unwrap();
+            fs::write(storage.workspace().join("copy/made.txt"), "made").unwrap();
+            // As a tool leaves its cache: nobody may write there.
+            fs::set_permissions(&sessions, fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        assert!(remove_home(&runs, &task).unwrap());
+        let storage = TaskStorage::of(&runs, &task);
+        assert!(!storage.home().exists());
+        assert_eq!(fs::read_to_string(storage.workspace().join("copy/made.txt")).unwrap(), "made");
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "not the task's");
+        assert!(TaskStorage::of(&runs, &other).home().exists());
+        assert!(!remove_home(&runs, &task).unwrap());
     }
 }
