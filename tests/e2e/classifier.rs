@@ -59,6 +59,15 @@ fn ruling(verdict: &str, rule: &str, must_name: Value, authorisation: &str) -> P
     says(&format!("It writes a hook.\n{answer}"))
 }
 
+async fn until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(gatepost_e2e::PATIENCE, waiting).await.unwrap();
+}
+
 fn judged(task: &Value) -> Value {
     events_of(task, "verdict")[0].clone()
 }
@@ -212,4 +221,48 @@ async fn a_spent_budget_asks_a_person_instead_of_the_classifier() {
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
     assert_eq!(world.judge.seen().len(), 1, "only the first action was sent to a model");
+}
+
+#[tokio::test]
+async fn whoever_runs_the_machine_turns_auto_mode_off_at_once() {
+    let world = world(vec![says("allow"), Play::Stall], "").await;
+    let managed = tempfile::tempdir().unwrap();
+    let chmod = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod(managed.path(), 0o755);
+    let file = managed.path().join("managed.toml");
+    let write = |text: &str, mode| {
+        std::fs::write(&file, text).unwrap();
+        chmod(&file, mode);
+    };
+    let rule = "[[rule]]\nrule = 'Bash(forbidden:*)'\nverdict = 'hard-deny'\nreason = 'theirs'\n\
+                [auto_mode]\nhard_deny = [\"machine-rule: never that\"]\n";
+    write(rule, 0o666);
+    let setup = world.setup.clone().managed(managed.path());
+    let refused = setup.run(&["config", "check"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("chmod go-w"), "{}", refused.stderr);
+    write(rule, 0o644);
+    let shown = setup.run(&["auto-mode", "config"]);
+    assert!(shown.stdout.contains("machine-rule: never that"), "{}", shown.stdout);
+
+    let gatepost = setup.up();
+    let api = gatepost.api();
+    assert_eq!(api.finished(&api.submit("$ forbidden").await).await["outcome"], "denied");
+    let id = api.submit(&asked()).await;
+    assert_eq!(judged(&api.finished(&id).await)["stage"], "classifier");
+    // The next verdict is under way for as long as the model stalls.
+    let id = api.submit("$ touch .git/hooks/b && echo twice >> log.txt").await;
+    until(|| world.judge.seen().len() == 2).await;
+    write(&format!("disable_auto = true\n{rule}"), 0o644);
+    let open = api.approval(&id).await;
+    assert_eq!(api.answer(&open, "deny").await.status, StatusCode::OK);
+    let task = api.finished(&id).await;
+    assert_ne!(judged(&task)["stage"], "classifier", "{task:#}");
+    let id = api.submit("$ echo contained > a.txt && sh a.txt").await;
+    let open = api.approval(&id).await;
+    assert!(open["reason"].as_str().unwrap().contains("turned off by whoever runs"), "{open:#}");
+    assert_eq!(api.answer(&open, "deny").await.status, StatusCode::OK);
+    assert_eq!(api.finished(&id).await["outcome"], "denied");
+    assert_eq!(world.judge.seen().len(), 2, "no model is asked any more");
 }

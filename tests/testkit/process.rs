@@ -17,6 +17,9 @@ use crate::PATIENCE;
 use crate::api::Api;
 use crate::gatepost_binary;
 
+/// Where managed settings lie.
+const MANAGED: &str = "/etc/gatepost";
+
 /// How to start one.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -26,6 +29,7 @@ pub struct Setup {
     config: Option<PathBuf>,
     listen: String,
     user: Option<u32>,
+    managed: Option<PathBuf>,
     more: Vec<(String, String)>,
 }
 
@@ -61,6 +65,7 @@ impl Setup {
             config: None,
             listen: "127.0.0.1:0".into(),
             user: None,
+            managed: None,
             more: Vec::new(),
         }
     }
@@ -110,6 +115,14 @@ impl Setup {
         self
     }
 
+    /// On a machine that is managed by what lies in this directory. Nothing but a mount moves the
+    /// place of managed settings, so it gets one, in a mount namespace of its own. Needs root.
+    #[must_use]
+    pub fn managed(mut self, dir: &Path) -> Self {
+        self.managed = Some(dir.to_owned());
+        self
+    }
+
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
@@ -119,7 +132,17 @@ impl Setup {
     /// A `gatepost` command with this set-up's environment and nothing else.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.managed {
+            None => Command::new(&self.binary),
+            Some(dir) => {
+                std::fs::create_dir_all(MANAGED).unwrap();
+                let script = format!("mount --bind \"$0\" {MANAGED} && exec \"$@\"");
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+                command.arg(dir).arg(&self.binary);
+                command
+            }
+        };
         command
             .args(args)
             .env_clear()

@@ -32,6 +32,10 @@ use crate::classifier::Question;
 use crate::classifier::Ruling;
 use crate::classifier::Saying;
 use crate::review::Review;
+use crate::switch::AutoSwitch;
+
+/// The rule of a judgement that the switch made one.
+const AUTO_OFF: &str = "disable-auto";
 
 /// One run's gate.
 #[derive(Debug, Clone)]
@@ -41,6 +45,16 @@ pub struct Gate {
     context: Context,
     breaker: Breaker,
     classifier: Option<Weighing>,
+    switch: AutoSwitch,
+    /// Counts what makes earlier opinions worthless.
+    told: u64,
+}
+
+/// What an opinion was formed under. Another one, and the opinion is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Basis {
+    told: u64,
+    auto_off: bool,
 }
 
 /// What is kept for the classifier.
@@ -77,6 +91,7 @@ pub enum Looked {
 pub struct Open {
     review: Review,
     question: Question,
+    basis: Basis,
 }
 
 impl Open {
@@ -97,7 +112,14 @@ impl Gate {
     /// A gate whose breaker has counted nothing yet.
     #[must_use]
     pub fn new(policy: Arc<Policy>, mode: Mode, context: Context) -> Self {
-        Self { policy, mode, context, breaker: Breaker::default(), classifier: None }
+        let (breaker, switch) = (Breaker::default(), AutoSwitch::default());
+        Self { policy, mode, context, breaker, classifier: None, switch, told: 0 }
+    }
+
+    /// The same gate under the switch of whoever runs the machine.
+    #[must_use]
+    pub fn with_switch(self, switch: AutoSwitch) -> Self {
+        Self { switch, ..self }
     }
 
     /// The same gate with a classifier for what the rules leave open. It is used in the modes that
@@ -125,6 +147,7 @@ impl Gate {
     /// Somebody said something: the classifier hears it, and every earlier opinion is void, since
     /// it was formed without it.
     pub fn heard(&mut self, saying: Saying) {
+        self.told += 1;
         if let Some(weighing) = &mut self.classifier {
             Arc::make_mut(&mut weighing.dossier).sayings.push(saying);
             weighing.known.clear();
@@ -151,7 +174,9 @@ impl Gate {
         bound: Vec<BoundFile>,
         grants: &[ActionDigest],
     ) -> Review {
-        let (digest, judged) = self.by_rules(&action, &bound, grants, self.mode, |_| ());
+        let (digest, judged) =
+            self.by_rules(&action, &bound, grants, self.basis().auto_off, |_| ());
+        let judged = self.attended(judged);
         self.counted(Review::new(action, digest, bound, judged))
     }
 
@@ -163,12 +188,13 @@ impl Gate {
         bound: Vec<BoundFile>,
         grants: &[ActionDigest],
     ) -> Looked {
-        let Some(weighing) = &self.classifier else {
+        let basis = self.basis();
+        let Some(weighing) = self.classifier.as_ref().filter(|_| !basis.auto_off) else {
             return Looked::Judged(Box::new(self.review(action, bound, grants)));
         };
         // Whether somebody is there matters only after the classifier has had its say.
         let mut left = None;
-        let (digest, judged) = self.by_rules(&action, &bound, grants, Mode::Auto, |facts| {
+        let (digest, judged) = self.by_rules(&action, &bound, grants, false, |facts| {
             left = Some(facts);
         });
         let left =
@@ -187,21 +213,39 @@ impl Gate {
             facts,
             left_open: judged.reason.clone(),
         };
-        let open = Open { review: Review::new(action, digest, bound, judged), question };
+        let open = Open { review: Review::new(action, digest, bound, judged), question, basis };
         match known {
-            Some(opinion) => Looked::Judged(Box::new(self.settle(open, Ok(opinion)))),
+            Some(opinion) => Looked::Judged(Box::new(self.weigh(open, Ok(opinion)))),
             None => Looked::Open(Box::new(open)),
         }
     }
 
-    /// Takes the classifier's word on what was left open, or that it has none.
+    /// Takes the classifier's word on what was left open, or that it has none. A word that was
+    /// formed before somebody spoke or before auto mode was turned off is worth nothing: the action
+    /// is looked at anew.
     #[must_use]
-    pub fn settle(&mut self, open: Open, word: Result<Opinion, NoVerdict>) -> Review {
-        let Open { review, question } = open;
+    pub fn settle(
+        &mut self,
+        open: Open,
+        word: Result<Opinion, NoVerdict>,
+        grants: &[ActionDigest],
+    ) -> Looked {
+        if open.basis == self.basis() {
+            return Looked::Judged(Box::new(self.weigh(open, word)));
+        }
+        let (action, bound) = open.review.into_parts();
+        self.look(action, bound, grants)
+    }
+
+    fn basis(&self) -> Basis {
+        Basis { told: self.told, auto_off: self.switch.is_off() }
+    }
+
+    fn weigh(&mut self, open: Open, word: Result<Opinion, NoVerdict>) -> Review {
+        let Open { review, question, basis: _ } = open;
         let judged = match word {
             Ok(opinion) => {
-                // An opinion that was formed before the last word of a person is used once and
-                // not kept.
+                // Something was done meanwhile: the opinion is used once and not kept.
                 if let Some(weighing) = &mut self.classifier
                     && Arc::ptr_eq(&weighing.dossier, &question.dossier)
                     && opinion.ruling != Ruling::Escalate
@@ -216,22 +260,32 @@ impl Gate {
         self.counted(review.judged(judged))
     }
 
-    /// What the rules say; what they found goes to `found`.
+    /// What the rules say, not asking whether somebody is there; what they found goes to `found`.
     fn by_rules(
         &self,
         action: &Action,
         bound: &[BoundFile],
         grants: &[ActionDigest],
-        mode: Mode,
+        auto_off: bool,
         found: impl FnOnce(ActionFacts),
     ) -> (ActionDigest, Judgement) {
         let digest = action.digest(bound);
+        let mode = match self.mode {
+            Mode::Auto | Mode::Unattended if auto_off => Mode::AcceptEdits,
+            Mode::Auto | Mode::Unattended => Mode::Auto,
+            Mode::Plan | Mode::Manual | Mode::AcceptEdits => self.mode,
+        };
         let mut judged = answered(|| {
             let facts = ActionFacts::of(action, &self.context);
             let judged = evaluate_facts(action, &facts, &self.context, &self.policy, mode);
             found(facts);
             judged
         });
+        if mode != self.mode && auto_off && judged.stage == Stage::Mode {
+            AUTO_OFF.clone_into(&mut judged.rule);
+            judged.reason =
+                format!("auto mode is turned off by whoever runs this machine: {}", judged.reason);
+        }
         if grants.contains(&digest) {
             granted(&mut judged);
         }
@@ -266,7 +320,8 @@ fn weighed(before: Judgement, opinion: Opinion) -> Judgement {
     evidence.push(Evidence {
         span: String::new(),
         fact: format!(
-            "the rules left it open ({}: {}); the classifier calls the risk {} and the              authorisation {}",
+            "the rules left it open ({}: {}); the classifier calls the risk {} and the \
+             authorisation {}",
             before.rule,
             before.reason,
             opinion.risk.as_str(),

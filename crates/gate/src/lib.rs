@@ -1,7 +1,8 @@
 //! Reviews an action and makes the only proof of clearance an executor accepts.
 //!
 //! `gate.rs` is one run's gate: it asks the policy, then the grants, then the classifier
-//! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what came of it and the two ways from there to a [`Cleared`].
+//! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what
+//! came of it and the two ways from there to a [`Cleared`]; `switch.rs` turns auto mode off.
 //!
 //! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
 //! a person's approval of exactly the digest that was shown, and of nothing else.
@@ -10,6 +11,7 @@ mod breaker;
 pub mod classifier;
 mod gate;
 mod review;
+mod switch;
 
 pub use breaker::MAX_DENIALS_IN_A_ROW;
 pub use breaker::MAX_DENIALS_IN_A_TASK;
@@ -25,6 +27,7 @@ pub use gatepost_policy::Policy;
 pub use gatepost_policy::split_steps;
 pub use review::Cleared;
 pub use review::Review;
+pub use switch::AutoSwitch;
 
 /// Where a run is judged from: its workspace, the home it sees, and what belongs to Gatepost.
 #[must_use]

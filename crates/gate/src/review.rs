@@ -35,6 +35,11 @@ impl Review {
         Self { action, digest, bound, judgement }
     }
 
+    /// The action and its files, to be reviewed anew.
+    pub(crate) fn into_parts(self) -> (Action, Vec<BoundFile>) {
+        (self.action, self.bound)
+    }
+
     /// The same action with another judgement.
     pub(crate) fn judged(self, judgement: Judgement) -> Self {
         Self { judgement, ..self }

@@ -33,6 +33,7 @@ use tokio_util::task::TaskTracker;
 use crate::commands::policy;
 use crate::config::Loaded;
 use crate::config::Settings;
+use crate::config::managed;
 use crate::data::DataDir;
 use crate::data::Serving;
 use crate::failure::Failure;
@@ -90,7 +91,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let address = listener.local_addr().context("the console has no address")?;
     let ledger = crate::models::ledger(settings.budget, journal.path())?;
     let (views, note) = Views::open(data.path(), &journal)?;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = loaded.managed.words().into_iter().collect();
     if let Some(torn) = opened.torn {
         let why = if torn.committed {
             "it had been whole, so something cut the file; look at its disk"
@@ -132,6 +133,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let runs = data.runs();
     let files = Files::open(&data.files()).context("the place for kept files cannot be made")?;
     crate::kept::sweep(&hub, &files).await;
+    let auto = policy::switch(loaded);
     let worker = Worker::new(
         WorkerConfig {
             runs: runs.clone(),
@@ -143,6 +145,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             ledger,
             policy,
             classifier,
+            auto: auto.clone(),
             agents: Arc::new(agents),
         },
         Arc::new(Link(hub.clone())),
@@ -154,6 +157,13 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     parts.worker.tracker.spawn(async move {
         tokio::select! {
             () = homes => {}
+            () = stop.cancelled() => {}
+        }
+    });
+    let stop = parts.worker.stop.clone();
+    parts.worker.tracker.spawn(async move {
+        tokio::select! {
+            () = managed::watch(auto) => {}
             () = stop.cancelled() => {}
         }
     });
@@ -293,6 +303,7 @@ fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
         loaded.rules(),
         crate::telegram::token_file(loaded),
         crate::telegram::secret_file(loaded),
+        Some(PathBuf::from(managed::PLACE)),
     ];
     let deciding = deciding.into_iter().flatten().chain(loaded.key_files());
     data.own().chain(deciding).map(|path| crate::config::settled(&path)).collect()

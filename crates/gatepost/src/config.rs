@@ -22,10 +22,12 @@ use crate::failure::Failure;
 pub(crate) mod agents;
 pub(crate) mod auto_mode;
 pub(crate) mod defaults;
+pub(crate) mod managed;
 pub(crate) mod schema;
 mod unknown;
 
 use agents::AgentSettings;
+use managed::Managed;
 use schema::File;
 
 /// Where values come from that outrank the file: flags, and environment variables below them.
@@ -48,6 +50,8 @@ pub(crate) struct Loaded {
     pub(crate) file: File,
     /// Its text.
     pub(crate) text: String,
+    /// What whoever runs the machine has decided.
+    pub(crate) managed: Managed,
 }
 
 /// The configuration, checked, with everything that outranks the file.
@@ -92,7 +96,12 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, Failure> {
     }
     match directories().map(|found| found.config_dir().join("config.toml")) {
         Some(path) if path.exists() => read(&path),
-        Some(_) | None => Ok(Loaded { origin: None, file: File::default(), text: String::new() }),
+        Some(_) | None => Ok(Loaded {
+            origin: None,
+            file: File::default(),
+            text: String::new(),
+            managed: Managed::read()?,
+        }),
     }
 }
 
@@ -126,7 +135,7 @@ fn read(path: &Path) -> Result<Loaded, Failure> {
     })?;
     let file = parse(&text, &path.display().to_string())?;
     let origin = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(Loaded { origin: Some(origin), file, text })
+    Ok(Loaded { origin: Some(origin), file, text, managed: Managed::read()? })
 }
 
 impl Loaded {

@@ -113,7 +113,9 @@ mod tests {
 
     fn read(text: &str) -> Result<BTreeMap<String, Endpoint>, Failure> {
         let file = parse(text, "x").unwrap();
-        endpoints(&Loaded { origin: Some("/etc/gatepost/x.toml".into()), file, text: text.into() })
+        let managed = crate::config::managed::Managed::default();
+        let origin = Some("/etc/gatepost/x.toml".into());
+        endpoints(&Loaded { origin, file, text: text.into(), managed })
     }
 
     #[test]

@@ -75,6 +75,13 @@ struct File {
     rule: Vec<toml::Spanned<Raw>>,
 }
 
+/// The rules of a file that holds other things too.
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(default)]
+    rule: Vec<toml::Spanned<Raw>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -109,18 +116,35 @@ impl RuleSet {
     /// # Errors
     /// [`RuleError`] with the line of the first rule that is wrong.
     pub fn load(tier: Tier, text: &str, origin: &str) -> Result<Self, RuleError> {
+        Self::checked(tier, text, origin, |text| Ok(toml::from_str::<File>(text)?.rule))
+    }
+
+    /// Reads and checks the rules of a file whose other parts are read elsewhere.
+    ///
+    /// # Errors
+    /// As [`RuleSet::load`].
+    pub fn part(tier: Tier, text: &str, origin: &str) -> Result<Self, RuleError> {
+        Self::checked(tier, text, origin, |text| Ok(toml::from_str::<Part>(text)?.rule))
+    }
+
+    fn checked(
+        tier: Tier,
+        text: &str,
+        origin: &str,
+        read: impl FnOnce(&str) -> Result<Vec<toml::Spanned<Raw>>, toml::de::Error>,
+    ) -> Result<Self, RuleError> {
         let at =
             |offset: usize| text.get(..offset).map_or(0, |before| before.matches('\n').count()) + 1;
         let fail =
             |line: usize, problem: String| RuleError { origin: origin.to_owned(), line, problem };
-        let file: File = toml::from_str(text).map_err(|error| {
+        let read = read(text).map_err(|error| {
             fail(
                 error.span().map_or(1, |span| at(span.start)),
                 format!("{}; each rule needs `rule`, `verdict` and `reason`", error.message()),
             )
         })?;
         let mut rules = Vec::new();
-        for spanned in file.rule {
+        for spanned in read {
             let line = at(spanned.span().start);
             let raw = spanned.into_inner();
             let pattern = Pattern::parse(&raw.rule).map_err(|problem| fail(line, problem))?;

@@ -177,7 +177,8 @@ async fn attempt(
         Arc::clone(&config.policy),
         assignment.spec.mode,
         context(config, &assignment.spec, &sandbox),
-    );
+    )
+    .with_switch(config.auto.clone());
     let mut models = Vec::new();
     if let Some(classifier) = &config.classifier {
         let (spec, messages) = (&assignment.spec, &assignment.messages);

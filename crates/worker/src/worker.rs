@@ -13,6 +13,7 @@ use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::dispatch::ToWorker;
+use gatepost_gate::AutoSwitch;
 use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Ledger;
@@ -55,6 +56,8 @@ pub struct WorkerConfig {
     pub policy: Arc<Policy>,
     /// Who weighs what the rules leave open; people do where there is none.
     pub classifier: Option<Classifier>,
+    /// Whether auto mode may be used.
+    pub auto: AutoSwitch,
     /// Who can work.
     pub agents: Arc<dyn Roster>,
 }

@@ -278,14 +278,26 @@ impl Working<'_> {
     async fn review(&mut self, id: ProposalId, by: Executor, action: Action) -> Result<Seen, Stop> {
         let bound = self.bind(&action).await?;
         let waiting = Waiting { id, by };
-        match self.gate.look(action, bound.files, &self.grants) {
-            Looked::Judged(review) => self.reviewed(waiting, *review, &bound.unbound).await,
+        let looked = self.gate.look(action, bound.files, &self.grants);
+        self.looked(waiting, looked, &bound.unbound).await
+    }
+
+    /// What the gate judged is dealt with, what it leaves open is for the classifier.
+    async fn looked(
+        &mut self,
+        waiting: Waiting,
+        looked: Looked,
+        unbound: &[String],
+    ) -> Result<Seen, Stop> {
+        let looked = match (looked, self.ledger.room(&self.task)) {
+            (Looked::Open(open), Err(over)) => {
+                self.gate.settle(*open, Err(NoVerdict::Spent(over.to_string())), &self.grants)
+            }
+            (looked, _) => looked,
+        };
+        match looked {
+            Looked::Judged(review) => self.reviewed(waiting, *review, unbound).await,
             Looked::Open(open) => {
-                if let Err(over) = self.ledger.room(&self.task) {
-                    let none = NoVerdict::Spent(over.to_string());
-                    let review = self.gate.settle(*open, Err(none));
-                    return self.reviewed(waiting, review, &bound.unbound).await;
-                }
                 self.open.weighing.begin(self.models.clone(), waiting, *open);
                 Ok(Seen::Done)
             }
@@ -314,8 +326,8 @@ impl Working<'_> {
         if action.digest(&now.files) != *open.digest() {
             return self.act(waiting.id, waiting.by, action).await;
         }
-        let review = self.gate.settle(open, opinion);
-        match self.reviewed(waiting, review, &now.unbound).await? {
+        let looked = self.gate.settle(open, opinion, &self.grants);
+        match self.looked(waiting, looked, &now.unbound).await? {
             Seen::Done => Ok(()),
             Seen::Changed(action) => self.act(waiting.id, waiting.by, action).await,
         }

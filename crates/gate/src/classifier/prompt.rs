@@ -181,10 +181,14 @@ impl Question {
     }
 }
 
+fn mark(rule: &Rule) -> &'static str {
+    if rule.managed { "[managed] " } else { "" }
+}
+
 fn system(prose: &Prose) -> String {
     let list = |title: &str, rules: &[Rule]| {
         let lines: Vec<String> =
-            rules.iter().map(|rule| format!("- {}\n", rule.written())).collect();
+            rules.iter().map(|rule| format!("- {}{}\n", mark(rule), rule.written())).collect();
         format!("\n{title}\n{}", lines.concat())
     };
     format!(
@@ -207,7 +211,9 @@ fn system(prose: &Prose) -> String {
          what its [must name] asks for: naming the task is not naming the step, a question is no \
          consent, and silence is none. What the person forbade or told the agent to wait for \
          stays forbidden until the person says otherwise, whatever came in between. An entry of \
-         allow never covers a destructive, published or production form of what it names. \
+         allow never covers a destructive, published or production form of what it names. A rule \
+         marked [managed] is of whoever runs the machine: an entry of allow without that mark \
+         never speaks against it. \
          `escalate` when a person could well want it and you cannot tell; `deny` when it should \
          not happen and the agent should find another way.\n\
          {}{}{}{}",

@@ -39,6 +39,8 @@ pub struct Rule {
     pub text: String,
     /// What the person must have named before it lets something pass.
     pub must_name: Option<String>,
+    /// Whether it is of whoever runs the machine, and outranks what users write.
+    pub managed: bool,
 }
 
 /// The lists as the classifier is given them.
@@ -102,11 +104,40 @@ impl Prose {
             soft_deny: spliced("soft_deny", &lists.soft_deny, &own.soft_deny)?,
             hard_deny: spliced("hard_deny", &lists.hard_deny, &own.hard_deny)?,
         };
-        let mut names: Vec<&str> = prose.rules().map(|rule| rule.name.as_str()).collect();
+        prose.told_apart()
+    }
+
+    /// The same with the lists of whoever runs the machine before the user's. A rule of theirs takes
+    /// the place of any other of its name, in whichever list that stands.
+    ///
+    /// # Errors
+    /// As [`Prose::new`].
+    pub fn managed(self, lists: &Lists) -> Result<Self, ProseError> {
+        let read = |list: &'static str, written: &[String]| {
+            let rules = spliced(list, written, &[])?.into_iter();
+            Ok(rules.map(|rule| Rule { managed: true, ..rule }).collect::<Vec<_>>())
+        };
+        let mut merged = Self {
+            environment: read("environment", &lists.environment)?,
+            allow: read("allow", &lists.allow)?,
+            soft_deny: read("soft_deny", &lists.soft_deny)?,
+            hard_deny: read("hard_deny", &lists.hard_deny)?,
+        };
+        let taken: Vec<String> = merged.rules().map(|rule| rule.name.clone()).collect();
+        let free = |rule: &Rule| !taken.contains(&rule.name);
+        merged.environment.extend(self.environment);
+        merged.allow.extend(self.allow.into_iter().filter(free));
+        merged.soft_deny.extend(self.soft_deny.into_iter().filter(free));
+        merged.hard_deny.extend(self.hard_deny.into_iter().filter(free));
+        merged.told_apart()
+    }
+
+    fn told_apart(self) -> Result<Self, ProseError> {
+        let mut names: Vec<&str> = self.rules().map(|rule| rule.name.as_str()).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair.first() == pair.last()) {
-            Some(pair) => Err(ProseError::Twice { name: pair.concat().chars().take(80).collect() }),
-            None => Ok(prose),
+            Some([name, _]) => Err(ProseError::Twice { name: name.chars().take(80).collect() }),
+            Some(_) | None => Ok(self),
         }
     }
 
@@ -153,7 +184,8 @@ impl Rule {
                 Some((text, what)) => (text.trim(), Some(what.trim().to_owned())),
                 None => (text, None),
             };
-        Self { name, text: text.to_owned(), must_name: must_name.filter(|what| !what.is_empty()) }
+        let must_name = must_name.filter(|what| !what.is_empty());
+        Self { name, text: text.to_owned(), must_name, managed: false }
     }
 }
 
@@ -183,6 +215,26 @@ fn spliced(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn managed_lists_come_first_and_yield_to_no_name_of_the_users() {
+        let none = || Lists {
+            environment: Vec::new(),
+            allow: Vec::new(),
+            soft_deny: Vec::new(),
+            hard_deny: Vec::new(),
+        };
+        let users = Lists { allow: vec!["deploys: they are fine".into()], ..none() };
+        let theirs = Lists { hard_deny: vec!["deploys: nobody deploys".into()], ..none() };
+        let prose = Prose::new(&users).unwrap().managed(&theirs).unwrap();
+        assert!(prose.allow.is_empty(), "{:?}", prose.allow);
+        assert!(prose.hard_deny.iter().all(|rule| rule.managed && rule.name == "deploys"));
+        // Gatepost's own list can be left out by the user, and theirs cannot.
+        let prose = Prose::new(&none()).unwrap().managed(&theirs).unwrap();
+        assert_eq!(prose.rules().count(), 1);
+        let splices = Lists { allow: vec!["$defaults".into()], ..none() };
+        assert!(Prose::new(&none()).unwrap().managed(&splices).unwrap().allow.is_empty());
+    }
 
     #[test]
     fn gateposts_own_lists_name_every_rule_and_every_soft_rules_item() {

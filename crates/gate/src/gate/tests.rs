@@ -184,11 +184,26 @@ fn said(words: &str) -> Saying {
     }
 }
 
-fn open(gate: &mut Gate, command: &str) -> Open {
-    match gate.look(exec(command), Vec::new(), &[]) {
+fn still_open(looked: Looked) -> Open {
+    match looked {
         Looked::Open(open) => *open,
-        Looked::Judged(review) => panic!("{command} was judged: {:?}", review.judgement()),
+        Looked::Judged(review) => panic!("it was judged: {:?}", review.judgement()),
     }
+}
+
+fn judged(looked: Looked) -> Review {
+    match looked {
+        Looked::Judged(review) => *review,
+        Looked::Open(open) => panic!("it is open: {:?}", open.digest()),
+    }
+}
+
+fn open(gate: &mut Gate, command: &str) -> Open {
+    still_open(gate.look(exec(command), Vec::new(), &[]))
+}
+
+fn settle(gate: &mut Gate, open: Open, word: Result<Opinion, NoVerdict>) -> Review {
+    judged(gate.settle(open, word, &[]))
 }
 
 #[test]
@@ -227,7 +242,7 @@ fn a_classifiers_word_becomes_the_judgement_with_what_the_rules_found() {
     ] {
         let mut gate = classified(Mode::Auto, NobodyThere::Deny);
         let asked = open(&mut gate, "git push");
-        let review = gate.settle(asked, Ok(opinion(ruling)));
+        let review = settle(&mut gate, asked, Ok(opinion(ruling)));
         let judged = review.judgement();
         assert_eq!((judged.verdict, judged.clearance), (verdict, clearance));
         assert_eq!((judged.stage, judged.rule.as_str()), (Stage::Classifier, "push"));
@@ -241,14 +256,17 @@ fn no_verdict_asks_a_person_and_is_no_denial() {
     let mut gate = classified(Mode::Auto, NobodyThere::Deny);
     for _ in 0..30 {
         let asked = open(&mut gate, "git push");
-        let review = gate.settle(asked, Err(NoVerdict::TimedOut));
+        let review = settle(&mut gate, asked, Err(NoVerdict::TimedOut));
         let judged = review.judgement();
         assert_eq!((judged.verdict, judged.clearance), (Verdict::NoVerdict, Clearance::Person));
         assert!(judged.reason.contains("did not answer in time"), "{}", judged.reason);
     }
     // Two soft denials do not trip the breaker, whatever went unanswered before.
     let asked = open(&mut gate, "git push");
-    assert_eq!(gate.settle(asked, Ok(opinion(Ruling::Deny))).judgement().verdict, Verdict::Deny);
+    assert_eq!(
+        settle(&mut gate, asked, Ok(opinion(Ruling::Deny))).judgement().verdict,
+        Verdict::Deny
+    );
 }
 
 #[test]
@@ -259,11 +277,11 @@ fn unattended_a_question_is_refused_unless_the_configuration_says_to_wait() {
     ] {
         let mut gate = classified(Mode::Unattended, nobody_there);
         let asked = open(&mut gate, "git push");
-        let review = gate.settle(asked, Err(NoVerdict::TimedOut));
+        let review = settle(&mut gate, asked, Err(NoVerdict::TimedOut));
         let judged = review.judgement();
         assert_eq!((judged.verdict, judged.clearance), (verdict, clearance));
         let asked = open(&mut gate, "git push origin x");
-        assert!(gate.settle(asked, Ok(opinion(Ruling::Allow))).clear().is_ok());
+        assert!(settle(&mut gate, asked, Ok(opinion(Ruling::Allow))).clear().is_ok());
     }
 }
 
@@ -271,7 +289,7 @@ fn unattended_a_question_is_refused_unless_the_configuration_says_to_wait() {
 fn an_opinion_is_kept_until_somebody_speaks_or_something_new_is_read() {
     let mut gate = classified(Mode::Auto, NobodyThere::Deny);
     let asked = open(&mut gate, "git push");
-    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
+    let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
     let looked = gate.look(exec("git push"), Vec::new(), &[]);
     assert!(matches!(looked, Looked::Judged(ref r) if r.judgement().verdict == Verdict::Allow));
     let bytes = vec![BoundFile { path: "/work/x".into(), sha256: "00".into() }];
@@ -279,13 +297,39 @@ fn an_opinion_is_kept_until_somebody_speaks_or_something_new_is_read() {
     gate.heard(said("do not push"));
     let asked = open(&mut gate, "git push");
     assert!(asked.question().dossier.sayings.iter().any(|s| s.words == "do not push"));
-    // What a person says while the model thinks voids what it thought for the next time.
+    // What a person says while the model thinks voids what it thought.
     gate.heard(said("really, do not"));
-    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
-    let asked = open(&mut gate, "git push");
-    let _review = gate.settle(asked, Ok(opinion(Ruling::Allow)));
+    let asked = still_open(gate.settle(asked, Ok(opinion(Ruling::Allow)), &[]));
+    assert!(asked.question().dossier.sayings.iter().any(|s| s.words == "really, do not"));
+    let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
     gate.done(&Action::Fetch { url: "https://x.example".into() }, "ran");
     let _asked = open(&mut gate, "git push");
+}
+
+#[test]
+fn auto_mode_that_is_turned_off_decides_no_more_by_itself() {
+    let switch = AutoSwitch::default();
+    let mut gate = classified(Mode::Auto, NobodyThere::Deny).with_switch(switch.clone());
+    let mut nobody = classified(Mode::Unattended, NobodyThere::Deny).with_switch(switch.clone());
+    assert!(gate.review(exec("cargo test"), Vec::new(), &[]).clear().is_ok());
+    let asked = open(&mut gate, "git push");
+    assert!(switch.turn_off(true) && !switch.turn_off(true), "it tells of a change alone");
+    // The verdict that was in flight is worth nothing.
+    let review = judged(gate.settle(asked, Ok(opinion(Ruling::Allow)), &[]));
+    assert_eq!(review.judgement().verdict, Verdict::Escalate);
+    assert_ne!(review.judgement().stage, Stage::Classifier);
+    let review = judged(gate.look(exec("cargo test"), Vec::new(), &[]));
+    assert_eq!(review.judgement().verdict, Verdict::Escalate);
+    assert_eq!(review.judgement().rule, "disable-auto");
+    assert!(review.judgement().reason.contains("whoever runs this machine"));
+    assert!(gate.review(exec("ls"), Vec::new(), &[]).clear().is_ok(), "reads still run");
+    let refused = judged(nobody.look(exec("cargo test"), Vec::new(), &[]));
+    assert_eq!(refused.judgement().verdict, Verdict::Deny, "nobody is there to be asked");
+    // A person's own lasting approval still holds, and so does the switch back.
+    let grant = [exec("cargo test").digest(&[])];
+    assert!(gate.review(exec("cargo test"), Vec::new(), &grant).clear().is_ok());
+    switch.turn_off(false);
+    assert!(gate.review(exec("cargo test"), Vec::new(), &[]).clear().is_ok());
 }
 
 #[test]

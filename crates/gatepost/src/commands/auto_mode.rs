@@ -41,7 +41,11 @@ pub(crate) fn auto_mode(place: &Place, command: AutoModeCommand) -> Result<ExitC
 /// # Errors
 /// A list cannot be used.
 pub(crate) fn prose(loaded: &Loaded) -> Result<Prose, Failure> {
-    loaded.file.auto_mode.prose().map_err(|error| {
+    let users = loaded.file.auto_mode.prose().map_err(|error| {
         Failure::new(error.to_string()).hint("change that list below `[auto_mode]`")
+    })?;
+    users.managed(&loaded.managed.prose).map_err(|error| {
+        Failure::new(format!("managed settings: {error}"))
+            .hint("whoever runs this machine can change that list below `[auto_mode]` of theirs")
     })
 }

@@ -26,6 +26,9 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             crate::judge::classifier(&loaded, &settings.models)?;
             crate::telegram::check_transcriber(&loaded)?;
             out::line(&format!("{} can be used", origin(&loaded)));
+            if let Some(managed) = loaded.managed.words() {
+                out::line(&managed);
+            }
             out::line(&format!("data: {}", settings.data.display()));
             for (name, path) in &settings.projects {
                 let default = settings.default_project.as_ref() == Some(name);
@@ -42,6 +45,9 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let loaded = config::load(&overrides)?;
             let settings = loaded.settings(&overrides)?;
             out::line(&format!("# {}, with environment, flags and defaults", origin(&loaded)));
+            if let Some(managed) = loaded.managed.words() {
+                out::line(&format!("# {managed}"));
+            }
             out::print(&toml::to_string(&effective(&loaded, &settings))?);
         }
         ConfigCommand::Default => out::print(&config::defaults::text()?),

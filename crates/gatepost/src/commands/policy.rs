@@ -14,6 +14,7 @@ use gatepost_domain::Verdict;
 use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::verdict::Clearance;
+use gatepost_gate::AutoSwitch;
 use gatepost_gate::Context;
 use gatepost_gate::Gate;
 use gatepost_gate::Policy;
@@ -49,11 +50,15 @@ pub(crate) fn policy(place: &Place, command: PolicyCommand) -> Result<ExitCode> 
     }
 }
 
-/// The rules in force: the user's, where some are configured, and Gatepost's own.
+/// The rules in force: those of whoever runs the machine, the user's, where some are configured, and
+/// Gatepost's own.
 pub(crate) fn rules(loaded: &Loaded) -> Result<Policy> {
-    let mut sets = Vec::new();
+    let mut sets = loaded.managed.rules.clone();
     if let Some(path) = loaded.rules() {
-        sets.push(read(&path)?);
+        let users = read(&path)?;
+        if !loaded.managed.only_managed_rules {
+            sets.push(users);
+        }
     }
     Policy::new(sets).map_err(|error| Failure::new(error.to_string()).into())
 }
@@ -82,7 +87,15 @@ fn gate(place: &Place, loaded: &Loaded, mode: Mode, workspace: Option<PathBuf>) 
         None => std::env::current_dir()?,
     };
     let context = context(place, loaded, &text_of(&workspace), None);
-    Ok(Gate::new(std::sync::Arc::new(rules(loaded)?), mode, context))
+    let gate = Gate::new(std::sync::Arc::new(rules(loaded)?), mode, context);
+    Ok(gate.with_switch(switch(loaded)))
+}
+
+/// Whether auto mode may be used, as the managed settings say it now.
+pub(crate) fn switch(loaded: &Loaded) -> AutoSwitch {
+    let switch = AutoSwitch::default();
+    switch.turn_off(loaded.managed.disable_auto);
+    switch
 }
 
 fn judge(gate: &mut Gate, command: &str) -> Result<Judgement, Failure> {

@@ -13,6 +13,7 @@ use anyhow::Result;
 use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::verdict::Stage;
+use gatepost_gate::AutoSwitch;
 use gatepost_gate::Context;
 use gatepost_gate::Gate;
 use gatepost_gate::Policy;
@@ -35,6 +36,7 @@ const WORKSPACE: &str = "/workspace";
 pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
     let loaded = config::load(&place.overrides())?;
     let rules = Arc::new(policy::rules(&loaded)?);
+    let auto = policy::switch(&loaded);
     let workspace = match &args.workspace {
         Some(path) => Some(policy::text_of(&std::path::absolute(path)?)),
         None => None,
@@ -53,7 +55,7 @@ pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
         let answer = match Row::parse(&line) {
             Ok(row) => {
                 let context = row.context(&base, workspace.as_deref());
-                answer(row, &rules, args, context)
+                answer(row, &rules, &auto, args, context)
             }
             Err(unread) => unread.answer(),
         };
@@ -66,8 +68,14 @@ pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn answer(row: Row, rules: &Arc<Policy>, args: &ReviewArgs, context: Context) -> Value {
-    let mut gate = Gate::new(Arc::clone(rules), args.mode, context);
+fn answer(
+    row: Row,
+    rules: &Arc<Policy>,
+    auto: &AutoSwitch,
+    args: &ReviewArgs,
+    context: Context,
+) -> Value {
+    let mut gate = Gate::new(Arc::clone(rules), args.mode, context).with_switch(auto.clone());
     let review = gate.review(row.action, Vec::new(), &[]);
     let judged = review.judgement();
     let mut answer = json!({
@@ -207,7 +215,7 @@ mod tests {
         let answer = match Row::parse(line.as_bytes()) {
             Ok(row) => {
                 let context = row.context(&base, None);
-                answer(row, &rules, &args, context)
+                answer(row, &rules, &AutoSwitch::default(), &args, context)
             }
             Err(unread) => unread.answer(),
         };

@@ -16,6 +16,7 @@ fn loaded(text: &str, base: &Path) -> Loaded {
         origin: Some(base.join("config.toml")),
         file: parse(text, "config.toml").unwrap(),
         text: text.to_owned(),
+        managed: Managed::default(),
     }
 }
 
@@ -147,6 +148,7 @@ fn what_decides_is_not_read_from_a_project() {
         origin: Some(root.join("demo/gatepost.toml")),
         file: parse("[projects.p]\npath = \".\"\n", "x").unwrap(),
         text: String::new(),
+        managed: Managed::default(),
     };
     let data = Some(root.join("data"));
     let failure = inside.settings(&Overrides { data, ..Overrides::default() }).unwrap_err();

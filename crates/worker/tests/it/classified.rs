@@ -14,6 +14,7 @@ use gatepost_domain::Verdict;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::event::Event;
 use gatepost_domain::verdict::Judgement;
+use gatepost_gate::AutoSwitch;
 use gatepost_gate::NobodyThere;
 use gatepost_gate::classifier::Answering;
 use gatepost_gate::classifier::Lists;
@@ -30,6 +31,7 @@ use tokio::sync::oneshot;
 use crate::Test;
 use crate::agents;
 use crate::agents::Strings;
+use crate::world::Minds;
 use crate::world::World;
 use crate::world::owner;
 use crate::world::run;
@@ -40,6 +42,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("classified::no_verdict_asks_a_person", no_verdict_asks_a_person),
     ("classified::while_it_thinks_all_else_goes_on", while_it_thinks_all_else_goes_on),
     ("classified::what_the_agent_gives_up_meanwhile_is_dropped", what_is_given_up_is_dropped),
+    (
+        "classified::auto_mode_is_turned_off_in_the_middle_of_a_verdict",
+        auto_mode_is_turned_off_in_the_middle_of_a_verdict,
+    ),
     (
         "classified::bytes_that_change_meanwhile_are_weighed_anew",
         bytes_that_change_are_weighed_anew,
@@ -89,6 +95,10 @@ fn said(text: &str) -> Said {
 }
 
 async fn world() -> (World, Strings, Asked) {
+    world_under(AutoSwitch::default()).await
+}
+
+async fn world_under(auto: AutoSwitch) -> (World, Strings, Asked) {
     let (to_test, asked) = mpsc::unbounded_channel();
     let classifier = Classifier {
         models: vec![Arc::new(Held(Mutex::new(to_test)))],
@@ -102,7 +112,9 @@ async fn world() -> (World, Strings, Asked) {
         strings = Some(held);
         roster
     };
-    let world = World::start_with(Some(classifier), agents).await;
+    let minds =
+        |_: &std::path::Path| Minds { classifier: Some(classifier), auto, ..Minds::default() };
+    let world = World::start_prepared(minds, agents, |_| {}).await;
     (world, strings.unwrap(), Asked(asked))
 }
 
@@ -244,6 +256,35 @@ fn bytes_that_change_are_weighed_anew() {
         again.send(Ok(said("allow"))).unwrap();
         assert_eq!(agent.answer().await, (1, Answer::Cleared { input: None }));
         agent.finish(1, 0).await;
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+fn auto_mode_is_turned_off_in_the_middle_of_a_verdict() {
+    run(async {
+        let auto = AutoSwitch::default();
+        let (world, mut agent, mut asked) = world_under(auto.clone()).await;
+        agent.propose(1, Executor::Agent, PUSH).await;
+        let (_, _, reply) = asked.next().await;
+        auto.turn_off(true);
+        reply.send(Ok(said("allow"))).unwrap();
+        let approval = world.asked(PUSH).await;
+        assert!(agent.unanswered(), "what was allowed before is worth nothing now");
+        assert_ne!(judgement(&world, PUSH).stage.as_str(), "classifier");
+        let approve =
+            Settlement::Person { who: owner(), decision: Decision::Approve, reason: None };
+        world.settle(approval, approve).await;
+        assert_eq!(agent.answer().await, (1, Answer::Cleared { input: None }));
+        agent.finish(1, 0).await;
+        // The task that runs is not let do by itself what it was let do before.
+        agent.propose(2, Executor::Worker, "echo contained >a.txt && sh a.txt").await;
+        let approval = world.asked("echo contained >a.txt && sh a.txt").await;
+        assert!(judgement(&world, "echo contained >a.txt && sh a.txt").rule == "disable-auto");
+        let deny = Settlement::Person { who: owner(), decision: Decision::Deny, reason: None };
+        world.settle(approval, deny).await;
+        assert_eq!(agent.answer().await.0, 2);
         agent.done().await;
         world.end().await;
         world.stop().await;

@@ -27,6 +27,7 @@ use gatepost_domain::lifecycle::effect;
 use gatepost_domain::outcome::Reason;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
+use gatepost_gate::AutoSwitch;
 use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Budget;
@@ -67,6 +68,8 @@ pub(crate) struct Minds {
     pub(crate) classifier: Option<Classifier>,
     /// What may be spent on the models.
     pub(crate) budget: Budget,
+    /// Whether auto mode may be used.
+    pub(crate) auto: AutoSwitch,
 }
 
 /// A project with a worker on it.
@@ -107,7 +110,8 @@ impl World {
         models: impl FnOnce(&Path) -> BTreeMap<String, Endpoint>,
         budget: Budget,
     ) -> Self {
-        let minds = |root: &Path| Minds { models: models(root), classifier, budget };
+        let minds =
+            |root: &Path| Minds { models: models(root), classifier, budget, ..Minds::default() };
         Self::start_prepared(minds, agents, |_| {}).await
     }
 
@@ -158,6 +162,7 @@ impl World {
             files: gatepost_worker::Files::open(&self.runs.with_file_name("files")).unwrap(),
             models: minds.models,
             classifier: minds.classifier,
+            auto: minds.auto,
             ledger: Ledger::new(minds.budget, Arc::new(|| 1)),
             gate_paths: Vec::new(),
             read_only: Vec::new(),
