@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use gatepost_domain::Outcome;
+use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::agent::Ending;
 use gatepost_domain::outcome::Reason;
@@ -109,7 +110,14 @@ enum Stage {
     /// It is asked about.
     Asked { proposal: ProposalId, request: String },
     /// It may run, and does.
-    Cleared { proposal: ProposalId },
+    Cleared {
+        proposal: ProposalId,
+        /// What was told of its end before its result: a subagent that it waits for tells both, and
+        /// a command in the background may end before the result says that it is there.
+        end: Option<ActionResult>,
+    },
+    /// It gave its result and runs on in the background.
+    Left { proposal: ProposalId },
 }
 
 /// Whether it works.
@@ -263,7 +271,9 @@ impl Driver {
                         "ask"
                     }
                     // One name, one use: a second one would borrow what the first was cleared for.
-                    Some(Stage::Asked { .. } | Stage::Cleared { .. }) => "deny",
+                    Some(Stage::Asked { .. } | Stage::Cleared { .. } | Stage::Left { .. }) => {
+                        "deny"
+                    }
                 };
                 self.respond(
                     &id,
@@ -301,7 +311,7 @@ impl Driver {
                 announced.stage = Stage::Asked { proposal, request: id };
                 self.queue.push_back(Next::Propose { id: proposal, action, by: Executor::Agent });
             }
-            Stage::Announced | Stage::Asked { .. } | Stage::Cleared { .. } => {
+            Stage::Announced | Stage::Asked { .. } | Stage::Cleared { .. } | Stage::Left { .. } => {
                 self.respond(&id, deny("it is not what was announced; call the tool again"));
             }
         }
@@ -448,13 +458,19 @@ impl Driver {
             let name = text(block, "tool_use_id").unwrap_or_default();
             let failed = block.get("is_error").and_then(Value::as_bool) == Some(true);
             match self.uses.remove(name) {
-                Some(Use { stage: Stage::Cleared { proposal }, tool, cwd, input }) => {
-                    if background {
-                        // It has only begun; its end is told later.
-                        let stage = Stage::Cleared { proposal };
-                        self.uses.insert(name.to_owned(), Use { stage, tool, cwd, input });
-                        continue;
-                    }
+                Some(Use { stage: Stage::Cleared { proposal, end: None }, tool, cwd, input })
+                    if background =>
+                {
+                    // It has only begun; its end is told later.
+                    let stage = Stage::Left { proposal };
+                    self.uses.insert(name.to_owned(), Use { stage, tool, cwd, input });
+                }
+                Some(Use { stage: Stage::Cleared { proposal, end: Some(result) }, .. })
+                    if background =>
+                {
+                    self.queue.push_back(Next::Finished { id: proposal, result });
+                }
+                Some(Use { stage: Stage::Cleared { proposal, .. }, tool, .. }) => {
                     // A command may well print the environment.
                     let block = self.program.scrub_json(block);
                     let result = actions::result(&tool, &block);
@@ -480,11 +496,6 @@ impl Driver {
     fn over(&mut self, message: &Value) {
         let name = text(message, "tool_use_id").unwrap_or_default();
         let words = text(message, "summary").unwrap_or_default();
-        let Some(Stage::Cleared { proposal }) = self.uses.get(name).map(|known| &known.stage)
-        else {
-            return;
-        };
-        let id = *proposal;
         let code = words
             .rsplit_once("exit code ")
             .and_then(|(_, rest)| rest.trim_end_matches(')').parse().ok());
@@ -493,9 +504,16 @@ impl Driver {
             (Some("failed"), code) => Ending::Exited { code: code.unwrap_or(1) },
             _ => Ending::Stopped,
         };
-        self.uses.remove(name);
-        let result = actions::ended(ending, words);
-        self.queue.push_back(Next::Finished { id, result });
+        let result = actions::ended(ending, &self.program.scrub(words));
+        match self.uses.get_mut(name).map(|known| &mut known.stage) {
+            Some(Stage::Cleared { end, .. }) => *end = Some(result),
+            Some(Stage::Left { proposal }) => {
+                let id = *proposal;
+                self.uses.remove(name);
+                self.queue.push_back(Next::Finished { id, result });
+            }
+            Some(Stage::Announced | Stage::Asked { .. }) | None => {}
+        }
     }
 
     /// A turn is over.
@@ -627,7 +645,7 @@ impl Agent for Driver {
         let response = match answer {
             Answer::Cleared { input } => {
                 let Some(known) = self.uses.get_mut(&name) else { return };
-                known.stage = Stage::Cleared { proposal };
+                known.stage = Stage::Cleared { proposal, end: None };
                 // An edited form is JSON that was read before; should it not be, nothing runs.
                 match input.as_deref().map(serde_json::from_str::<Value>) {
                     None => json!({"behavior": "allow", "updatedInput": known.input}),

@@ -386,6 +386,41 @@ fn what_runs_on_in_the_background_ends_when_that_is_told() {
 }
 
 #[test]
+fn an_end_that_is_told_before_the_result_is_one_end() {
+    // A subagent that it waits for, and a command that was over before it was said to be there.
+    for (tool, background, wanted) in
+        [("Agent", Value::Null, "whole"), ("Bash", json!("b1"), "early")]
+    {
+        run(async {
+            let (mut driver, mut other) = start(&brief());
+            let first = other.greeted(&mut driver).await;
+            other.heard(&first).await;
+            let input = json!({"command": "make", "prompt": "x"});
+            other.hook("t1", tool, &input).await;
+            alongside(&mut driver, other.told()).await;
+            other.ask("t1", tool, &input).await;
+            let (id, _) = proposed(&mut driver).await;
+            driver.answer(id, Answer::Cleared { input: None });
+            alongside(&mut driver, other.told()).await;
+            other
+                .print(json!({"type": "system", "subtype": "task_notification", "task_id": "b1",
+                    "tool_use_id": "t1", "status": "completed", "summary": "early"}))
+                .await;
+            let mut result = json!({"type": "user", "message": {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "whole"}]}});
+            if !background.is_null() {
+                result["tool_use_result"] = json!({"backgroundTaskId": background});
+            }
+            other.print(result).await;
+            let Next::Finished { id: of, result } = next(&mut driver).await else {
+                panic!("no end")
+            };
+            assert_eq!((of, result.head.as_str()), (id, wanted));
+        });
+    }
+}
+
+#[test]
 fn a_message_that_it_has_not_taken_up_keeps_it_going() {
     run(async {
         let (mut driver, mut other) = start(&brief());

@@ -13,6 +13,7 @@
 mod agents;
 mod classified;
 mod claude;
+mod claude_tries;
 mod model;
 mod models;
 mod open;
@@ -34,6 +35,7 @@ fn main() {
         .chain(classified::TESTS)
         .chain(models::TESTS)
         .chain(claude::TESTS)
+        .chain(claude_tries::TESTS)
         .map(|(name, test)| {
             Trial::test(*name, move || {
                 test();

@@ -248,6 +248,13 @@ impl World {
         found.map(|approval| approval.id.clone())
     }
 
+    /// What people are asked about now.
+    pub(crate) fn open_subjects(&self) -> Vec<String> {
+        let state = self.desk.state.lock().unwrap();
+        let open = state.task.open().values();
+        open.map(|approval| approval.action.subject().to_owned()).collect()
+    }
+
     /// An open question, whole.
     pub(crate) fn approval(&self, id: &ApprovalId) -> Approval {
         self.desk.state.lock().unwrap().task.open()[id].clone()
