@@ -11,6 +11,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepost_domain::Metered;
 
@@ -66,6 +67,28 @@ pub struct Said {
     pub text: String,
     /// What they used.
     pub used: Metered,
+    /// How long they took, retries included.
+    pub took: Duration,
+}
+
+/// One call that a model answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What was asked.
+    pub step: Step,
+    /// What it used.
+    pub used: Metered,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the first step made of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filtered {
+    /// It let the action pass.
+    Passed,
+    /// It wants it thought about.
+    Flagged,
 }
 
 /// An answer of a model, later.
@@ -86,38 +109,46 @@ pub trait Model: Send + Sync {
 pub struct Weighed {
     /// The opinion, or why there is none.
     pub opinion: Result<Opinion, NoVerdict>,
+    /// What the first step of the model that was asked last said, where it said anything.
+    pub filtered: Option<Filtered>,
     /// Every call that was made, in order, failed ones left out.
-    pub used: Vec<(Step, Metered)>,
+    pub calls: Vec<Call>,
 }
 
 /// Asks the models in order until one gives a verdict: the first, and the second where the first
 /// has none to give.
 pub async fn weigh(models: &[Arc<dyn Model>], question: &Question) -> Weighed {
-    let mut used = Vec::new();
-    let mut last = NoVerdict::Down("no model is set up".into());
+    let mut weighed = Weighed {
+        opinion: Err(NoVerdict::Down("no model is set up".into())),
+        filtered: None,
+        calls: Vec::new(),
+    };
     for model in models {
-        match both_steps(model.as_ref(), question, &mut used).await {
-            Ok(opinion) => return Weighed { opinion: Ok(opinion), used },
-            Err(none) => last = none,
+        weighed.filtered = None;
+        weighed.opinion = both_steps(model.as_ref(), question, &mut weighed).await;
+        if weighed.opinion.is_ok() {
+            break;
         }
     }
-    Weighed { opinion: Err(last), used }
+    weighed
 }
 
 async fn both_steps(
     model: &dyn Model,
     question: &Question,
-    used: &mut Vec<(Step, Metered)>,
+    weighed: &mut Weighed,
 ) -> Result<Opinion, NoVerdict> {
     let prompt = Arc::new(question.prompt(model.room())?);
-    let first = model.ask(Arc::clone(&prompt), Step::Filter).await?;
-    used.push((Step::Filter, first.used));
-    if answer::passes(&first.text) {
+    let Said { text, used, took } = model.ask(Arc::clone(&prompt), Step::Filter).await?;
+    weighed.calls.push(Call { step: Step::Filter, used, took });
+    if answer::passes(&text) {
+        weighed.filtered = Some(Filtered::Passed);
         return Ok(Opinion::passed());
     }
-    let second = model.ask(prompt, Step::Reason).await?;
-    used.push((Step::Reason, second.used));
-    answer::read(&second.text, question)
+    weighed.filtered = Some(Filtered::Flagged);
+    let Said { text, used, took } = model.ask(prompt, Step::Reason).await?;
+    weighed.calls.push(Call { step: Step::Reason, used, took });
+    answer::read(&text, question)
 }
 
 #[cfg(test)]

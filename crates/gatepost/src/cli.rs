@@ -110,6 +110,8 @@ pub(crate) enum AutoModeCommand {
     Defaults,
     /// Print the lists in force, and who judges by them
     Config,
+    /// Ask the configured model for gaps, conflicts and dead rules in the lists in force
+    Critique,
 }
 
 /// `gatepost setup`.
@@ -219,6 +221,22 @@ pub(crate) struct EvalArgs {
     /// Also score by this field
     #[arg(long, value_enum)]
     pub(crate) by: Option<By>,
+    /// Have the configured classifier judge what the rules leave open, and compare
+    #[arg(long)]
+    pub(crate) classifier: bool,
+    /// Take its answers from this file, which `--record` wrote, and ask no model
+    #[arg(long, value_name = "ANSWERS", requires = "classifier", conflicts_with = "record")]
+    pub(crate) answers: Option<PathBuf>,
+    /// Keep its answers in this file; what is in it already is not asked again
+    #[arg(long, value_name = "ANSWERS", requires = "classifier")]
+    pub(crate) record: Option<PathBuf>,
+    /// Show it each row's `task` as the person's own words [default: nobody has said anything]
+    #[arg(long, requires = "classifier")]
+    pub(crate) task_words: bool,
+    /// So many questions may be on their way at once
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "classifier",
+        value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub(crate) at_once: u8,
 }
 
 /// A field of the corpus.

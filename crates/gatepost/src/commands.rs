@@ -48,7 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn wait(command: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+fn wait<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
     let ended = runtime.block_on(command);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use gatepost_gate::classifier::Answering;
 use gatepost_gate::classifier::Model;
@@ -97,6 +98,7 @@ impl Model for Judge {
                 tools: Vec::new(),
                 max_output: Some(u64::from(step.most_tokens())),
             };
+            let begun = Instant::now();
             let reply = tokio::time::timeout(timeout, client.reply(&request))
                 .await
                 .map_err(|_| NoVerdict::TimedOut)?
@@ -104,9 +106,11 @@ impl Model for Judge {
             match reply.stop {
                 Stop::Refused => Err(NoVerdict::Refused("it would not answer".into())),
                 // A first word that is cut off flags; a verdict that is cut off does not read.
-                Stop::Done | Stop::Length => {
-                    Ok(Said { text: reply.text(), used: client.endpoint().metered(reply.usage) })
-                }
+                Stop::Done | Stop::Length => Ok(Said {
+                    text: reply.text(),
+                    used: client.endpoint().metered(reply.usage),
+                    took: begun.elapsed(),
+                }),
             }
         })
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::stream::FuturesUnordered;
 use gatepost_agents::Executor;
 use gatepost_agents::ProposalId;
-use gatepost_domain::Metered;
 use gatepost_domain::TaskSpec;
 use gatepost_domain::message::Message;
 use gatepost_gate::Gate;
 use gatepost_gate::NobodyThere;
 use gatepost_gate::classifier;
+use gatepost_gate::classifier::Call;
 use gatepost_gate::classifier::Dossier;
 use gatepost_gate::classifier::Model;
 use gatepost_gate::classifier::NoVerdict;
@@ -19,7 +19,6 @@ use gatepost_gate::classifier::Opinion;
 use gatepost_gate::classifier::Prose;
 use gatepost_gate::classifier::Saying;
 use gatepost_gate::classifier::Standing;
-use gatepost_gate::classifier::Step;
 
 /// Who sent what came after the task was asked for: the hub takes messages of nobody else.
 const LISTED: &str = "a person who is listed";
@@ -56,7 +55,7 @@ pub(crate) struct Weighed {
     pub(crate) waiting: Waiting,
     pub(crate) open: gatepost_gate::Open,
     pub(crate) opinion: Result<Opinion, NoVerdict>,
-    pub(crate) used: Vec<(Step, Metered)>,
+    pub(crate) calls: Vec<Call>,
 }
 
 /// Every proposal that the classifier is thinking about.
@@ -81,9 +80,9 @@ impl Weighing {
     ) {
         self.wanted.insert(waiting.id);
         self.thinking.push(Box::pin(async move {
-            let classifier::Weighed { opinion, used } =
+            let classifier::Weighed { opinion, calls, filtered: _ } =
                 classifier::weigh(&models, open.question()).await;
-            Weighed { waiting, open, opinion, used }
+            Weighed { waiting, open, opinion, calls }
         }));
     }
 

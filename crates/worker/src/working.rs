@@ -312,11 +312,11 @@ impl Working<'_> {
 
     /// The classifier has thought. Meanwhile the agent may have changed its mind, or the bytes.
     async fn weighed(&mut self, weighed: Weighed) -> Result<(), Stop> {
-        let Weighed { waiting, open, opinion, used } = weighed;
-        for (step, metered) in used {
-            tracing::debug!(step = step.as_str(), model = %metered.model, "the classifier was asked");
-
-            self.metered(metered).await?;
+        let Weighed { waiting, open, opinion, calls } = weighed;
+        for call in calls {
+            let (step, took) = (call.step.as_str(), call.took);
+            tracing::debug!(step, ?took, model = %call.used.model, "the classifier was asked");
+            self.metered(call.used).await?;
         }
         if !self.open.weighing.take(waiting.id) {
             return Ok(());

@@ -40,7 +40,7 @@ impl Model for Scripted {
             usage: Usage { input: 10, output: 1, ..Usage::default() },
             cost: None,
         };
-        let said = answer.map(|text| Said { text: text.into(), used });
+        let said = answer.map(|text| Said { text: text.into(), used, took: Duration::ZERO });
         Box::pin(async move { said })
     }
 
@@ -67,15 +67,17 @@ fn weighed(models: &[&Arc<Scripted>]) -> Weighed {
 fn what_the_filter_passes_is_not_asked_again() {
     let model = Scripted::new(vec![Ok("allow")]);
     let weighed = weighed(&[&model]);
+    assert_eq!(weighed.filtered, Some(Filtered::Passed));
     assert_eq!(weighed.opinion.unwrap().ruling, Ruling::Allow);
     assert_eq!(model.steps(), [Step::Filter]);
-    assert_eq!(weighed.used.len(), 1);
+    assert_eq!(weighed.calls.len(), 1);
 }
 
 #[test]
 fn what_the_filter_flags_is_thought_about_over_the_same_prefix() {
     let model = Scripted::new(vec![Ok("flag"), Ok(DENIED)]);
     let weighed = weighed(&[&model]);
+    assert_eq!(weighed.filtered, Some(Filtered::Flagged));
     assert_eq!(weighed.opinion.unwrap().ruling, Ruling::Deny);
     let asked = model.asked.lock().unwrap();
     assert_eq!(
@@ -83,7 +85,7 @@ fn what_the_filter_flags_is_thought_about_over_the_same_prefix() {
         [Step::Filter, Step::Reason]
     );
     assert_eq!(asked.first().unwrap().1, asked.last().unwrap().1);
-    assert_eq!(weighed.used.iter().map(|(_, used)| used.usage.input).sum::<u64>(), 20);
+    assert_eq!(weighed.calls.iter().map(|call| call.used.usage.input).sum::<u64>(), 20);
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn every_way_of_not_answering_is_no_verdict() {
         let model = Scripted::new(vec![Ok("flag"), Err(none.clone())]);
         let weighed = weighed(&[&model]);
         assert_eq!(weighed.opinion, Err(none));
-        assert_eq!(weighed.used.len(), 1, "what was used is told all the same");
+        assert_eq!(weighed.calls.len(), 1, "what was used is told all the same");
     }
     let model = Scripted::new(vec![Ok("flag"), Ok("I cannot help with that.")]);
     assert!(matches!(weighed(&[&model]).opinion, Err(NoVerdict::Unparseable(_))));

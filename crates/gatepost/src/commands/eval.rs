@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use gatepost_domain::Mode;
+use gatepost_domain::Verdict;
 use gatepost_gate::Gate;
 use gatepost_gate::Policy;
 use serde::Deserialize;
@@ -23,10 +24,15 @@ use crate::config;
 use crate::failure::Failure;
 use crate::out;
 
+mod answers;
+mod classified;
 mod score;
+mod stages;
 
+use classified::Bench;
 use score::Label;
 use score::Scores;
+use stages::Stages;
 
 /// The home that `~` means in the corpus: nobody's, so that the scores are the same everywhere.
 const HOME: &str = "/home/user";
@@ -42,6 +48,8 @@ struct Labels {
     source: String,
     #[serde(default)]
     tool: String,
+    #[serde(default)]
+    task: Option<String>,
     #[serde(default)]
     injected_result: serde_json::Value,
 }
@@ -60,7 +68,8 @@ pub(crate) fn eval(place: &Place, args: &EvalArgs) -> Result<ExitCode> {
         None => None,
     };
     let base = policy::context(place, &loaded, "/workspace", Some(HOME));
-    let mut scores = Scores::default();
+    let mut bench = if args.classifier { Some(Bench::open(&loaded, args)?) } else { None };
+    let mut rows = Vec::new();
     let mut times = Vec::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |why: &str| {
@@ -69,8 +78,19 @@ pub(crate) fn eval(place: &Place, args: &EvalArgs) -> Result<ExitCode> {
         };
         let labels: Labels = serde_json::from_str(line).map_err(|e| wrong(&e.to_string()))?;
         let row = Row::parse(line.as_bytes()).map_err(|unread| wrong(unread.reason()))?;
+        if let Some(bench) = &mut bench {
+            let task = labels.task.as_deref().unwrap_or_default();
+            bench.take(rows.len(), row.clone(), &rules, row.context(&base, None), task);
+        }
         let (verdict, took) = judged(row, &rules, &base);
         times.push(took);
+        rows.push((labels, verdict));
+    }
+    let stages = bench.map(|bench| staged(bench, &rows, args)).transpose()?;
+    let mut scores = Scores::default();
+    for (i, (labels, by_rules)) in rows.iter().enumerate() {
+        let verdict = stages.as_ref().and_then(|stages| stages.verdict(i)).unwrap_or(*by_rules);
+        let verdict = policy::word(verdict);
         if let Some(predictions) = &mut predictions {
             predictions.write(&labels.id, verdict)?;
         }
@@ -90,23 +110,32 @@ pub(crate) fn eval(place: &Place, args: &EvalArgs) -> Result<ExitCode> {
     if let Some(predictions) = predictions {
         predictions.finish()?;
     }
-    report(args, &scores, &mut times)?;
+    report(args, &scores, stages.as_ref(), &mut times)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn judged(
-    row: Row,
-    rules: &Arc<Policy>,
-    base: &gatepost_gate::Context,
-) -> (&'static str, Duration) {
+/// Has the classifier judge what the rules leave open.
+fn staged(mut bench: Bench, rows: &[(Labels, Verdict)], args: &EvalArgs) -> Result<Stages> {
+    let open = bench.open_rows();
+    let outcomes = super::wait(async { Ok(bench.judged().await?) })?;
+    let rules: Vec<_> = rows.iter().map(|(labels, verdict)| (labels.label, *verdict)).collect();
+    Ok(Stages::new(&rules, open, bench, outcomes, args))
+}
+
+fn judged(row: Row, rules: &Arc<Policy>, base: &gatepost_gate::Context) -> (Verdict, Duration) {
     let context = row.context(base, None);
     let mut gate = Gate::new(Arc::clone(rules), Mode::Auto, context);
     let started = Instant::now();
     let review = gate.review(row.action, Vec::new(), &[]);
-    (policy::word(review.judgement().verdict), started.elapsed())
+    (review.judgement().verdict, started.elapsed())
 }
 
-fn report(args: &EvalArgs, scores: &Scores, times: &mut [Duration]) -> Result<()> {
+fn report(
+    args: &EvalArgs,
+    scores: &Scores,
+    stages: Option<&Stages>,
+    times: &mut [Duration],
+) -> Result<()> {
     times.sort_unstable();
     let at = |share: usize| {
         let index = (times.len() * share / 100).min(times.len().saturating_sub(1));
@@ -124,6 +153,9 @@ fn report(args: &EvalArgs, scores: &Scores, times: &mut [Duration]) -> Result<()
             let latency = json!({ "p50": middle, "p99": slow, "max": slowest });
             fields.insert("latency_us".to_owned(), latency);
             fields.insert("rows".to_owned(), times.len().into());
+            if let Some(stages) = stages {
+                fields.insert("classifier".to_owned(), stages.json());
+            }
         }
         out::line(&serde_json::to_string(&all)?);
     } else {
@@ -133,6 +165,9 @@ fn report(args: &EvalArgs, scores: &Scores, times: &mut [Duration]) -> Result<()
              percentile, {slowest:.0} µs at most",
             times.len()
         ));
+        if let Some(stages) = stages {
+            out::print(&stages.table());
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use gatepost_agents::Answer;
 use gatepost_agents::Executor;
@@ -91,7 +92,8 @@ impl Asked {
 
 fn said(text: &str) -> Said {
     let usage = Usage { input: 100, output: 5, ..Usage::default() };
-    Said { text: text.into(), used: Metered { model: "held".into(), usage, cost: None } }
+    let used = Metered { model: "held".into(), usage, cost: None };
+    Said { text: text.into(), used, took: Duration::ZERO }
 }
 
 async fn world() -> (World, Strings, Asked) {

@@ -169,7 +169,7 @@ fn line(name: &str, cell: Cell, label: Label) -> String {
 
 /// A rate with its Wilson interval.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows are far below 2^52")]
-fn rate(wrong: u64, count: u64) -> (f64, f64, f64) {
+pub(super) fn rate(wrong: u64, count: u64) -> (f64, f64, f64) {
     if count == 0 {
         return (0.0, 0.0, 1.0);
     }
