@@ -2,172 +2,89 @@
 //! (<https://docs.anthropic.com/en/api/messages>): strict about what is documented, lenient about
 //! fields beyond it.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::time::Duration;
-
-use axum::Router;
-use axum::body::Body;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::response::Response;
-use axum::routing::post;
-use futures::StreamExt;
 use serde_json::Value;
 use serde_json::json;
 
-/// What is answered to one request.
-#[derive(Debug, Clone)]
-pub enum Play {
-    /// A turn with these content blocks; use [`text`] and [`call`].
-    Turn(Vec<Value>),
-    /// The beginning of a turn, and then nothing more, for ever.
-    Stall,
-    /// The beginning of a turn, and then the end of the connection.
-    Cut,
-    /// This status, and this `retry-after` in seconds.
-    Fail(u16, Option<u64>),
-    /// A page that is no answer of any model.
-    Garbage,
-}
+use super::script;
+use super::script::Asked;
+use super::script::CACHED;
+use super::script::Fake;
+use super::script::INPUT;
+use super::script::OUTPUT;
+pub use super::script::Play;
+use super::script::Protocol;
+pub use super::script::call;
+use super::script::morsels;
+pub use super::script::text;
 
 /// The running fake.
+pub type FakeAnthropic = Fake<Messages>;
+
+/// The form of the Messages API.
 #[derive(Debug)]
-pub struct FakeAnthropic {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    server: tokio::task::JoinHandle<()>,
-}
+pub enum Messages {}
 
-#[derive(Debug, Default)]
-struct Shared {
-    key: String,
-    script: Mutex<VecDeque<Play>>,
-    seen: Mutex<Vec<Value>>,
-    wrong: Mutex<Vec<String>>,
-    calls: Mutex<u64>,
-}
-
-/// A block of text.
-#[must_use]
-pub fn text(text: &str) -> Value {
-    json!({ "type": "text", "text": text })
-}
-
-/// A call of a tool; the fake gives it an id.
-#[must_use]
-pub fn call(name: &str, input: Value) -> Value {
-    json!({ "type": "tool_use", "name": name, "input": input })
-}
-
-impl FakeAnthropic {
-    /// Starts one that takes this key and plays this script.
-    pub async fn start(key: &str, script: Vec<Play>) -> Self {
-        let shared = Arc::new(Shared {
-            key: key.into(),
-            script: Mutex::new(script.into()),
-            ..Shared::default()
-        });
-        let app =
-            Router::new().route("/v1/messages", post(messages)).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-        let server = tokio::spawn(async move {
-            axum::serve(listener, app).await.unwrap();
-        });
-        Self { address, shared, server }
+impl Protocol for Messages {
+    fn serves(path: &str) -> bool {
+        path == "/v1/messages"
     }
 
-    /// Its base URL.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+    fn key<'a>(asked: &Asked<'a>) -> Option<&'a str> {
+        asked.headers.get("x-api-key")?.to_str().ok()
     }
 
-    /// The requests so far, in order.
-    ///
-    /// # Panics
-    /// When one of them was not what the API takes.
-    #[must_use]
-    pub fn seen(&self) -> Vec<Value> {
-        let wrong = self.shared.wrong.lock().unwrap();
-        assert!(wrong.is_empty(), "requests that the API refuses: {wrong:#?}");
-        self.shared.seen.lock().unwrap().clone()
+    fn check(asked: &Asked<'_>) -> Result<(), String> {
+        check(asked)
     }
 
-    /// Plays these after what is left of the script.
-    pub fn then(&self, more: Vec<Play>) {
-        self.shared.script.lock().unwrap().extend(more);
+    fn streams(asked: &Asked<'_>) -> bool {
+        asked.body["stream"] == true
+    }
+
+    fn whole(blocks: &[Value]) -> Value {
+        json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "fake",
+            "content": blocks, "stop_reason": stop(blocks), "stop_sequence": null,
+            "usage": usage(),
+        })
+    }
+
+    fn pieces(_: &Asked<'_>, blocks: &[Value]) -> Vec<String> {
+        let piece = |event: &Value| {
+            format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+        };
+        events(blocks).iter().map(piece).collect()
+    }
+
+    fn failure(status: u16, message: &str, retry_after: Option<u64>) -> (HeaderMap, Value) {
+        let kind = match status {
+            400 => "invalid_request_error",
+            401 => "authentication_error",
+            404 => "not_found_error",
+            429 => "rate_limit_error",
+            529 => "overloaded_error",
+            _ => "api_error",
+        };
+        let body = json!({ "type": "error", "error": { "type": kind, "message": message } });
+        (script::retry_after(retry_after), body)
+    }
+
+    fn too_long() -> (u16, &'static str) {
+        (400, "prompt is too long: 250000 tokens > 200000 maximum")
     }
 }
 
-impl Drop for FakeAnthropic {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
+fn stop(blocks: &[Value]) -> &'static str {
+    let calls = blocks.iter().any(|block| block["type"] == "tool_use");
+    if calls { "tool_use" } else { "end_turn" }
 }
 
-async fn messages(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    if headers.get("x-api-key").is_none_or(|key| key.as_bytes() != shared.key.as_bytes()) {
-        return failure(401, "authentication_error", "invalid x-api-key");
-    }
-    if let Err(why) = check(&headers, &request) {
-        shared.wrong.lock().unwrap().push(format!("{why}: {request:#}"));
-        return failure(400, "invalid_request_error", &why);
-    }
-    let streams = request["stream"] == true;
-    shared.seen.lock().unwrap().push(request);
-    let play = shared.script.lock().unwrap().pop_front();
-    match play {
-        None => {
-            let why = "a request more than the script has";
-            shared.wrong.lock().unwrap().push(why.into());
-            failure(400, "invalid_request_error", why)
-        }
-        Some(Play::Fail(status, retry_after)) => {
-            let mut response = failure(status, "api_error", "it fails");
-            if let Some(seconds) = retry_after {
-                response.headers_mut().insert("retry-after", seconds.into());
-            }
-            response
-        }
-        Some(Play::Garbage) => {
-            ([("content-type", "text/event-stream")], "data: <html>oops</html>\n\n").into_response()
-        }
-        Some(Play::Cut) => stream(vec![begin()], false),
-        Some(Play::Stall) => stream(vec![begin()], true),
-        Some(Play::Turn(mut blocks)) => {
-            for block in &mut blocks {
-                if block["type"] == "tool_use" {
-                    let mut calls = shared.calls.lock().unwrap();
-                    *calls += 1;
-                    block["id"] = format!("toolu_{:06}", *calls).into();
-                }
-            }
-            let calls = blocks.iter().any(|block| block["type"] == "tool_use");
-            let stop = if calls { "tool_use" } else { "end_turn" };
-            let usage = json!({
-                "input_tokens": 100, "output_tokens": 10,
-                "cache_read_input_tokens": 50, "cache_creation_input_tokens": 5,
-            });
-            if streams {
-                stream(events(&blocks, stop, &usage), false)
-            } else {
-                axum::Json(json!({
-                    "id": "msg_1", "type": "message", "role": "assistant", "model": "fake",
-                    "content": blocks, "stop_reason": stop, "stop_sequence": null, "usage": usage,
-                }))
-                .into_response()
-            }
-        }
-    }
+fn usage() -> Value {
+    json!({
+        "input_tokens": INPUT, "output_tokens": OUTPUT,
+        "cache_read_input_tokens": CACHED, "cache_creation_input_tokens": 5,
+    })
 }
 
 fn begin() -> Value {
@@ -178,18 +95,20 @@ fn begin() -> Value {
     }})
 }
 
-fn events(blocks: &[Value], stop: &str, usage: &Value) -> Vec<Value> {
+fn events(blocks: &[Value]) -> Vec<Value> {
     let mut events = vec![begin(), json!({ "type": "ping" })];
     for (index, block) in blocks.iter().enumerate() {
         let mut empty = block.clone();
         let deltas = if block["type"] == "text" {
             empty["text"] = "".into();
-            pieces(block["text"].as_str().unwrap())
+            morsels(block["text"].as_str().unwrap())
+                .into_iter()
                 .map(|text| json!({ "type": "text_delta", "text": text }))
                 .collect::<Vec<_>>()
         } else {
             empty["input"] = json!({});
-            pieces(&block["input"].to_string())
+            morsels(&block["input"].to_string())
+                .into_iter()
                 .map(|json| json!({ "type": "input_json_delta", "partial_json": json }))
                 .collect()
         };
@@ -202,36 +121,10 @@ fn events(blocks: &[Value], stop: &str, usage: &Value) -> Vec<Value> {
         );
         events.push(json!({ "type": "content_block_stop", "index": index }));
     }
-    let delta = json!({ "stop_reason": stop, "stop_sequence": null });
-    events.push(json!({ "type": "message_delta", "delta": delta, "usage": usage }));
+    let delta = json!({ "stop_reason": stop(blocks), "stop_sequence": null });
+    events.push(json!({ "type": "message_delta", "delta": delta, "usage": usage() }));
     events.push(json!({ "type": "message_stop" }));
     events
-}
-
-/// A text in pieces of a few characters, as a model gives it.
-fn pieces(text: &str) -> impl Iterator<Item = String> {
-    let chars: Vec<char> = text.chars().collect();
-    chars.chunks(7).map(|piece| piece.iter().collect()).collect::<Vec<String>>().into_iter()
-}
-
-fn stream(events: Vec<Value>, stall: bool) -> Response {
-    let pieces = events.into_iter().map(|event| {
-        let kind = event["type"].as_str().unwrap();
-        Ok::<_, std::io::Error>(Bytes::from(format!("event: {kind}\ndata: {event}\n\n")))
-    });
-    let body = futures::stream::iter(pieces.collect::<Vec<_>>());
-    let rest = futures::stream::once(async move {
-        if stall {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
-        }
-        Ok(Bytes::new())
-    });
-    ([("content-type", "text/event-stream")], Body::from_stream(body.chain(rest))).into_response()
-}
-
-fn failure(status: u16, kind: &str, message: &str) -> Response {
-    let body = json!({ "type": "error", "error": { "type": kind, "message": message } });
-    (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
 }
 
 /// The turns of a conversation: messages of the same side after one another are one turn, and
@@ -263,8 +156,8 @@ fn turns(messages: &[Value]) -> Result<Vec<Value>, String> {
 }
 
 /// What the API demands of a request.
-fn check(headers: &HeaderMap, request: &Value) -> Result<(), String> {
-    let version = headers.get("anthropic-version").and_then(|value| value.to_str().ok());
+fn check(asked: &Asked<'_>) -> Result<(), String> {
+    let (version, request) = (asked.header("anthropic-version"), asked.body);
     if version != Some("2023-06-01") {
         return Err(format!("anthropic-version is {version:?}"));
     }
