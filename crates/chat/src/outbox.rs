@@ -5,7 +5,8 @@
 //!
 //! - A parcel takes the place of a waiting one for the same slot: of ten states of a card that
 //!   nobody has seen, the last is enough.
-//! - What rings goes before what does not, and is never dropped.
+//! - What rings goes before what does not, and is never dropped; a question goes before all, for work
+//!   stands still until it is answered.
 //! - A wait that the platform asks for is kept to its end, and a message whose answer was lost is
 //!   never sent again from here: nobody knows whether it arrived.
 
@@ -29,8 +30,10 @@ pub struct Pace {
 pub enum Urgency {
     /// The newest state of something; silent.
     Progress,
-    /// A question, a result, an answer to a person.
+    /// A result, an answer to a person.
     Loud,
+    /// A question to a person, open or settled, and what a press on it asks for.
+    Question,
 }
 
 /// Something to be told.
@@ -123,7 +126,7 @@ impl<P: Clone> Outbox<P> {
         if let Some(old) = lane.waiting.iter_mut().find(|old| old.slot == parcel.slot) {
             let urgency = old.urgency.max(parcel.urgency);
             *old = Parcel { urgency, ..parcel };
-        } else if parcel.urgency == Urgency::Loud || lane.waiting.len() < ROOM {
+        } else if parcel.urgency > Urgency::Progress || lane.waiting.len() < ROOM {
             lane.waiting.push_back(parcel);
         }
     }
@@ -236,7 +239,7 @@ impl<P> Lane<P> {
         }
         let urgency = self.waiting.iter().map(|parcel| parcel.urgency).max()?;
         let at = match urgency {
-            Urgency::Loud => self.free_at,
+            Urgency::Loud | Urgency::Question => self.free_at,
             Urgency::Progress => self.calm_at,
         };
         Some((urgency, at))

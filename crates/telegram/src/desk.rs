@@ -146,6 +146,17 @@ enum Op {
     },
 }
 
+impl Op {
+    /// How much it matters where somebody waits for it.
+    fn awaited(&self) -> Urgency {
+        if matches!(self, Self::Question(..) | Self::Prompt(..)) {
+            Urgency::Question
+        } else {
+            Urgency::Loud
+        }
+    }
+}
+
 /// Where a task's messages are.
 #[derive(Debug, Clone)]
 struct Home {
@@ -197,6 +208,8 @@ pub(crate) struct Desk {
     lists: BTreeMap<i64, open::Listing>,
     asking: Asking,
     hours: Hours,
+    /// The denial that somebody began in a chat, and whose reason is not said yet.
+    begun_denials: BTreeMap<(i64, Principal), (TaskId, ApprovalId)>,
     /// Which message belongs to what, for replies.
     messages: BTreeMap<(i64, i32), Target>,
     preferences: BTreeMap<i64, Preference>,
@@ -287,6 +300,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         lists: BTreeMap::new(),
         asking,
         hours,
+        begun_denials: BTreeMap::new(),
         messages: BTreeMap::new(),
         preferences: BTreeMap::new(),
         notices: Notices::default(),

@@ -400,6 +400,24 @@ async fn failure_34_one_can_write_while_a_question_is_open_and_a_denial_redirect
 }
 
 #[tokio::test]
+async fn a_reply_to_the_question_is_the_reason_of_a_denial_that_was_begun() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, ASKS);
+    let question = world.question().await;
+    let api = gatepost.api();
+    let task = only_task(&api).await;
+    let _ = world.chat.press(ANN, &question, "Deny with reason").await;
+    let _ = world.chat.reply(ANN, &question, "ok, but keep out of the hooks");
+    let over = api.finished(&task).await;
+    let settlement = &events_of(&over, "approval-decided")[0]["settlement"];
+    assert_eq!(settlement["decision"], "deny", "{over:#}");
+    assert_eq!(settlement["reason"], "ok, but keep out of the hooks");
+    assert_eq!(events_of(&over, "message-received").len(), 0, "{over:#}");
+    world.check(&gatepost);
+}
+
+#[tokio::test]
 async fn failure_35_what_the_terminal_asked_for_does_not_ring_the_phone() {
     let world = World::new().await;
     let gatepost = world.setup.up();

@@ -41,6 +41,20 @@ fn of_many_states_the_last_is_told_and_what_rings_goes_first() {
 }
 
 #[test]
+fn a_question_goes_before_the_answers_that_wait() {
+    let mut outbox = Outbox::new(PACE);
+    outbox.push(parcel("1", "first", Urgency::Loud, 1));
+    outbox.push(parcel("1", "second", Urgency::Loud, 2));
+    outbox.push(parcel("1", "question", Urgency::Question, 3));
+    assert_eq!(sent(outbox.next(ms(0))), 3);
+    outbox.settle("1", Fate::Over, ms(0));
+    assert_eq!(outbox.next(ms(0)), Step::Wait(ms(1000)), "it is paced like any other");
+    assert_eq!(sent(outbox.next(ms(1000))), 1);
+    outbox.settle("1", Fate::Over, ms(1000));
+    assert_eq!(sent(outbox.next(ms(2000))), 2);
+}
+
+#[test]
 fn after_an_earlier_life_a_chat_is_left_alone_for_a_moment() {
     let mut outbox = Outbox::resumed(PACE);
     outbox.push(parcel("1", "a", Urgency::Loud, 1));

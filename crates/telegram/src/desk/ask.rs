@@ -39,7 +39,8 @@ impl Desk {
     pub(super) fn ask_in(&mut self, chat: i64, task: &TaskId, approval: &ApprovalId) {
         let op = Op::Question(task.clone(), approval.clone());
         let slot = format!("{task}/{}", question_key(approval));
-        self.push_to(chat, &slot, Urgency::Loud, op);
+        self.hurry_topic(chat, task);
+        self.push_to(chat, &slot, op.awaited(), op);
     }
 
     /// Brings what a task came to into its own chat, and every copy of it up to date.

@@ -5,7 +5,6 @@ use gatepost_chat::card::TaskLine;
 use gatepost_chat::card::mode_in_words;
 use gatepost_chat::command::Command;
 use gatepost_chat::copies::Copied;
-use gatepost_chat::outbox::Urgency;
 use gatepost_chat::render;
 use gatepost_chat::render::Standing;
 use gatepost_chat::rich::Rich;
@@ -195,7 +194,7 @@ impl Desk {
         {
             copies.forget(key, chat);
         }
-        self.push_to(chat, &format!("{task}/{key}"), Urgency::Loud, op);
+        self.push_to(chat, &format!("{task}/{key}"), op.awaited(), op);
     }
 
     async fn long(

@@ -5,6 +5,7 @@ use gatepost_chat::command::Command;
 use gatepost_chat::command::Intent;
 use gatepost_chat::command::Target;
 use gatepost_chat::command::Words;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::pairing::Claim;
 use gatepost_chat::pairing::Code;
 use gatepost_chat::people::Politeness;
@@ -77,6 +78,7 @@ impl Desk {
         let reply = said.reply.as_ref();
         let target =
             reply.and_then(|reply| self.messages.get(&(said.place.chat, reply.message)).cloned());
+        let target = self.begun_denial(&who, &said).await.or(target);
         // In a task's own topic everything speaks to the task.
         let target = target.or_else(|| self.topics.task(said.place).cloned().map(Target::Task));
         let projects = self.hub.projects();
@@ -107,6 +109,21 @@ impl Desk {
             }
             Intent::Nothing => Ok(()),
         }
+    }
+
+    /// A reply to the question itself gives the reason as well, where whoever writes it has begun
+    /// to deny it and it is still open.
+    async fn begun_denial(&self, who: &Principal, said: &Said) -> Option<Target> {
+        let chat = said.place.chat;
+        let (task, approval) = self.begun_denials.get(&(chat, who.clone()))?;
+        let question = self.shown(task, &super::question_key(approval), chat);
+        let answered = said.reply.as_ref()?.message;
+        if !matches!(question, Some(Copied::There { message, .. }) if *message == answered) {
+            return None;
+        }
+        let detail = self.hub.task(task.clone()).await.ok()?;
+        let is_open = detail.task.open().contains_key(approval);
+        is_open.then(|| Target::Denial(task.clone(), approval.clone()))
     }
 
     /// Says something about a message, once for several that come together, as an album does.

@@ -145,6 +145,8 @@ impl Desk {
             Press::DenyWithReason => {
                 // Where it was pressed, so that the reply comes from whoever pressed.
                 if let Some(chat) = chat.or(self.home_chat(&task)) {
+                    self.begun_denials
+                        .insert((chat, who.clone()), (task.clone(), approval.clone()));
                     let op = Op::Prompt(task.clone(), approval.clone());
                     self.again(chat, &task, &format!("prompt:{approval}"), op);
                 }

@@ -349,7 +349,7 @@ impl Desk {
         }
         match op {
             Op::Question(..) | Op::Result(_) => {
-                self.push_to(chat, &format!("{task}/{key}"), Urgency::Loud, op.clone());
+                self.push_to(chat, &format!("{task}/{key}"), op.awaited(), op.clone());
             }
             Op::Card(_)
             | Op::Outbox(..)

@@ -105,6 +105,15 @@ impl Desk {
         }
     }
 
+    /// A question does not overtake the topic that it belongs into.
+    pub(super) fn hurry_topic(&mut self, chat: i64, task: &TaskId) {
+        if self.home_chat(task) == Some(chat)
+            && self.outbox.holds(&chat.to_string(), &format!("{task}/{TOPIC}"))
+        {
+            self.push(task, TOPIC, Urgency::Question, Op::Topic(task.clone()));
+        }
+    }
+
     /// A task that goes on in another's topic is the one that the topic shows now.
     pub(super) fn settle_in(&mut self, task: &TaskId) {
         let Some(thread) = self.thread_of(task) else { return };
