@@ -51,6 +51,11 @@ struct World {
 }
 
 async fn world(test: &str, script: Vec<Play>) -> Option<World> {
+    world_with(test, script, "").await
+}
+
+/// The same with more about the agent in the configuration.
+async fn world_with(test: &str, script: Vec<Play>, more: &str) -> Option<World> {
     let program = program(test)?;
     let root = tempfile::tempdir().unwrap();
     let project = Project::git(root.path());
@@ -60,7 +65,7 @@ async fn world(test: &str, script: Vec<Play>) -> Option<World> {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     let setup = Setup::new(root.path()).config(&format!(
         "[projects.demo]\npath = {:?}\n[defaults]\nagent = \"claude\"\n[agents.claude]\n\
-         program = {program:?}\nmodel = \"fake\"\n[models.fake]\napi = \"anthropic\"\n\
+         program = {program:?}\nmodel = \"fake\"\n{more}\n[models.fake]\napi = \"anthropic\"\n\
          base_url = {:?}\nkey_file = {key:?}\nmodel = \"fake-1\"\n\
          price = {{ input = 3, output = 15, cache_read = 0.3, cache_write = 3.75 }}\n",
         project.path(),
@@ -210,9 +215,10 @@ async fn claude_waits_out_what_passes_at_its_model() {
     let script = vec![
         Play::Turn(vec![bash("echo once >>once.txt")]),
         Play::Fail(529, None),
+        Play::Fail(500, None),
         Play::Fail(429, Some(1)),
         Play::Cut,
-        done(),
+        Play::Slow(Duration::from_secs(2), vec![text("done")]),
     ];
     let Some(world) = world(test, script).await else { return };
     let gatepost = world.setup.up();
@@ -220,7 +226,7 @@ async fn claude_waits_out_what_passes_at_its_model() {
     let id = api.submit("go").await;
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
-    assert_eq!(world.fake.seen().len(), 5);
+    assert_eq!(world.fake.seen().len(), 6);
     assert_eq!(events_of(&task, "action-started").len(), 1, "{task:#}");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("once.txt").as_deref(), Some("once\n"));
@@ -238,4 +244,19 @@ async fn a_key_that_is_refused_ends_claudes_task_and_says_so() {
     let reason = task["summary"]["reason"].as_str().unwrap();
     assert!(reason.contains("401") && reason.contains("check the key"), "{reason}");
     assert!(events_of(&task, "action-started").is_empty(), "{task:#}");
+}
+
+#[tokio::test]
+async fn a_model_that_falls_silent_ends_the_task_of_claude() {
+    let test = "a_model_that_falls_silent_ends_the_task_of_claude";
+    let script = vec![Play::Turn(vec![bash("echo once >>once.txt")]), Play::Stall];
+    let Some(world) = world_with(test, script, "silence = \"8s\"").await else { return };
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let id = api.submit("go").await;
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "failed", "{task:#}");
+    let reason = task["summary"]["reason"].as_str().unwrap();
+    assert!(reason.contains("said nothing for 8 seconds"), "{reason}");
+    assert_eq!(events_of(&task, "action-started").len(), 1, "{task:#}");
 }

@@ -10,6 +10,7 @@ mod bad_input;
 mod classifier;
 mod claude;
 mod codex;
+mod codex_tries;
 mod console;
 mod delivery;
 mod egress;

@@ -1,11 +1,14 @@
 //! A model on a script that speaks OpenAI's Responses API, as far as Codex uses it, and is strict
 //! about it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -14,6 +17,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::post;
+use futures::StreamExt;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -34,6 +38,14 @@ pub enum Say {
     Call(&'static str, Value),
     /// A call of `apply_patch`.
     Patch(String),
+    /// Nothing for so long, before the rest of the turn.
+    Slow(Duration),
+    /// Instead of a turn: this status, and this `retry-after` in seconds.
+    Fail(u16, Option<u64>),
+    /// Instead of a turn: its beginning, and then the end of the connection.
+    Cut,
+    /// Instead of a turn: its beginning, and then nothing more.
+    Stall,
 }
 
 /// The model; it ends with the value.
@@ -128,7 +140,33 @@ async fn answer(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes
     };
     let done = [Say::Text("That is all.")];
     let says = inner.turns.get(number - 1).map_or(&done[..], Vec::as_slice);
-    ([(CONTENT_TYPE, "text/event-stream")], stream(number, says)).into_response()
+    let begin = json!({"type": "response.created", "response": {"id": format!("resp_{number}")}});
+    let headers = [(CONTENT_TYPE, "text/event-stream")];
+    match says {
+        [Say::Fail(status, retry_after)] => {
+            let error = json!({"error": {"message": "it fails", "type": "server_error"}});
+            let status = StatusCode::from_u16(*status).unwrap();
+            let mut response = (status, axum::Json(error)).into_response();
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert("retry-after", (*seconds).into());
+            }
+            response
+        }
+        [Say::Cut] => (headers, event(&begin)).into_response(),
+        [Say::Stall] => {
+            let begin = futures::stream::once(async move { Ok::<_, Infallible>(event(&begin)) });
+            (headers, Body::from_stream(begin.chain(futures::stream::pending()))).into_response()
+        }
+        [Say::Slow(span), rest @ ..] => {
+            tokio::time::sleep(*span).await;
+            (headers, stream(number, rest)).into_response()
+        }
+        says => (headers, stream(number, says)).into_response(),
+    }
+}
+
+fn event(event: &Value) -> String {
+    format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
 }
 
 fn stream(number: usize, says: &[Say]) -> String {
@@ -141,6 +179,9 @@ fn stream(number: usize, says: &[Say]) -> String {
                 "content": [{"type": "output_text", "text": text}]}),
             Say::Call(name, input) => json!({"type": "function_call", "id": item, "call_id": call,
                 "name": name, "arguments": input.to_string()}),
+            Say::Slow(_) | Say::Fail(..) | Say::Cut | Say::Stall => {
+                panic!("not in the middle of a turn: {say:?}")
+            }
             Say::Patch(patch) => json!({"type": "custom_tool_call", "id": item, "call_id": call,
                 "name": "apply_patch", "input": patch}),
         };
@@ -151,7 +192,5 @@ fn stream(number: usize, says: &[Say]) -> String {
         "input_tokens": 100, "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": 20, "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 120}}}));
-    let line =
-        |event: Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
-    events.into_iter().map(line).collect()
+    events.iter().map(event).collect()
 }

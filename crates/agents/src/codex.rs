@@ -510,7 +510,13 @@ impl Driver {
                     self.runs(id);
                 }
             }
-            "turn/completed" if ours => self.turned(params),
+            "turn/completed" if ours => {
+                let turn = params.get("turn").unwrap_or(&Value::Null);
+                if key_refused(turn.pointer("/error/codexErrorInfo").unwrap_or(&Value::Null)) {
+                    return Err(ProgramError::KeyRefused);
+                }
+                self.turned(turn);
+            }
             "turn/started" | "turn/completed" => {}
             "item/started" => self.began(params.get("item").unwrap_or(&Value::Null)),
             "item/completed" => self.completed(params.get("item").unwrap_or(&Value::Null), ours),
@@ -617,8 +623,7 @@ impl Driver {
     }
 
     /// A turn is over.
-    fn turned(&mut self, params: &Value) {
-        let turn = params.get("turn").unwrap_or(&Value::Null);
+    fn turned(&mut self, turn: &Value) {
         let failed = |detail: String| (Outcome::Failed, Reason::AgentFailed { detail });
         let (outcome, reason) = match text(turn, "status") {
             Some("completed") => (Outcome::Succeeded, Reason::Completed),
@@ -749,6 +754,13 @@ impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("thread", &self.thread).finish_non_exhaustive()
     }
+}
+
+/// Whether a turn failed because the model's provider does not take the key.
+fn key_refused(info: &Value) -> bool {
+    let kinds = info.as_object().into_iter().flat_map(|kinds| kinds.values());
+    let mut codes = kinds.filter_map(|kind| kind.get("httpStatusCode")?.as_u64());
+    info == "unauthorized" || codes.any(|code| code == 401)
 }
 
 /// Whether an item that failed had begun.

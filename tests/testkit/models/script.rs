@@ -27,6 +27,8 @@ use serde_json::json;
 pub enum Play {
     /// A turn with these content blocks; use [`text`] and [`call`].
     Turn(Vec<Value>),
+    /// The same, of which nothing comes for so long.
+    Slow(Duration, Vec<Value>),
     /// The beginning of a turn, and then nothing more, for ever.
     Stall,
     /// The beginning of a turn, and then the end of the connection.
@@ -228,14 +230,17 @@ impl Script {
             }
             Some(Play::Cut) => stream::<P>(vec![begin()], false),
             Some(Play::Stall) => stream::<P>(vec![begin()], true),
-            Some(Play::Turn(mut blocks)) => {
-                self.number(&mut blocks);
-                if P::streams(&asked) {
-                    stream::<P>(P::pieces(&asked, &blocks), false)
-                } else {
-                    axum::Json(P::whole(&blocks)).into_response()
-                }
-            }
+            Some(Play::Turn(blocks)) => self.turn::<P>(&asked, blocks),
+            Some(Play::Slow(span, blocks)) => late(self.turn::<P>(&asked, blocks), span),
+        }
+    }
+
+    fn turn<P: Protocol>(&self, asked: &Asked<'_>, mut blocks: Vec<Value>) -> Response {
+        self.number(&mut blocks);
+        if P::streams(asked) {
+            stream::<P>(P::pieces(asked, &blocks), false)
+        } else {
+            axum::Json(P::whole(&blocks)).into_response()
         }
     }
 
@@ -292,6 +297,16 @@ fn stream<P: Protocol>(pieces: Vec<String>, stall: bool) -> Response {
         Ok(Bytes::new())
     });
     ([(CONTENT_TYPE, P::STREAM)], Body::from_stream(body.chain(rest))).into_response()
+}
+
+/// The same answer, whose body begins so much later.
+fn late(answer: Response, span: Duration) -> Response {
+    let (head, body) = answer.into_parts();
+    let wait = futures::stream::once(async move {
+        tokio::time::sleep(span).await;
+        Ok(Bytes::new())
+    });
+    Response::from_parts(head, Body::from_stream(wait.chain(body.into_data_stream())))
 }
 
 fn failed<P: Protocol>(status: u16, message: &str, retry_after: Option<u64>) -> Response {

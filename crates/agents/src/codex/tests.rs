@@ -510,6 +510,28 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
 }
 
 #[test]
+fn a_refused_key_ends_the_run_and_says_what_to_do() {
+    let stream = json!({"responseStreamConnectionFailed": {"httpStatusCode": 401}});
+    for info in [json!("unauthorized"), stream] {
+        run(async {
+            let (mut driver, mut other) = start(&brief(None, &[]));
+            alongside(&mut driver, other.greeted()).await;
+            other.turned("failed", json!({"message": "401", "codexErrorInfo": info})).await;
+            let error = driver.next().await.unwrap_err();
+            assert_eq!(error, AgentError::Program(ProgramError::KeyRefused));
+        });
+    }
+    for info in [json!(null), json!("serverOverloaded"), json!({"x": {"httpStatusCode": 500}})] {
+        run(async {
+            let (mut driver, mut other) = start(&brief(None, &[]));
+            alongside(&mut driver, other.greeted()).await;
+            other.turned("failed", json!({"message": "no", "codexErrorInfo": info})).await;
+            assert!(matches!(driver.next().await.unwrap(), Next::Done { .. }), "{info}");
+        });
+    }
+}
+
+#[test]
 fn garbage_ends_the_run_and_so_does_an_end_in_the_middle() {
     for line in ["no json", "[]", "{}", "3"] {
         run(async {
