@@ -280,19 +280,27 @@ async fn a_long_conversation_is_summed_up() {
 
 #[tokio::test]
 async fn without_a_key_the_agent_says_what_to_set() {
-    let world = world(vec![]).await;
+    let world = world(vec![Play::Turn(vec![text("done")])]).await;
     std::fs::remove_file(world.root.path().join("model.key")).unwrap();
     let listed = world.setup.run(&["agents"]);
     assert!(listed.stdout.contains("native (default): cannot work"), "{}", listed.stdout);
     assert!(listed.stdout.contains("put the key into it"), "{}", listed.stdout);
     let gatepost = world.setup.up();
-    let id = gatepost.api().submit("go").await;
-    let task = gatepost.api().finished(&id).await;
-    assert_eq!(task["outcome"], "failed");
-    assert!(
-        task["summary"]["reason"].as_str().unwrap().contains("put the key into it"),
-        "{task:#}"
-    );
+    let api = gatepost.api();
+    let refused = api.post("/api/tasks", json!({ "text": "go" })).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let detail = refused.body["detail"].to_string();
+    assert!(detail.contains("put the key into it"), "{detail}");
+    assert_eq!(api.get("/api/tasks").await, json!([]), "it is not queued either");
+    let agents = api.get("/api/agents").await;
+    assert!(agents.to_string().contains("put the key into it"), "{agents}");
+
+    // What was mended is seen without a restart.
+    let key = world.root.path().join("model.key");
+    std::fs::write(&key, KEY).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let id = api.submit("go").await;
+    assert_eq!(api.finished(&id).await["outcome"], "succeeded");
 }
 
 #[tokio::test]

@@ -274,7 +274,8 @@ async fn whoever_sends_the_code_first_is_admin_and_it_lasts() {
 /// Commands, and what a chat's tasks get, over a restart.
 #[tokio::test]
 async fn commands_look_stop_and_choose() {
-    let world = World::new().await;
+    let claude = "[agents.claude]\nprogram = \"/nonexistent/claude\"\n";
+    let world = World::with(&format!("{}{claude}", World::people())).await;
     let gatepost = world.setup.up();
     let _ = world.chat.say(ANN, "/mode plan");
     world.chat.message("mode", |message| message.text.contains("mode plan")).await;
@@ -289,6 +290,15 @@ async fn commands_look_stop_and_choose() {
     world.chat.message("list", |message| message.text.contains("echo plan")).await;
     let _ = world.chat.say(ANN, "/who");
     world.chat.message("people", |message| message.text.contains("approver: 1001")).await;
+    let _ = world.chat.say(ANN, "/agents");
+    let agents =
+        world.chat.message("agents", |m| m.text.contains("runbook (default): ready")).await;
+    assert!(agents.text.contains("claude: cannot work; there is no program"), "{}", agents.text);
+    assert!(agents.text.contains("native: not set up"), "{}", agents.text);
+    let _ = world.chat.say(ANN, "@claude hello");
+    let refused = world.chat.message("door", |m| m.text.contains("Refused: the agent")).await;
+    assert!(refused.text.contains("install it"), "{}", refused.text);
+    only_task(&api).await;
     let _ = world.chat.say(ANN, &format!("/log {task}"));
     world.chat.message("log", |m| m.text.contains("Mode: plan")).await;
     let _ = world.chat.write(

@@ -41,6 +41,8 @@ pub enum Command {
     Project(Option<String>),
     /// `/agent [NAME]`.
     Agent(Option<String>),
+    /// `/agents`: which there are, and what each lacks.
+    Agents,
     /// `/diff [TASK]`.
     Diff(Option<TaskId>),
     /// `/log [TASK]`.
@@ -58,7 +60,7 @@ pub enum Command {
 }
 
 /// A command for the platform's menu: its name and what it does.
-pub const MENU: [(&str, &str); 13] = [
+pub const MENU: [(&str, &str); 14] = [
     ("run", "hand over a task"),
     ("tasks", "the latest tasks"),
     ("status", "how a task stands, with its open questions"),
@@ -67,6 +69,7 @@ pub const MENU: [(&str, &str); 13] = [
     ("mode", "how much is decided without you, in this chat"),
     ("project", "the project of this chat's tasks"),
     ("agent", "the agent of this chat's tasks"),
+    ("agents", "which agents there are, and what each lacks"),
     ("diff", "what a task changed"),
     ("log", "what a task did"),
     ("grants", "what holds for the rest of running tasks"),
@@ -184,6 +187,7 @@ fn command(rest: &str, target: Option<&Target>, bot: &str, projects: &[String]) 
         "mode" => given.as_deref().map(parse).transpose().map(Command::Mode),
         "project" => Ok(Command::Project(given)),
         "agent" => Ok(Command::Agent(given)),
+        "agents" => Ok(Command::Agents),
         "diff" => task().map(Command::Diff),
         "log" => task().map(Command::Log),
         "grants" => Ok(Command::Grants),

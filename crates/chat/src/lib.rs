@@ -1,5 +1,6 @@
 //! Platform-neutral chat: views to cards, text and buttons to commands; pure.
 
+pub mod agents;
 pub mod card;
 pub mod command;
 pub mod copies;

@@ -25,12 +25,15 @@ use gatepost_domain::request::Receipt;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::TaskDetail;
 
+use crate::agents::AgentLine;
+
 /// The answer to a request, later.
 pub type Reply<T> = Pin<Box<dyn Future<Output = Result<T, RequestError>> + Send>>;
 
 /// The hub as a chat sees it. Whoever calls has already established who `by` is.
 pub trait Hub: Send + Sync + 'static {
-    /// Takes a task.
+    /// Takes a task. One for an agent that cannot work is refused, and the refusal says what to
+    /// set.
     fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt>;
     /// Runs a finished task again, as a new task.
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt>;
@@ -75,6 +78,8 @@ pub trait Hub: Send + Sync + 'static {
     /// Every note of a platform that belongs to no task, oldest first. Those of a task are among
     /// its records.
     fn notes(&self, platform: Platform) -> Reply<Vec<ChatNote>>;
+    /// The agents, with whether each can work now; those that could be set up come last.
+    fn agents(&self) -> Reply<Vec<AgentLine>>;
     /// The names of the projects, the default one first.
     fn projects(&self) -> Vec<String>;
     /// Every record from now on. A watcher that falls behind is cut off and starts anew.

@@ -53,6 +53,9 @@ function composer() {
   const project = el('select', { id: 'composer-project', 'data-testid': 'composer-project' });
   const mode = el('select', { id: 'composer-mode', 'data-testid': 'composer-mode' },
     el('option', { value: '' }, 'as configured'));
+  const agent = el('select', { id: 'composer-agent', 'data-testid': 'composer-agent' },
+    el('option', { value: '' }, 'as configured'));
+  const agents = el('ul', { 'data-testid': 'agents' });
   const problem = el('p.problem', { hidden: true, 'data-testid': 'composer-problem' });
   const send = el('button.primary', { type: 'submit', 'data-testid': 'composer-send' }, 'Hand over');
   const form = el('form.card.composer', { 'aria-label': 'New task' },
@@ -61,8 +64,9 @@ function composer() {
       'Commands go on lines that start with “$ ”. Ctrl+Enter hands over.'),
     el('div.choices', {},
       el('span', {}, el('label', { for: project.id }, 'Project'), project),
+      el('span', {}, el('label', { for: agent.id }, 'Agent'), agent),
       el('span', {}, el('label', { for: mode.id }, 'Mode'), mode)),
-    send, problem);
+    send, problem, el('details', {}, el('summary', {}, 'Agents'), agents));
 
   // A reload or a lost connection must not cost what was typed.
   text.value = sessionStorage.getItem(DRAFT) || '';
@@ -81,6 +85,7 @@ function composer() {
     problem.hidden = true;
     const body = { text: text.value };
     if (project.value) body.project = project.value;
+    if (agent.value) body.agent = agent.value;
     if (mode.value) body.mode = mode.value;
     try {
       const { id } = await post('/api/tasks', body);
@@ -99,6 +104,16 @@ function composer() {
     }
     for (const { name, about } of choices.modes) {
       mode.append(el('option', { value: name }, `${name}: ${about}`));
+    }
+  }, (error) => refusal(problem, error));
+  get('/api/agents').then((lines) => {
+    for (const { name, default: first, state, about } of lines) {
+      agents.append(el('li', {}, el('code', {}, name), first ? ' (default)' : '', ': ',
+        el('strong', {}, state), `; ${about}`));
+      // What is set up later is taken without a reload: the refusal says what is still missing.
+      if (state !== 'not set up') {
+        agent.append(el('option', { value: name }, state === 'ready' ? name : `${name} (${state})`));
+      }
     }
   }, (error) => refusal(problem, error));
   return form;

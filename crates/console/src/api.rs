@@ -61,6 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(cards::of_task))
         .routes(routes!(live::events))
         .routes(routes!(live::choices))
+        .routes(routes!(live::agents))
         .routes(routes!(live::health))
         .routes(routes!(describe))
 }

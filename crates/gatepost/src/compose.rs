@@ -76,7 +76,7 @@ struct Part {
 
 /// Starts everything. Nobody else finds it until [`Running::announce`].
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
-    let agents = Agents::find(&settings.agents, &settings.models);
+    let agents = Arc::new(Agents::new(&settings.agents, &settings.models, &settings.agent));
     agents.check(&settings.agent)?;
     let policy = Arc::new(policy::rules(loaded)?);
     let classifier = crate::judge::classifier(loaded, &settings.models)?;
@@ -146,7 +146,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             policy,
             classifier,
             auto: auto.clone(),
-            agents: Arc::new(agents),
+            agents: Arc::<Agents>::clone(&agents),
         },
         Arc::new(Link(hub.clone())),
         parts.worker.stop.clone(),
@@ -167,7 +167,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             () = stop.cancelled() => {}
         }
     });
-    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files));
+    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files, agents));
     let console = gatepost_console::serve(
         listener,
         Arc::clone(&port),

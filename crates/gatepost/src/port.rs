@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use gatepost_chat::agents::AgentLine;
 use gatepost_chat::port::Hub;
 use gatepost_chat::port::Reply;
 use gatepost_domain::ChatNote;
@@ -30,29 +31,44 @@ use gatepost_domain::request::TaskDetail;
 use gatepost_hub::HubHandle;
 use gatepost_worker::Files;
 
+use crate::roster::Agents;
+
 /// The hub of this process.
 pub(crate) struct Port {
     hub: HubHandle,
     runs: PathBuf,
     files: Files,
+    agents: Arc<Agents>,
 }
 
 impl Port {
-    /// With the directory the worker keeps diffs in, and the kept files.
-    pub(crate) fn new(hub: HubHandle, runs: PathBuf, files: Files) -> Self {
-        Self { hub, runs, files }
+    /// With the directory the worker keeps diffs in, the kept files, and who can work.
+    pub(crate) fn new(hub: HubHandle, runs: PathBuf, files: Files, agents: Arc<Agents>) -> Self {
+        Self { hub, runs, files, agents }
     }
 }
 
 impl Hub for Port {
     fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt> {
-        let hub = self.hub.clone();
-        Box::pin(async move { hub.submit(by, task).await })
+        let (hub, agents) = (self.hub.clone(), Arc::clone(&self.agents));
+        Box::pin(async move {
+            let fit = agents.fit(task.agent.as_deref()).await;
+            if fit.is_err() && known(&hub, task.origin.as_ref()).await? {
+                // It is in already, so the hub has its receipt whatever its agent lacks by now.
+                return hub.submit(by, task).await;
+            }
+            fit?;
+            hub.submit(by, task).await
+        })
     }
 
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt> {
-        let hub = self.hub.clone();
-        Box::pin(async move { hub.retry(by, task).await })
+        let (hub, agents) = (self.hub.clone(), Arc::clone(&self.agents));
+        Box::pin(async move {
+            let before = hub.task(task.clone()).await?;
+            agents.fit(Some(&before.task.spec().agent)).await?;
+            hub.retry(by, task).await
+        })
     }
 
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard> {
@@ -155,6 +171,11 @@ impl Hub for Port {
         Box::pin(async move { hub.approvals().await })
     }
 
+    fn agents(&self) -> Reply<Vec<AgentLine>> {
+        let agents = Arc::clone(&self.agents);
+        Box::pin(async move { Ok(agents.lines().await) })
+    }
+
     fn projects(&self) -> Vec<String> {
         self.hub.projects()
     }
@@ -162,4 +183,11 @@ impl Hub for Port {
     fn watch(&self) -> Pin<Box<dyn Stream<Item = Arc<Record>> + Send>> {
         Box::pin(self.hub.watch())
     }
+}
+
+/// Whether a message has become a task before.
+async fn known(hub: &HubHandle, origin: Option<&Origin>) -> Result<bool, RequestError> {
+    let Some(origin) = origin else { return Ok(false) };
+    let tasks = hub.tasks().await?;
+    Ok(tasks.iter().any(|task| task.spec().origin.as_ref() == Some(origin)))
 }

@@ -45,6 +45,19 @@ pub(crate) struct Choices {
     modes: Vec<ModeChoice>,
 }
 
+/// An agent, and whether it can work.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AgentView {
+    /// Its name.
+    name: String,
+    /// Whether tasks get it that name none.
+    default: bool,
+    /// `ready`, `cannot work` or `not set up`.
+    state: &'static str,
+    /// What it is, its version, and what is missing with what to set.
+    about: String,
+}
+
 /// A mode with what it means.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ModeChoice {
@@ -93,6 +106,20 @@ pub(crate) async fn choices(State(app): State<App>) -> Answer<Choices> {
         })
         .collect();
     Answer(Choices { projects: app.hub.projects(), modes })
+}
+
+/// Which agents there are, and what each lacks.
+#[utoipa::path(
+    get,
+    path = "/api/agents",
+    responses((status = 200, description = "those that could be set up come last", body = [AgentView]))
+)]
+pub(crate) async fn agents(State(app): State<App>) -> Result<Answer<Vec<AgentView>>, Problem> {
+    let lines = app.hub.agents().await?.into_iter().map(|line| {
+        let (state, about) = line.words();
+        AgentView { name: line.name, default: line.default, state, about }
+    });
+    Ok(Answer(lines.collect()))
 }
 
 /// Whether the hub answers.

@@ -280,6 +280,7 @@ async fn the_description_has_every_route_and_every_route_is_there() {
     assert_eq!(
         routes,
         [
+            "GET /api/agents",
             "GET /api/approvals",
             "GET /api/cards",
             "GET /api/choices",
@@ -308,6 +309,10 @@ async fn the_description_has_every_route_and_every_route_is_there() {
             assert_ne!(problem["detail"], "there is nothing at this path", "{route}");
         }
     }
+    let agents = world.get("/api/agents").await;
+    assert_eq!(agents[0]["state"], "ready", "{agents}");
+    assert_eq!(agents[1]["state"], "cannot work", "{agents}");
+    assert_eq!(agents[1]["about"], "set a key", "{agents}");
     let schemas = api["components"]["schemas"].as_object().unwrap();
     for name in ["Problem", "TaskRequest", "TaskFull", "ApprovalView", "DecisionRequest"] {
         assert!(schemas.contains_key(name), "{name}");

@@ -14,6 +14,8 @@ use std::sync::MutexGuard;
 
 use futures::Stream;
 use futures::StreamExt;
+use gatepost_chat::agents::AgentLine;
+use gatepost_chat::agents::Fitness;
 use gatepost_chat::port::Hub;
 use gatepost_chat::port::Reply;
 use gatepost_domain::action::Action;
@@ -420,6 +422,19 @@ impl Hub for FakeHub {
             task.open().values().map(of_task).collect::<Vec<_>>()
         });
         ready(Ok(open.collect()))
+    }
+
+    fn agents(&self) -> Reply<Vec<AgentLine>> {
+        let line = |name: &str, default, fitness| AgentLine {
+            name: name.into(),
+            about: "an agent".into(),
+            default,
+            fitness,
+        };
+        ready(Ok(vec![
+            line("runbook", true, Fitness::Ready { notes: Vec::new() }),
+            line("native", false, Fitness::Lacking { what: vec!["set a key".into()] }),
+        ]))
     }
 
     fn projects(&self) -> Vec<String> {

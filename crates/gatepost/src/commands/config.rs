@@ -22,7 +22,8 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let loaded = config::load(&overrides)?;
             let settings = loaded.settings(&overrides)?;
             super::policy::rules(&loaded)?;
-            Agents::find(&settings.agents, &settings.models).check(&settings.agent)?;
+            Agents::new(&settings.agents, &settings.models, &settings.agent)
+                .check(&settings.agent)?;
             crate::judge::classifier(&loaded, &settings.models)?;
             crate::telegram::check_transcriber(&loaded)?;
             out::line(&format!("{} can be used", origin(&loaded)));

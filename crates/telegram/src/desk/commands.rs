@@ -55,6 +55,7 @@ impl Desk {
                 return Ok(());
             }
             Command::Tasks => self.tasks().await?,
+            Command::Agents => gatepost_chat::agents::list(&self.hub.agents().await?),
             Command::Grants => self.grants().await?,
             Command::Who => self.who(who),
             Command::Help | Command::Start(_) => {
