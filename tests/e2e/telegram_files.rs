@@ -143,14 +143,35 @@ async fn a_file_that_cannot_be_fetched_starts_nothing_and_one_that_can_in_the_en
     let file = Attachment::document("a.txt", "text/plain", b"a");
     world.chat.order("getFile", Fault::Refuse(400, "Bad Request: wrong file_id"), 1);
     let _sent = world.chat.attach(ANN, ANN, &file, LOOK, json!({}));
-    let sorry = world.chat.message("refusal", says("could not fetch `a.txt`")).await;
-    assert!(sorry.text.contains("Send it again"), "{}", sorry.text);
+    let held = world.chat.message("held", says("could not fetch `a.txt`")).await;
+    assert!(held.text.contains("Nothing was started"), "{}", held.text);
     world.chat.all_taken().await;
+    // It stays held through a crash and through another failure, and is then taken once.
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    world.chat.order("getFile", Fault::Refuse(400, "Bad Request: wrong file_id"), 1);
+    world.chat.press(ANN, &held, "Try again").await;
+    world.chat.message("second failure", says("still held")).await;
+    world.chat.press(ANN, &held, "Try again").await;
+    let _done = world.result("succeeded").await;
+    let task = only_task(&gatepost.api()).await;
+    assert!(printed(&gatepost, &task).await.contains("[a.txt]=a"));
+    world.chat.message("end", says("taken after all")).await;
+    // What is refused stays held, and the reason is told.
+    world.chat.order("getFile", Fault::Refuse(400, "Bad Request: wrong file_id"), 1);
+    let other = Attachment::document("b.txt", "text/plain", b"b");
+    let _sent = world.chat.attach(ANN, ANN, &other, "/run @nobody look", json!({}));
+    let held = world.chat.message("held", says("could not fetch `b.txt`")).await;
+    world.chat.press(ANN, &held, "Try again").await;
+    world.chat.message("refusal", says("Refused: ")).await;
+    let toast = world.chat.press(ANN, &held, "Drop it").await;
+    assert_eq!(toast.text, "dropped; nothing was run");
     world.chat.order("getFile", Fault::Down(502), 1);
     world.chat.order("download", Fault::Cut, 1);
     let _sent = world.chat.attach(ANN, ANN, &file, LOOK, json!({}));
-    let _done = world.result("succeeded").await;
-    let _only = only_task(&gatepost.api()).await;
+    for task in tasks(&gatepost.api(), 2).await {
+        gatepost.api().finished(task["id"].as_str().unwrap()).await;
+    }
     world.check(&gatepost);
 }
 

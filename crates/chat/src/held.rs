@@ -1,5 +1,5 @@
-//! Messages that are not run blindly, because they came too late or were spoken: they are kept, and
-//! a person says what becomes of each.
+//! Messages that are not run blindly, because they came too late, were spoken or lack a file: they
+//! are kept, and a person says what becomes of each.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct Held {
     pub who: Principal,
     /// When.
     pub at: Timestamp,
-    /// Its words.
+    /// Its words; or which files could not be fetched, and why.
     pub text: String,
     /// The message as the adapter reads it.
     pub content: String,
@@ -54,7 +54,8 @@ pub fn label(why: HeldWhy, end: HeldEnd) -> &'static str {
     match (why, end) {
         (HeldWhy::Late, HeldEnd::Run) => "Run it now",
         (HeldWhy::Spoken, HeldEnd::Run) => "Run it",
-        (HeldWhy::Late | HeldWhy::Spoken, HeldEnd::Dropped) => "Drop it",
+        (HeldWhy::Unfetched, HeldEnd::Run) => "Try again",
+        (HeldWhy::Late | HeldWhy::Spoken | HeldWhy::Unfetched, HeldEnd::Dropped) => "Drop it",
     }
 }
 
@@ -124,8 +125,12 @@ impl Kept {
                 .styled(Style::Bold, "Heard")
                 .plain(", in your voice note:\n")
                 .styled(Style::Pre, &visible(&held.text)),
+            HeldWhy::Unfetched => Rich::new()
+                .styled(Style::Bold, "Held")
+                .plain(&format!(": {}.", visible(&held.text))),
         };
         Some(match &held.end {
+            None if held.why == HeldWhy::Unfetched => card.plain(" Nothing was started."),
             None => card.plain("\nIt is not run unless you say so."),
             Some(end) => card.plain(&format!("\n{}", words(end))),
         })

@@ -159,7 +159,7 @@ pub enum ChatNote {
         who: Principal,
         /// When.
         at: Timestamp,
-        /// Its words.
+        /// Its words; or which files could not be fetched, and why.
         text: String,
         /// The message in the adapter's own form, for when it is run after all.
         content: String,
@@ -189,6 +189,8 @@ pub enum HeldWhy {
     Late,
     /// It was spoken, and its words are those of a transcriber until whoever spoke says so.
     Spoken,
+    /// A file of it could not be fetched from the platform.
+    Unfetched,
 }
 
 /// What becomes of a message that was held.
@@ -253,6 +255,7 @@ impl ChatNote {
                 let why = match why {
                     HeldWhy::Late => "",
                     HeldWhy::Spoken => ", for it was spoken",
+                    HeldWhy::Unfetched => ", for a file of it could not be fetched",
                 };
                 format!("message {message} of chat {chat} by {who} from {at} is held{why}")
             }

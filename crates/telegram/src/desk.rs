@@ -41,6 +41,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
 use crate::api::Done;
+use crate::desk::files::Again;
 use crate::desk::files::Albums;
 use crate::desk::files::Fetched;
 use crate::desk::topics::Change;
@@ -226,6 +227,8 @@ pub(crate) struct Desk {
     said: u64,
     told: mpsc::Sender<Told>,
     albums: Albums,
+    /// Held messages whose files are being fetched once more.
+    again: Again,
     topics: Topics,
     /// Tasks whose files follow their result.
     leaving: BTreeSet<TaskId>,
@@ -312,6 +315,7 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         said: 0,
         told,
         albums: Albums::default(),
+        again: Again::default(),
         topics: Topics::new(topics, private_topics),
         leaving: BTreeSet::new(),
         max_file,

@@ -5,8 +5,11 @@
 //! part of an album is taken when the part is recorded; when no further part has come for a moment,
 //! all of them become one message. So a crash at any place neither loses a part nor makes two of
 //! one album: the parts are in the journal, and the hub knows the message by that of the first one.
+//!
+//! A message with a file that Telegram does not give is held, with a button to try again.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::message::MAX_ATTACHMENTS;
 use gatepost_domain::message::file_name;
 use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::RequestError;
 use tokio::sync::oneshot;
@@ -68,6 +72,10 @@ pub(super) struct Albums {
     over: Vec<(Key, i32)>,
 }
 
+/// Held messages whose files are being fetched once more.
+#[derive(Debug, Default)]
+pub(super) struct Again(BTreeSet<(i64, i32)>);
+
 #[derive(Debug)]
 struct Album {
     parts: BTreeMap<i32, Said>,
@@ -80,7 +88,15 @@ struct Album {
 pub(super) struct Fetched {
     said: Said,
     result: Result<Got, NotFetched>,
-    taken: oneshot::Sender<()>,
+    way: Way,
+}
+
+/// Why a message's files were fetched.
+enum Way {
+    /// It has just come; the poll waits to hear that it was dealt with.
+    Fresh(oneshot::Sender<()>),
+    /// It was held for want of a file, and this person said to try again.
+    Again(Principal),
 }
 
 /// What a message's files came to.
@@ -97,6 +113,8 @@ enum NotFetched {
     Unrecorded(RequestError),
     /// They will not be, for this reason.
     Never(String),
+    /// Telegram did not give them, as this half a sentence says; it may another time.
+    Missed(String),
 }
 
 /// What to do about a message's files.
@@ -114,7 +132,12 @@ impl Desk {
     pub(super) async fn heard(&mut self, said: Said, taken: oneshot::Sender<()>) {
         let dealt_with = match self.look(said).await {
             Ok(Look::Ready(said)) => self.said(said).await,
-            Ok(Look::Fetch(said)) => return self.fetch(said, taken),
+            Ok(Look::Fetch(said)) => {
+                if let Some(key) = album_of(&said) {
+                    self.albums.open.entry(key).or_insert_with(Album::new).fetching += 1;
+                }
+                return self.fetch(said, Way::Fresh(taken));
+            }
             Ok(Look::Over) => Ok(()),
             Err(error) => Err(error),
         };
@@ -169,8 +192,8 @@ impl Desk {
             return Ok(Look::Over);
         }
         let known = (chat.to_string(), said.message.to_string());
-        if said.is_spoken() && self.notices.kept.get(&known).is_some() {
-            // Its words wait for a press already, or were dealt with.
+        if self.notices.kept.get(&known).is_some_and(|held| held.why != HeldWhy::Late) {
+            // It waits for a press already, or was dealt with.
             self.show_notice(&Notice::Held(known), chat);
             return Ok(Look::Over);
         }
@@ -195,11 +218,16 @@ impl Desk {
         Ok(Look::Fetch(said))
     }
 
-    fn fetch(&mut self, said: Said, taken: oneshot::Sender<()>) {
-        if let Some(key) = album_of(&said) {
-            let album = self.albums.open.entry(key).or_insert_with(Album::new);
-            album.fetching += 1;
+    /// Fetches the files of a held message once more; `false` while that is under way.
+    pub(super) fn fetch_again(&mut self, said: Said, by: &Principal) -> bool {
+        if !self.again.0.insert((said.place.chat, said.message)) {
+            return false;
         }
+        self.fetch(said, Way::Again(by.clone()));
+        true
+    }
+
+    fn fetch(&self, said: Said, way: Way) {
         let (api, hub, most) = (self.api.clone(), Arc::clone(&self.hub), self.max_file);
         let fetched = self.fetched.clone();
         let transcriber = self.transcriber.clone();
@@ -209,22 +237,43 @@ impl Desk {
                 None => fetch_all(&api, &*hub, &said.files, most).await.map(Got::Files),
             };
             // Without a desk nobody takes it, and the message comes again.
-            let _the_desk_is_gone = fetched.send(Fetched { said, result, taken }).await;
+            let _the_desk_is_gone = fetched.send(Fetched { said, result, way }).await;
         }));
     }
 
     /// The files of a message are there, or will not be.
     pub(super) async fn take_fetched(&mut self, fetched: Fetched) {
-        let Fetched { mut said, result, taken } = fetched;
+        let Fetched { said, result, way } = fetched;
+        match way {
+            Way::Fresh(taken) => {
+                let dealt_with = self.take_fresh(said, result).await;
+                confirm(dealt_with, taken);
+            }
+            Way::Again(by) => {
+                self.again.0.remove(&(said.place.chat, said.message));
+                if let Err(error) = self.take_again(said, result, &by).await {
+                    // It is still held, and its button still there.
+                    tracing::error!(%error, "a held message could not be taken");
+                }
+            }
+        }
+    }
+
+    async fn take_fresh(
+        &mut self,
+        mut said: Said,
+        result: Result<Got, NotFetched>,
+    ) -> Result<(), RequestError> {
         let key = album_of(&said);
         if let Some(album) = key.as_ref().and_then(|key| self.albums.open.get_mut(key)) {
             album.fetching = album.fetching.saturating_sub(1);
         }
-        let dealt_with = match result {
+        match result {
             Ok(Got::Words(words)) => {
                 said.text = words;
                 said.files.clear();
-                self.hold(&person(said.from), &said, HeldWhy::Spoken).await
+                let words = said.text.clone();
+                self.hold(&person(said.from), &said, HeldWhy::Spoken, words).await
             }
             Ok(Got::Files(attachments)) => {
                 said.attachments = attachments;
@@ -234,10 +283,52 @@ impl Desk {
                     None => self.said(said).await,
                 }
             }
+            Err(NotFetched::Missed(why)) if said.is_spoken() => {
+                let words = format!("{why}, so nothing was started. Send it again.");
+                self.not_fetched(&said, &words).await
+            }
+            Err(NotFetched::Missed(why)) => match key {
+                // The rest of the album is gathered all the same, and then all of it is held.
+                Some(key) => self.gather(key, said).await,
+                None => self.hold(&person(said.from), &said, HeldWhy::Unfetched, why).await,
+            },
             Err(NotFetched::Never(words)) => self.not_fetched(&said, &words).await,
             Err(NotFetched::Unrecorded(error)) => Err(error),
-        };
-        confirm(dealt_with, taken);
+        }
+    }
+
+    /// The files of a held message are there, or still are not.
+    async fn take_again(
+        &mut self,
+        mut said: Said,
+        result: Result<Got, NotFetched>,
+        by: &Principal,
+    ) -> Result<(), RequestError> {
+        let key = (said.place.chat.to_string(), said.message.to_string());
+        if self.notices.kept.get(&key).is_none_or(|held| held.end.is_some()) {
+            // It was dropped meanwhile.
+            return Ok(());
+        }
+        match result {
+            Ok(Got::Files(attachments)) => {
+                said.attachments.extend(attachments);
+                said.attachments.truncate(MAX_ATTACHMENTS);
+                said.files.clear();
+                self.run_held(&key, said, by).await.map(drop)
+            }
+            Err(NotFetched::Missed(why)) => {
+                let words = format!("{why}. The message is still held.");
+                self.say(said.place, Some(said.message), Rich::new().plain(&words));
+                Ok(())
+            }
+            Err(NotFetched::Never(words)) => {
+                self.say(said.place, Some(said.message), Rich::new().plain(&words));
+                Ok(())
+            }
+            Err(NotFetched::Unrecorded(error)) => Err(error),
+            // Voice notes are not held for want of a file.
+            Ok(Got::Words(_)) => Ok(()),
+        }
     }
 
     /// Says that a message is not taken because of its files. An album is not taken without one of
@@ -297,7 +388,15 @@ impl Desk {
                 continue;
             };
             let first = said.message;
-            let taken = match self.said(said).await {
+            let dealt_with = if said.files.is_empty() {
+                self.said(said).await
+            } else {
+                let names: Vec<_> =
+                    said.files.iter().map(|file| format!("`{}`", file_name(&file.name))).collect();
+                let why = format!("I could not fetch {} from Telegram", names.join(", "));
+                self.hold(&person(said.from), &said, HeldWhy::Unfetched, why).await
+            };
+            let taken = match dealt_with {
                 Ok(()) => self.close_album(key.clone(), first).await,
                 Err(error) => Err(error),
             };
@@ -382,6 +481,9 @@ impl Album {
         whole.text = words.join("\n");
         whole.attachments = self.parts.values().flat_map(|part| part.attachments.clone()).collect();
         whole.attachments.truncate(MAX_ATTACHMENTS);
+        whole.files = self.parts.values().flat_map(|part| part.files.clone()).collect();
+        whole.late = self.parts.values().any(|part| part.late);
+        whole.album = None;
         // Whom it speaks to was looked at part by part.
         if let Some(part) = self.parts.values().find(|part| !part.text.trim().is_empty()) {
             whole.called.clone_from(&part.called);
@@ -468,9 +570,8 @@ async fn fetch_one(api: &Api, file: &Waiting, most: u64) -> Result<Vec<u8>, NotF
         };
         tracing::warn!(%trouble, "a file could not be fetched");
         let Some(pause) = pause else {
-            return Err(NotFetched::Never(format!(
-                "I could not fetch `{}` from Telegram ({trouble}), so nothing was started. Send it \
-                 again.",
+            return Err(NotFetched::Missed(format!(
+                "I could not fetch `{}` from Telegram ({trouble})",
                 file_name(&file.name)
             )));
         };

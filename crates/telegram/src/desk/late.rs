@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use gatepost_chat::command::Target;
+use gatepost_chat::held::Key;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::time::clock;
 use gatepost_chat::time::span;
@@ -75,12 +76,13 @@ impl Desk {
         !matches!(reply, Some(Target::Denial(..)))
     }
 
-    /// Keeps a message and asks what becomes of it.
+    /// Keeps a message and asks what becomes of it. The text is what the question shows.
     pub(super) async fn hold(
         &mut self,
         who: &Principal,
         said: &Said,
         why: HeldWhy,
+        text: String,
     ) -> Result<(), RequestError> {
         let key = (said.place.chat.to_string(), said.message.to_string());
         if self.notices.kept.get(&key).is_none() {
@@ -90,7 +92,7 @@ impl Desk {
                 message: key.1.clone(),
                 who: who.clone(),
                 at: said.at,
-                text: said.text.clone(),
+                text,
                 content,
                 why,
             };
@@ -99,6 +101,8 @@ impl Desk {
             match why {
                 HeldWhy::Late => self.missed(said).held += 1,
                 HeldWhy::Spoken => self.count_if_late(said),
+                // The button says what is to do; the gap has nothing to add.
+                HeldWhy::Unfetched => {}
             }
         }
         self.show_notice(&Notice::Held(key), said.place.chat);
@@ -136,11 +140,51 @@ impl Desk {
         let Some(said) = read(&held.content) else {
             return Ok(("It cannot be read any more; send it again.".into(), true));
         };
-        if how == HeldEnd::Run {
-            // First this and then the note: in between, the message is known by its number and
-            // pressed again it is the same task.
-            Box::pin(self.said(Said { late: false, ..said })).await?;
+        match how {
+            HeldEnd::Run if !said.files.is_empty() => {
+                let words = if self.fetch_again(said, by) {
+                    "trying again"
+                } else {
+                    "it is being fetched already"
+                };
+                Ok((words.into(), false))
+            }
+            HeldEnd::Run => Ok(match self.run_held(&key, said, by).await? {
+                true => ("taken".into(), false),
+                false => ("It was not taken; the chat says why. It is still held.".into(), true),
+            }),
+            HeldEnd::Dropped => {
+                self.end_held(key, how, by).await?;
+                Ok(("dropped; nothing was run".into(), false))
+            }
         }
+    }
+
+    /// Runs a held message that lacks nothing any more. `false`: it was refused, its writer was
+    /// told why, and it stays held.
+    pub(super) async fn run_held(
+        &mut self,
+        key: &Key,
+        said: Said,
+        by: &Principal,
+    ) -> Result<bool, RequestError> {
+        let place = (said.place.chat, said.message);
+        // First this and then the note: in between, the message is known by its number and pressed
+        // again it is the same task.
+        Box::pin(self.said(Said { late: false, ..said })).await?;
+        if !self.messages.contains_key(&place) {
+            return Ok(false);
+        }
+        self.end_held(key.clone(), HeldEnd::Run, by).await?;
+        Ok(true)
+    }
+
+    async fn end_held(
+        &mut self,
+        key: Key,
+        how: HeldEnd,
+        by: &Principal,
+    ) -> Result<(), RequestError> {
         let note = ChatNote::HeldSettled {
             chat: key.0.clone(),
             message: key.1.clone(),
@@ -152,11 +196,7 @@ impl Desk {
         if let Ok(chat) = key.0.parse() {
             self.show_notice(&Notice::Held(key), chat);
         }
-        let words = match how {
-            HeldEnd::Run => "taken",
-            HeldEnd::Dropped => "dropped; nothing was run",
-        };
-        Ok((words.into(), false))
+        Ok(())
     }
 
     /// A message that waited was taken.

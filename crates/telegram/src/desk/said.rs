@@ -55,7 +55,7 @@ impl Desk {
             return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
         }
         if self.is_too_old(&who, &said) {
-            return self.hold(&who, &said, HeldWhy::Late).await;
+            return self.hold(&who, &said, HeldWhy::Late, said.text.clone()).await;
         }
         let text = said.text.trim();
         if said.odd {
@@ -323,6 +323,8 @@ impl Desk {
         let files = files_of(&detail, &message, &origin);
         match self.hub.message_from(who.clone(), task.clone(), message, origin).await {
             Ok(heard) => {
+                // A reply to it speaks to the same task.
+                self.messages.insert((said.place.chat, said.message), Target::Task(task));
                 let words = format!("{}{files}", gatepost_chat::card::heard(heard));
                 self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
                 self.count_if_late(said);
