@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::action::ActionDigest;
 use crate::agent::AgentEvent;
 use crate::approval::Decision;
 use crate::approval::Settlement;
@@ -229,13 +230,16 @@ impl Summary {
         let mut known: BTreeMap<ActionId, Known> = BTreeMap::new();
         let mut running: BTreeMap<ActionId, usize> = BTreeMap::new();
         let mut used: BTreeMap<RunNumber, Used> = BTreeMap::new();
+        // Who answered which action: a run that goes on after a restart proposes it anew, and is told
+        // without another question.
+        let mut answered: BTreeMap<ActionDigest, Source> = BTreeMap::new();
         let mut received_at = None;
         for record in records {
             match &record.event {
                 Event::TaskReceived { .. } => received_at = Some(record.at),
                 Event::ModelUsed { metered, .. } => summary.meter(metered),
                 Event::RunReady { sandbox, .. } => summary.sandbox = Some(sandbox.clone()),
-                Event::Verdict { action_id, action, judgement, .. } => {
+                Event::Verdict { action_id, action, digest, judgement, .. } => {
                     let source = judgement.stage.source();
                     match judgement.verdict {
                         Verdict::Allow => summary.count(source, true),
@@ -243,6 +247,12 @@ impl Summary {
                         // A person or the clock settles these; they are counted then.
                         Verdict::Escalate | Verdict::NoVerdict => {}
                     }
+                    let source = match judgement.verdict {
+                        Verdict::Allow | Verdict::Deny => source,
+                        Verdict::Escalate | Verdict::NoVerdict => {
+                            answered.get(digest).copied().unwrap_or(source)
+                        }
+                    };
                     known.insert(
                         *action_id,
                         Known {
@@ -253,7 +263,16 @@ impl Summary {
                         },
                     );
                 }
-                Event::ApprovalDecided { action_id, settlement, .. } => {
+                Event::ApprovalDecided { action_id, digest, settlement, .. } => {
+                    match settlement {
+                        Settlement::Person { .. } => {
+                            answered.insert(digest.clone(), Source::Person);
+                        }
+                        Settlement::Expired => {
+                            answered.insert(digest.clone(), Source::Timeout);
+                        }
+                        Settlement::Withdrawn => {}
+                    }
                     summary.settle(known.get_mut(action_id), settlement, record.at);
                 }
                 Event::ActionStarted { action_id, .. } => {

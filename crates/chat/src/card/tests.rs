@@ -310,6 +310,22 @@ fn what_was_cut_off_is_not_said_to_have_ended() {
 }
 
 #[test]
+fn what_ran_out_before_a_restart_was_refused_by_the_clock_and_not_by_a_rule() {
+    let mut played = Played::new("$ touch .git/hooks/a");
+    played.ask(1, "touch .git/hooks/a");
+    let approval = ApprovalId::from_entropy(7);
+    played.command(Command::Settle { approval, settlement: Settlement::Expired });
+    // The run that goes on proposes it anew, and is told what became of it.
+    let mut refused = played.review(2, "touch .git/hooks/a", Verdict::Escalate);
+    refused["type"] = "action-refused".into();
+    refused["reason"] = "nobody answered in time".into();
+    played.report(refused);
+    let summary = Summary::of(&played.records);
+    let by: Vec<_> = summary.refused.iter().map(|refused| refused.by.as_str()).collect();
+    assert_eq!(by, ["timeout"]);
+}
+
+#[test]
 fn a_result_begins_with_the_short_of_it() {
     let mut played = Played::new("$ make");
     played.review(1, "make", Verdict::Allow);
