@@ -66,6 +66,8 @@ pub struct Native {
     /// What the person sent since the model was last asked.
     heard: Vec<Words>,
     stage: Stage,
+    /// Whether the provider called the conversation too long since the model last answered.
+    too_long: bool,
     /// What it has to say before it goes on.
     told: VecDeque<Next>,
     proposals: u64,
@@ -110,6 +112,7 @@ impl Native {
             conversation,
             heard: brief.messages.into_iter().skip(taken).collect(),
             stage,
+            too_long: false,
             told: VecDeque::new(),
             proposals: 0,
         })
@@ -180,9 +183,18 @@ impl Native {
             self.stage = Stage::Asked(self.ask(self.request()));
             return;
         }
+        self.begin_condensing();
+    }
+
+    fn begin_condensing(&mut self) {
         let mut request = self.request();
         conversation::add_words(&mut request.messages, conversation::CONDENSE);
         self.stage = Stage::Condensing(self.ask(request));
+    }
+
+    /// Whether a summary can help: once, and where there is more than the person's own words.
+    fn may_condense(&self) -> bool {
+        !self.too_long && self.conversation.messages().len() > 1
     }
 
     fn meter(&mut self, reply: &Reply) {
@@ -193,17 +205,16 @@ impl Native {
     fn take(&mut self, answer: Result<Reply, ModelError>) {
         let reply = match answer {
             Ok(reply) => reply,
-            Err(ModelError::ContextTooLong { detail }) => {
-                // The count was only an estimate. What is left after this is as short as it gets.
-                if !self.conversation.cut_down() {
-                    self.fail(&ModelError::ContextTooLong { detail });
-                } else {
-                    self.stage = Stage::Ready;
-                }
-                return;
+            Err(ModelError::ContextTooLong { .. }) if self.may_condense() => {
+                // The count was only an estimate: what was done is summed up, without the outputs,
+                // so that at least this fits.
+                self.too_long = true;
+                self.conversation.leave_out_results();
+                return self.begin_condensing();
             }
             Err(error) => return self.fail(&error),
         };
+        self.too_long = false;
         self.meter(&reply);
         let text = reply.text();
         if !text.trim().is_empty() {

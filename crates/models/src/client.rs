@@ -165,7 +165,8 @@ impl Client {
         let [byte] = byte;
         let pause = doubled + doubled.mul_f64(f64::from(byte) / 512.0);
         match error {
-            ModelError::RateLimited { retry_after: Some(wanted), .. } => {
+            ModelError::RateLimited { retry_after: Some(wanted), .. }
+            | ModelError::Overloaded { retry_after: Some(wanted), .. } => {
                 (*wanted <= self.patience.longest_pause).then(|| pause.max(*wanted))
             }
             _ => Some(pause.min(self.patience.longest_pause)),

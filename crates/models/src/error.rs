@@ -33,6 +33,8 @@ pub enum ModelError {
     /// 503 or 529.
     #[error("the model's provider is overloaded ({detail}); try again later")]
     Overloaded {
+        /// How long it wants to be left alone, where it says.
+        retry_after: Option<Duration>,
         /// What the provider says.
         detail: String,
     },
@@ -51,7 +53,10 @@ pub enum ModelError {
         detail: String,
     },
     /// The conversation does not fit.
-    #[error("the conversation is too long for the model ({detail})")]
+    #[error(
+        "the conversation is too long for the model ({detail}); give the task less at once, or name \
+         a model with a larger `context`"
+    )]
     ContextTooLong {
         /// What the provider says.
         detail: String,
@@ -106,10 +111,13 @@ impl ModelError {
     /// What an HTTP status with this body means.
     pub(crate) fn of_status(status: u16, retry_after: Option<Duration>, body: &str) -> Self {
         let detail = format!("{status}: {}", words(body));
+        let retry_after = retry_after.or_else(|| wait_in(body));
         match status {
+            // Google says so of a wrong key.
+            400 if body.contains("API_KEY_INVALID") => Self::Unauthorized { detail },
             401 | 403 => Self::Unauthorized { detail },
             429 => Self::RateLimited { retry_after, detail },
-            503 | 529 => Self::Overloaded { detail },
+            503 | 529 => Self::Overloaded { retry_after, detail },
             500..=599 => Self::Server { detail },
             413 => Self::ContextTooLong { detail },
             _ if is_too_long(body) => Self::ContextTooLong { detail },
@@ -122,7 +130,7 @@ impl ModelError {
         let detail = format!("{kind}: {}", words(message));
         match kind {
             "overloaded_error" | "server_is_overloaded" | "slow_down" => {
-                Self::Overloaded { detail }
+                Self::Overloaded { retry_after: None, detail }
             }
             "rate_limit_error" | "rate_limit_exceeded" => {
                 Self::RateLimited { retry_after: None, detail }
@@ -142,7 +150,7 @@ impl ModelError {
         match &mut self {
             Self::Unauthorized { detail }
             | Self::RateLimited { detail, .. }
-            | Self::Overloaded { detail }
+            | Self::Overloaded { detail, .. }
             | Self::Server { detail }
             | Self::Refused { detail }
             | Self::ContextTooLong { detail }
@@ -167,6 +175,14 @@ fn is_too_long(text: &str) -> bool {
     ]
     .iter()
     .any(|sign| text.contains(sign))
+}
+
+/// How long to wait, as Google says it: in the body, such as `"retryDelay": "34.5s"`.
+fn wait_in(body: &str) -> Option<Duration> {
+    let json: Value = serde_json::from_str(body).ok()?;
+    let mut details = json.pointer("/error/details")?.as_array()?.iter();
+    let wait = details.find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    Duration::try_from_secs_f64(wait.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 /// The provider's message in a body, short and in one line.
@@ -204,6 +220,30 @@ mod tests {
         let refused = of(404, r#"{"error":{"message":"no such\nmodel"}}"#);
         assert!(!refused.is_passing());
         assert!(refused.to_string().contains("404: no such model"), "{refused}");
+    }
+
+    #[test]
+    fn google_says_in_the_body_what_others_say_in_status_and_header() {
+        let body = r#"{"error": {"code": 429, "message": "slow down", "details": [
+            {"@type": "type.googleapis.com/google.rpc.QuotaFailure"},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]}}"#;
+        let wait = Some(Duration::from_millis(34_500));
+        for status in [429, 503] {
+            let error = ModelError::of_status(status, None, body);
+            let (ModelError::RateLimited { retry_after, .. }
+            | ModelError::Overloaded { retry_after, .. }) = error
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!(retry_after, wait);
+        }
+        for odd in ["{}", "no JSON", r#"{"error": {"details": [{"retryDelay": "-1s"}]}}"#] {
+            assert_eq!(wait_in(odd), None, "{odd}");
+        }
+        let body = r#"{"error": {"code": 400, "message": "API key not valid.",
+            "details": [{"reason": "API_KEY_INVALID"}]}}"#;
+        let error = ModelError::of_status(400, None, body);
+        assert!(error.to_string().contains("check the key"), "{error}");
     }
 
     #[test]

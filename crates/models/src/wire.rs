@@ -13,6 +13,7 @@ use crate::talk::ToolCall;
 
 mod anthropic;
 mod chat;
+mod gemini;
 mod responses;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub(crate) struct Outgoing {
 pub(crate) enum Reader {
     Anthropic(anthropic::Reader),
     Chat(chat::Reader),
+    Gemini(gemini::Reader),
     Responses(responses::Reader),
 }
 
@@ -51,11 +53,10 @@ pub(crate) fn outgoing(endpoint: &Endpoint, request: &Request) -> Outgoing {
             key: bearer,
             more: &[],
         },
-        // Google serves Gemini in OpenAI's form as well, beside its own.
         Api::Gemini => Outgoing {
-            url: endpoint.url("openai/chat/completions"),
-            body: chat::body(endpoint, request),
-            key: bearer,
+            url: gemini::url(endpoint),
+            body: gemini::body(endpoint, request),
+            key: (HeaderName::from_static("x-goog-api-key"), ""),
             more: &[],
         },
         Api::OpenAiResponses => Outgoing {
@@ -72,7 +73,8 @@ impl Reader {
     pub(crate) fn new(api: Api) -> Self {
         match api {
             Api::Anthropic => Self::Anthropic(anthropic::Reader::default()),
-            Api::OpenAi | Api::Gemini | Api::Ollama => Self::Chat(chat::Reader::default()),
+            Api::OpenAi | Api::Ollama => Self::Chat(chat::Reader::default()),
+            Api::Gemini => Self::Gemini(gemini::Reader::default()),
             Api::OpenAiResponses => Self::Responses(responses::Reader::default()),
         }
     }
@@ -88,6 +90,7 @@ impl Reader {
         match self {
             Self::Anthropic(reader) => reader.take(&event),
             Self::Chat(reader) => reader.take(&event),
+            Self::Gemini(reader) => reader.take(&event),
             Self::Responses(reader) => reader.take(event),
         }
     }
@@ -97,6 +100,7 @@ impl Reader {
         match self {
             Self::Anthropic(reader) => reader.end(),
             Self::Chat(reader) => reader.end(closed),
+            Self::Gemini(reader) => reader.end(closed),
             Self::Responses(reader) => reader.end(),
         }
     }

@@ -166,11 +166,9 @@ impl Conversation {
         self.tokens() <= limit || self.messages.len() <= 2
     }
 
-    /// Leaves out every output, the latest too; false when there was none left to leave out.
-    pub(super) fn cut_down(&mut self) -> bool {
-        let before = self.tokens();
+    /// Leaves out every output, the latest too.
+    pub(super) fn leave_out_results(&mut self) {
         self.leave_out(0);
-        self.tokens() < before
     }
 
     fn leave_out(&mut self, kept: usize) {

@@ -150,7 +150,11 @@ impl Reader {
             said.push(Said::Text { text });
         }
         let calls = std::mem::take(&mut self.calls);
-        said.extend(calls.values().map(|(id, name, input)| Said::Call(call(id, name, input))));
+        said.extend(calls.iter().map(|(index, (id, name, input))| {
+            // Some servers at home give no ids, and take any.
+            let id = if id.is_empty() { &format!("call_{index}") } else { id };
+            Said::Call(call(id, name, input))
+        }));
         let stop = if self.refused { Stop::Refused } else { stop };
         Some(Reply { said, usage: self.usage, stop })
     }

@@ -172,6 +172,81 @@ fn an_answer_is_read_out_of_each_form() {
 }
 
 #[test]
+fn gemini_gets_every_seal_back_on_the_part_it_came_with() {
+    let part = |part: Value| json!({"candidates": [{"content": {"parts": [part]}}]});
+    let end = json!({
+        "candidates": [{"content": {"parts": [{"text": "", "thoughtSignature": "s3"}]},
+            "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 12, "cachedContentTokenCount": 7,
+            "candidatesTokenCount": 6, "thoughtsTokenCount": 3},
+    });
+    let events = [
+        part(json!({"text": "aloud", "thought": true})),
+        part(json!({"text": "I "})),
+        part(json!({"text": "look"})),
+        part(json!({"functionCall": {"id": "a", "name": "exec", "args": {"command": "ls"}},
+            "thoughtSignature": "s1"})),
+        part(json!({"functionCall": {"name": "exec"}})),
+        end,
+    ];
+    let (text, reply) = read(Api::Gemini, &events);
+    let reply = reply.unwrap();
+    assert_eq!((text.as_str(), reply.text().as_str()), ("I look", "I look"));
+    assert_eq!(reply.usage, Usage { input: 5, output: 9, cache_read: 7, cache_write: 0 });
+    for cut in 0..events.len() - 1 {
+        assert_eq!(read(Api::Gemini, &events[..cut]).1, None, "an answer that was cut is none");
+    }
+    let results = reply.calls().map(|call| ToolResult {
+        id: call.id.clone(),
+        content: "no".into(),
+        is_error: call.id == "a",
+    });
+    let results = results.collect();
+    let request = Request {
+        messages: vec![
+            Message::Person { text: "go".into() },
+            Message::Model { said: reply.said },
+            Message::Results { results },
+        ],
+        ..request()
+    };
+    let outgoing = outgoing(&endpoint(Api::Gemini), &request);
+    assert_eq!(outgoing.url, "http://127.0.0.1:1/v1beta/models/m:streamGenerateContent?alt=sse");
+    assert_eq!(outgoing.key.0, "x-goog-api-key");
+    assert_eq!(
+        outgoing.body["contents"],
+        json!([
+            {"role": "user", "parts": [{"text": "go"}]},
+            {"role": "model", "parts": [
+                {"text": "I look"},
+                {"functionCall": {"id": "a", "name": "exec", "args": {"command": "ls"}},
+                    "thoughtSignature": "s1"},
+                {"functionCall": {"name": "exec", "args": {}}},
+                {"text": "", "thoughtSignature": "s3"},
+            ]},
+            {"role": "user", "parts": [
+                {"functionResponse": {"id": "a", "name": "exec", "response": {"error": "no"}}},
+                {"functionResponse": {"name": "exec", "response": {"output": "no"}}},
+            ]},
+        ])
+    );
+}
+
+#[test]
+fn what_gemini_will_not_answer_is_a_refusal_and_a_slip_of_the_model_passes() {
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}});
+    assert_eq!(read(Api::Gemini, &[blocked]).1.unwrap().stop, Stop::Refused);
+    let unsafe_end = json!({"candidates": [{"finishReason": "SAFETY"}]});
+    assert_eq!(read(Api::Gemini, &[unsafe_end]).1.unwrap().stop, Stop::Refused);
+    let slip = json!({"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]});
+    let slip = Reader::new(Api::Gemini).take(&slip.to_string()).unwrap_err();
+    assert!(slip.is_passing(), "{slip}");
+    let busy = json!({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}});
+    let busy = Reader::new(Api::Gemini).take(&busy.to_string()).unwrap_err();
+    assert!(matches!(busy, ModelError::Overloaded { .. }), "{busy}");
+}
+
+#[test]
 fn sealed_thinking_goes_back_as_it_came() {
     let (_, reply) = read(
         Api::Anthropic,
