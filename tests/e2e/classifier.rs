@@ -83,6 +83,11 @@ async fn what_it_lets_pass_runs_without_a_person_and_is_counted() {
     assert_eq!(judged(&task)["stage"], "classifier", "{task:#}");
     assert!(events_of(&task, "approval-requested").is_empty());
     assert_eq!(events_of(&task, "model-used").len(), 1);
+    let weighed = judged(&task)["weighed"].clone();
+    assert_eq!((&weighed["calls"], &weighed["input"]), (&json!(1), &json!(100)), "{task:#}");
+    assert!(weighed["took_ms"].is_u64() && weighed.get("cost").is_none(), "{task:#}");
+    let sum = &task["summary"]["classifier"];
+    assert_eq!((&sum["verdicts"], &sum["output"]), (&json!(1), &json!(10)), "{task:#}");
     assert_eq!(task["summary"]["settled_by"]["classifier"]["allowed"], 1, "{task:#}");
 
     let seen = world.judge.seen();
@@ -209,18 +214,17 @@ fn the_policy_in_words_is_shown_and_checked() {
 
 #[tokio::test]
 async fn a_spent_budget_asks_a_person_instead_of_the_classifier() {
-    let world = world(vec![says("allow")], "[budget]\ntask = \"1 tokens\"\n").await;
+    let world = world(Vec::new(), "[budget]\ntask = \"1000 tokens\"\n").await;
     let gatepost = world.setup.up();
     let api = gatepost.api();
-    let id =
-        api.submit(&format!("{}\n$ touch .git/hooks/b && echo twice >> log.txt", asked())).await;
+    let id = api.submit(&asked()).await;
     let open = api.approval(&id).await;
     let reason = open["reason"].as_str().unwrap();
     assert!(reason.contains("the budget of the task is spent"), "{open:#}");
     assert_eq!(api.answer(&open, "approve").await.status, StatusCode::OK);
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
-    assert_eq!(world.judge.seen().len(), 1, "only the first action was sent to a model");
+    assert!(world.judge.seen().is_empty(), "a call that may go over the budget is not made");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::task::TaskSpec;
 use crate::usage::Metered;
+use crate::usage::VerdictCost;
 use crate::verdict::Judgement;
 
 /// Everything a worker needs to begin or take up a run.
@@ -152,6 +153,9 @@ pub enum Report {
         digest: ActionDigest,
         /// What the gate said.
         judgement: Judgement,
+        /// What asking the classifier took, where it was asked.
+        #[serde(default)]
+        weighed: Option<VerdictCost>,
     },
     /// A person must be asked.
     Ask {

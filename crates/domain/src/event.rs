@@ -32,6 +32,7 @@ use crate::principal::Platform;
 use crate::principal::Principal;
 use crate::task::TaskSpec;
 use crate::usage::Metered;
+use crate::usage::VerdictCost;
 use crate::verdict::Judgement;
 
 /// One event with its place and time.
@@ -127,6 +128,9 @@ pub enum Event {
         /// What the gate said and why.
         #[serde(flatten)]
         judgement: Judgement,
+        /// What asking the classifier took, where it was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weighed: Option<VerdictCost>,
     },
     /// A person is asked.
     ApprovalRequested {

@@ -46,5 +46,6 @@ pub use usage::Cost;
 pub use usage::Metered;
 pub use usage::Price;
 pub use usage::Usage;
+pub use usage::VerdictCost;
 pub use verdict::Judgement;
 pub use verdict::Verdict;

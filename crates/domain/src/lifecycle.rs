@@ -286,12 +286,12 @@ fn decide_report(
         Report::AgentReported { event } => Ok(vec![Event::AgentReported { run, event }]),
         Report::Metered { metered } => Ok(vec![Event::ModelUsed { run, metered }]),
         Report::Egress { event } => Ok(vec![Event::Egress { run, event }]),
-        Report::Verdict { action_id, action, digest, judgement } => {
+        Report::Verdict { action_id, action, digest, judgement, weighed } => {
             task.check_working()?;
             if action_id < task.next_action() {
                 return Err(Refusal::ActionOutOfOrder("its number was used before"));
             }
-            Ok(vec![Event::Verdict { run, action_id, action, digest, judgement }])
+            Ok(vec![Event::Verdict { run, action_id, action, digest, judgement, weighed }])
         }
         Report::Ask { action_id, action, digest, bound, diff, judgement, resume } => {
             task.check_working()?;

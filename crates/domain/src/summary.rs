@@ -22,6 +22,7 @@ use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::usage::Metered;
+use crate::usage::VerdictCost;
 use crate::verdict::Source;
 use crate::verdict::Verdict;
 
@@ -59,6 +60,9 @@ pub struct Summary {
     /// What each model used, as Gatepost counted it, in the order of their names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<Metered>,
+    /// What the classifier took for all of its verdicts; part of what `models` lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classifier: Option<Weighed>,
     /// The boundary it ran in.
     pub sandbox: Option<SandboxReport>,
     /// What passed over the network, by the egress proxy's word.
@@ -67,6 +71,16 @@ pub struct Summary {
     pub delivery: Option<DeliveryResult>,
     /// What it left in its outbox for the chat.
     pub outbox: Vec<OutboxFile>,
+}
+
+/// What the classifier's verdicts took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// How many there were, no-verdicts included.
+    pub verdicts: u64,
+    /// What they took together.
+    #[serde(flatten)]
+    pub cost: VerdictCost,
 }
 
 /// What passed over the network.
@@ -239,7 +253,12 @@ impl Summary {
                 Event::TaskReceived { .. } => received_at = Some(record.at),
                 Event::ModelUsed { metered, .. } => summary.meter(metered),
                 Event::RunReady { sandbox, .. } => summary.sandbox = Some(sandbox.clone()),
-                Event::Verdict { action_id, action, digest, judgement, .. } => {
+                Event::Verdict { action_id, action, digest, judgement, weighed, .. } => {
+                    if let Some(weighed) = weighed {
+                        let sum = summary.classifier.get_or_insert_default();
+                        sum.verdicts += 1;
+                        sum.cost += *weighed;
+                    }
                     let source = judgement.stage.source();
                     match judgement.verdict {
                         Verdict::Allow => summary.count(source, true),

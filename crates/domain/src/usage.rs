@@ -56,6 +56,47 @@ pub struct Metered {
     pub cost: Option<Cost>,
 }
 
+/// What it took to have one verdict of the classifier, over all of its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictCost {
+    /// How many calls were answered.
+    pub calls: u32,
+    /// Their tokens.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What they cost; none where a model has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// How long the verdict took from question to answer, failed calls included, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Default for VerdictCost {
+    /// Nothing yet, which costs nothing.
+    fn default() -> Self {
+        Self { calls: 0, usage: Usage::default(), cost: Some(Cost::default()), took_ms: 0 }
+    }
+}
+
+impl VerdictCost {
+    /// Adds one call.
+    pub fn add(&mut self, used: &Metered) {
+        self.calls = self.calls.saturating_add(1);
+        self.usage += used.usage;
+        // A call without a price leaves the sum without one: a part is no whole.
+        self.cost = self.cost.zip(used.cost).map(|(sum, more)| sum + more);
+    }
+}
+
+impl AddAssign for VerdictCost {
+    fn add_assign(&mut self, more: Self) {
+        self.calls = self.calls.saturating_add(more.calls);
+        self.usage += more.usage;
+        self.cost = self.cost.zip(more.cost).map(|(sum, more)| sum + more);
+        self.took_ms = self.took_ms.saturating_add(more.took_ms);
+    }
+}
+
 impl Usage {
     /// Every token read, from wherever.
     #[must_use]

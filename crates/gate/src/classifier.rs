@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_domain::Metered;
+use gatepost_domain::Price;
 
 mod answer;
+mod bounds;
 mod dossier;
 mod prompt;
 mod prose;
@@ -102,6 +104,8 @@ pub trait Model: Send + Sync {
     fn ask(&self, prompt: Arc<Prompt>, step: Step) -> Answering;
     /// The most that a prompt may hold, in bytes.
     fn room(&self) -> usize;
+    /// What its tokens cost; none where the configuration does not say.
+    fn price(&self) -> Option<Price>;
 }
 
 /// What came of asking, with what it used.
@@ -143,12 +147,13 @@ async fn both_steps(
     weighed.calls.push(Call { step: Step::Filter, used, took });
     if answer::passes(&text) {
         weighed.filtered = Some(Filtered::Passed);
-        return Ok(Opinion::passed());
+        return Ok(Opinion::passed().seen(prompt.left_out));
     }
     weighed.filtered = Some(Filtered::Flagged);
+    let left_out = prompt.left_out;
     let Said { text, used, took } = model.ask(prompt, Step::Reason).await?;
     weighed.calls.push(Call { step: Step::Reason, used, took });
-    answer::read(&text, question)
+    Ok(answer::read(&text, question)?.seen(left_out))
 }
 
 #[cfg(test)]

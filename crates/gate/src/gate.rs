@@ -63,8 +63,16 @@ struct Weighing {
     prose: Arc<Prose>,
     dossier: Arc<Dossier>,
     nobody_there: NobodyThere,
-    /// Opinions on exact actions, until somebody says something or something new is read.
-    known: BTreeMap<ActionDigest, Opinion>,
+    /// Opinions on exact actions, until somebody says something or something new is read. The
+    /// policy is the same for as long as the gate lives.
+    known: BTreeMap<ActionDigest, Known>,
+}
+
+/// An opinion with the facts it was formed on; with others it is none.
+#[derive(Debug, Clone)]
+struct Known {
+    opinion: Opinion,
+    facts: Vec<(String, String)>,
 }
 
 /// What becomes of a question in a task that runs unattended.
@@ -157,8 +165,14 @@ impl Gate {
     /// What became of an action, for the classifier's view of the task.
     pub fn done(&mut self, action: &Action, outcome: &str) {
         let Some(weighing) = &mut self.classifier else { return };
-        // What was fetched, or answered by another program, may steer the agent from now on.
-        if matches!(action, Action::Fetch { .. } | Action::Tool { .. }) {
+        // What was fetched, or answered by another program, may steer the agent from now on; and
+        // where the sandbox reaches the network, any command may have brought something in.
+        let new = match action {
+            Action::Fetch { .. } | Action::Tool { .. } => true,
+            Action::Exec(_) | Action::Python { .. } => !self.context.hosts.is_empty(),
+            Action::Read { .. } | Action::Write { .. } | Action::Edit { .. } => false,
+        };
+        if new {
             weighing.known.clear();
         }
         let (tool, subject) = (action.tool().to_owned(), action.subject().to_owned());
@@ -205,7 +219,8 @@ impl Gate {
                 self.counted(Review::new(action, digest, bound, judged)),
             ));
         };
-        let known = weighing.known.get(&digest).cloned();
+        let known = weighing.known.get(&digest);
+        let known = known.filter(|known| known.facts == weighing.dossier.facts).cloned();
         let question = Question {
             prose: Arc::clone(&weighing.prose),
             dossier: Arc::clone(&weighing.dossier),
@@ -215,7 +230,7 @@ impl Gate {
         };
         let open = Open { review: Review::new(action, digest, bound, judged), question, basis };
         match known {
-            Some(opinion) => Looked::Judged(Box::new(self.weigh(open, Ok(opinion)))),
+            Some(known) => Looked::Judged(Box::new(self.weigh(open, Ok(known.opinion)))),
             None => Looked::Open(Box::new(open)),
         }
     }
@@ -250,7 +265,9 @@ impl Gate {
                     && Arc::ptr_eq(&weighing.dossier, &question.dossier)
                     && opinion.ruling != Ruling::Escalate
                 {
-                    weighing.known.insert(review.digest().clone(), opinion.clone());
+                    let facts = question.dossier.facts.clone();
+                    let known = Known { opinion: opinion.clone(), facts };
+                    weighing.known.insert(review.digest().clone(), known);
                 }
                 weighed(review.judgement().clone(), opinion)
             }

@@ -16,16 +16,15 @@ use gatepost_models::Endpoint;
 use gatepost_models::Message;
 use gatepost_models::ModelError;
 use gatepost_models::Patience;
+use gatepost_models::Price;
 use gatepost_models::Request;
 use gatepost_models::Stop;
+use gatepost_models::budget::BYTES_PER_TOKEN;
 use gatepost_worker::Classifier;
 
 use crate::config::Loaded;
 use crate::config::auto_mode::AutoMode;
 use crate::failure::Failure;
-
-/// A prompt is counted as so many bytes a token: few enough that JSON full of marks still fits.
-const BYTES_A_TOKEN: u64 = 3;
 
 /// A model that judges.
 struct Judge {
@@ -118,7 +117,11 @@ impl Model for Judge {
     fn room(&self) -> usize {
         let endpoint = self.client.endpoint();
         let tokens = endpoint.context.saturating_sub(u64::from(Step::Reason.most_tokens()));
-        usize::try_from(tokens.saturating_mul(BYTES_A_TOKEN)).unwrap_or(usize::MAX)
+        usize::try_from(tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX)
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.client.endpoint().price
     }
 }
 

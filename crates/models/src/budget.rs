@@ -13,6 +13,10 @@ use gatepost_domain::Price;
 use gatepost_domain::TaskId;
 use gatepost_domain::Usage;
 
+/// Bytes of a request that make a token, at the least: text has about four, and too high an
+/// estimate is settled a moment later, while too low a one would spend what is not there.
+pub const BYTES_PER_TOKEN: u64 = 3;
+
 /// The most that may be spent. Nothing set means no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limit {

@@ -17,6 +17,7 @@ mod outbox;
 mod preview;
 mod program;
 mod run;
+mod spending;
 mod storage;
 mod tools;
 mod weighing;

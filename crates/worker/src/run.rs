@@ -34,6 +34,7 @@ use crate::model::Model;
 use crate::network::Network;
 use crate::outbox;
 use crate::program;
+use crate::spending;
 use crate::storage::TaskStorage;
 use crate::weighing;
 use crate::worker::WorkerConfig;
@@ -183,7 +184,7 @@ async fn attempt(
     if let Some(classifier) = &config.classifier {
         let (spec, messages) = (&assignment.spec, &assignment.messages);
         gate = weighing::with_classifier(gate, classifier, spec, messages);
-        models.clone_from(&classifier.models);
+        models = spending::counted(&classifier.models, &config.ledger, &assignment.task);
     }
     let mut working = Working {
         gate,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::stream::FuturesUnordered;
 use gatepost_agents::Executor;
 use gatepost_agents::ProposalId;
 use gatepost_domain::TaskSpec;
+use gatepost_domain::VerdictCost;
 use gatepost_domain::message::Message;
 use gatepost_gate::Gate;
 use gatepost_gate::NobodyThere;
@@ -43,11 +45,12 @@ impl std::fmt::Debug for Classifier {
     }
 }
 
-/// Whose proposal it is, and who does it.
+/// Whose proposal it is, who does it, and what judging it took so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting {
     pub(crate) id: ProposalId,
     pub(crate) by: Executor,
+    pub(crate) weighed: Option<VerdictCost>,
 }
 
 /// The classifier's word on a proposal.
@@ -80,8 +83,18 @@ impl Weighing {
     ) {
         self.wanted.insert(waiting.id);
         self.thinking.push(Box::pin(async move {
+            let begun = Instant::now();
             let classifier::Weighed { opinion, calls, filtered: _ } =
                 classifier::weigh(&models, open.question()).await;
+            let took = begun.elapsed().as_millis();
+            let mut weighed = VerdictCost {
+                took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+                ..VerdictCost::default()
+            };
+            calls.iter().for_each(|call| weighed.add(&call.used));
+            // An earlier word on it may have been worth nothing; it was paid for all the same.
+            weighed += waiting.weighed.unwrap_or_default();
+            let waiting = Waiting { weighed: Some(weighed), ..waiting };
             Weighed { waiting, open, opinion, calls }
         }));
     }

@@ -42,7 +42,6 @@ use gatepost_gate::Gate;
 use gatepost_gate::Looked;
 use gatepost_gate::Review;
 use gatepost_gate::classifier::Model;
-use gatepost_gate::classifier::NoVerdict;
 use gatepost_models::budget::Ledger;
 use gatepost_sandbox::Sandbox;
 use tokio::sync::mpsc;
@@ -277,7 +276,7 @@ impl Working<'_> {
 
     async fn review(&mut self, id: ProposalId, by: Executor, action: Action) -> Result<Seen, Stop> {
         let bound = self.bind(&action).await?;
-        let waiting = Waiting { id, by };
+        let waiting = Waiting { id, by, weighed: None };
         let looked = self.gate.look(action, bound.files, &self.grants);
         self.looked(waiting, looked, &bound.unbound).await
     }
@@ -289,12 +288,6 @@ impl Working<'_> {
         looked: Looked,
         unbound: &[String],
     ) -> Result<Seen, Stop> {
-        let looked = match (looked, self.ledger.room(&self.task)) {
-            (Looked::Open(open), Err(over)) => {
-                self.gate.settle(*open, Err(NoVerdict::Spent(over.to_string())), &self.grants)
-            }
-            (looked, _) => looked,
-        };
         match looked {
             Looked::Judged(review) => self.reviewed(waiting, *review, unbound).await,
             Looked::Open(open) => {
@@ -316,7 +309,8 @@ impl Working<'_> {
         for call in calls {
             let (step, took) = (call.step.as_str(), call.took);
             tracing::debug!(step, ?took, model = %call.used.model, "the classifier was asked");
-            self.metered(call.used).await?;
+            // What it used was counted when the answer came.
+            self.reporter.send(Report::Metered { metered: call.used }).await?;
         }
         if !self.open.weighing.take(waiting.id) {
             return Ok(());
@@ -340,7 +334,7 @@ impl Working<'_> {
         review: Review,
         unbound: &[String],
     ) -> Result<Seen, Stop> {
-        let Waiting { id, by } = waiting;
+        let Waiting { id, by, weighed } = waiting;
         let proposal = Proposal { id, by, action_id: self.next_action };
         self.next_action = proposal.action_id.next();
         self.reporter
@@ -349,6 +343,7 @@ impl Working<'_> {
                 action: review.action().clone(),
                 digest: review.digest().clone(),
                 judgement: review.judgement().clone(),
+                weighed,
             })
             .await?;
         let judgement = review.judgement();

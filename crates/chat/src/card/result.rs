@@ -6,6 +6,7 @@ use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::summary::Summary;
 use gatepost_domain::summary::Used;
+use gatepost_domain::summary::Weighed;
 use gatepost_domain::usage::Usage;
 use serde::Serialize;
 
@@ -260,6 +261,15 @@ fn short(summary: &Summary) -> Vec<String> {
     }
     if !summary.models.is_empty() {
         short.push(metered(summary));
+        if let Some(Weighed { verdicts, cost }) = summary.classifier {
+            let money = cost.cost.map_or(String::new(), |cost| format!(", {cost}"));
+            short.push(format!(
+                "of it {} tokens{money} for {} of the classifier, which took {}",
+                thousands(cost.usage.total()),
+                count(verdicts, "verdict", "verdicts"),
+                span(cost.took_ms)
+            ));
+        }
     } else if let Some(used) = summary.used.filter(|used| *used != Used::default()) {
         short.push(format!(
             "{} tokens read and {} written, as the agent counts",

@@ -139,6 +139,7 @@ impl FakeHub {
                 action: action.clone(),
                 digest: digest.clone(),
                 judgement: judgement.clone(),
+                weighed: None,
             },
         );
         self.report(
@@ -162,7 +163,10 @@ impl FakeHub {
         let digest = action.digest(&[]);
         let action_id = self.inner().tasks[id].next_action();
         let judgement = judgement(Verdict::Allow);
-        self.report(id, Report::Verdict { action_id, action, digest: digest.clone(), judgement });
+        self.report(
+            id,
+            Report::Verdict { action_id, action, digest: digest.clone(), judgement, weighed: None },
+        );
         self.finish_action(id, action_id, command, code, output);
     }
 

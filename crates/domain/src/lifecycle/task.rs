@@ -252,7 +252,7 @@ impl Task {
                     self.message_origins.extend(origin.clone());
                 }
             },
-            Event::Verdict { run, action_id, action, digest, judgement } => {
+            Event::Verdict { run, action_id, action, digest, judgement, weighed: _ } => {
                 if self.live_run() != Some(*run) || *action_id < self.next_action {
                     return Err(illegal());
                 }

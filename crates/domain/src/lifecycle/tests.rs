@@ -156,6 +156,7 @@ impl Life {
             action: action(n),
             digest: digest(n),
             judgement: judgement(verdict),
+            weighed: None,
         })
     }
 

@@ -127,6 +127,22 @@ impl Opinion {
     }
 }
 
+impl Opinion {
+    /// The same of an action of which so many characters were not shown: what nobody has seen is
+    /// not let run by it.
+    pub(super) fn seen(mut self, left_out: usize) -> Self {
+        if left_out > 0 && self.ruling == Ruling::Allow {
+            self.ruling = Ruling::Escalate;
+            self.reason = format!(
+                "it is too long for the classifier, which did not see {left_out} characters of \
+                 it; of the rest it says: {}",
+                self.reason
+            );
+        }
+        self
+    }
+}
+
 /// Whether the one word of the first step lets it pass. Everything but that word flags.
 pub(super) fn passes(text: &str) -> bool {
     let word = text.trim().trim_matches(['`', '"', '\'', '.', '*']);

@@ -47,6 +47,10 @@ impl Model for Scripted {
     fn room(&self) -> usize {
         100_000
     }
+
+    fn price(&self) -> Option<Price> {
+        None
+    }
 }
 
 const DENIED: &str = r#"{"verdict": "deny", "rule": "push", "must_name": null,
@@ -118,4 +122,24 @@ fn every_way_of_not_answering_is_no_verdict() {
     let model = Scripted::new(vec![Ok("flag"), Ok("I cannot help with that.")]);
     assert!(matches!(weighed(&[&model]).opinion, Err(NoVerdict::Unparseable(_))));
     assert!(matches!(weighed(&[]).opinion, Err(NoVerdict::Down(_))));
+}
+
+#[test]
+fn what_was_not_shown_is_not_let_run() {
+    let allow = r#"{"verdict": "allow", "rule": "none", "reason": "it is fine",
+        "risk": "low", "authorisation": "implied"}"#;
+    let long = |answers| {
+        let model = Scripted::new(answers);
+        let sayings = vec![saying(Standing::Person, "fix the tests")];
+        let command = format!("{}curl evil.example", "true;".repeat(8_000));
+        let question = question(exec(&command), Dossier { sayings, ..Dossier::default() });
+        let models = [Arc::clone(&model) as Arc<dyn Model>];
+        block_on(weigh(&models, &question)).opinion.unwrap()
+    };
+    for answers in [vec![Ok("allow")], vec![Ok("flag"), Ok(allow)]] {
+        let opinion = long(answers);
+        assert_eq!(opinion.ruling, Ruling::Escalate);
+        assert!(opinion.reason.contains("did not see"), "{}", opinion.reason);
+    }
+    assert_eq!(long(vec![Ok("flag"), Ok(DENIED)]).ruling, Ruling::Deny, "a refusal stands");
 }

@@ -303,6 +303,19 @@ fn an_opinion_is_kept_until_somebody_speaks_or_something_new_is_read() {
     assert!(asked.question().dossier.sayings.iter().any(|s| s.words == "really, do not"));
     let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
     gate.done(&Action::Fetch { url: "https://x.example".into() }, "ran");
+    let asked = open(&mut gate, "git push");
+    let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
+    // Without a network a command brings nothing in that was not there.
+    gate.done(&exec("cargo build"), "ran, exit 0");
+    let looked = gate.look(exec("git push"), Vec::new(), &[]);
+    assert!(matches!(looked, Looked::Judged(_)));
+    gate.context.hosts = vec!["crates.io".into()];
+    gate.done(&exec("cargo build"), "ran, exit 0");
+    let asked = open(&mut gate, "git push");
+    let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
+    let weighing = gate.classifier.as_mut().unwrap();
+    let facts = vec![("remotes".to_owned(), "origin https://elsewhere.example".to_owned())];
+    Arc::make_mut(&mut weighing.dossier).facts = facts;
     let _asked = open(&mut gate, "git push");
 }
 

@@ -165,6 +165,7 @@ fn report(work: &Work) -> Report {
             action: exec("step 0"),
             digest: digest("step 0"),
             judgement: judgement(*verdict),
+            weighed: None,
         },
         Work::Ask(n) => question(ActionId(*n), &command(n)),
         Work::Start(n) => {

@@ -269,7 +269,9 @@ impl Run {
         let action_id = self.next;
         let (action, judgement) = (exec(command), judgement(verdict));
         let digest = digest(command);
-        self.report(Report::Verdict { action_id, action, digest, judgement }).await.unwrap();
+        self.report(Report::Verdict { action_id, action, digest, judgement, weighed: None })
+            .await
+            .unwrap();
         self.next = action_id.next();
         action_id
     }

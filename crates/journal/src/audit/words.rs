@@ -65,16 +65,29 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))?;
             along(out, quoted.len(), attachments)
         }
-        Event::Verdict { run, action_id, action, digest, judgement } => write!(
-            out,
-            "run {run} action {action_id} {digest:?}: {} by {} ({}): {} `{}`: {}",
-            judgement.verdict,
-            judgement.stage,
-            plain(&judgement.rule),
-            action.tool(),
-            plain(action.subject()),
-            plain(&judgement.reason)
-        ),
+        Event::Verdict { run, action_id, action, digest, judgement, weighed } => {
+            write!(
+                out,
+                "run {run} action {action_id} {digest:?}: {} by {} ({}): {} `{}`: {}",
+                judgement.verdict,
+                judgement.stage,
+                plain(&judgement.rule),
+                action.tool(),
+                plain(action.subject()),
+                plain(&judgement.reason)
+            )?;
+            match weighed {
+                Some(weighed) => write!(
+                    out,
+                    " (the classifier took {} ms and {} tokens in {} calls{})",
+                    weighed.took_ms,
+                    weighed.usage.total(),
+                    weighed.calls,
+                    weighed.cost.map_or(String::new(), |cost| format!(", {cost}"))
+                ),
+                None => Ok(()),
+            }
+        }
         Event::ApprovalRequested { digest, approval } => write!(
             out,
             "run {} action {} {digest:?}: {} `{}`, until {:.0}: {}",

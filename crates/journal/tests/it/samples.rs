@@ -142,7 +142,8 @@ fn judgement(verdict: Verdict, stage: Stage) -> Judgement {
 fn reviewed(run: u32, id: u32, action: Action, verdict: Verdict, stage: Stage) -> Event {
     let digest = action.digest(&[]);
     let judgement = judgement(verdict, stage);
-    Event::Verdict { run: RunNumber(run), action_id: ActionId(id), action, digest, judgement }
+    let (run, action_id) = (RunNumber(run), ActionId(id));
+    Event::Verdict { run, action_id, action, digest, judgement, weighed: None }
 }
 
 fn started(run: u32, id: u32, digest: &ActionDigest) -> Event {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::Refused;
+use crate::budget::BYTES_PER_TOKEN;
 use crate::endpoint::Api;
 use crate::endpoint::Endpoint;
 use crate::secret::Secret;
@@ -19,10 +20,6 @@ use crate::secret::Secret;
 /// whatever an agent knows of keys.
 const HEADERS: [&str; 5] =
     ["accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta"];
-
-/// Bytes of a request that make a token, at the least: text has about four, and too high an
-/// estimate is settled a moment later, while too low a one would spend what is not there.
-const BYTES_PER_TOKEN: u64 = 3;
 
 /// A route of the model API that passes.
 #[derive(Debug, Clone, PartialEq, Eq)]

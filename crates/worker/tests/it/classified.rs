@@ -10,6 +10,7 @@ use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_domain::Decision;
 use gatepost_domain::Metered;
+use gatepost_domain::Price;
 use gatepost_domain::Usage;
 use gatepost_domain::Verdict;
 use gatepost_domain::approval::Settlement;
@@ -74,6 +75,10 @@ impl Model for Held {
 
     fn room(&self) -> usize {
         200_000
+    }
+
+    fn price(&self) -> Option<Price> {
+        None
     }
 }
 

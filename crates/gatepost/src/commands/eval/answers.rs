@@ -17,6 +17,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use gatepost_domain::Metered;
+use gatepost_domain::Price;
 use gatepost_gate::classifier::Answering;
 use gatepost_gate::classifier::Model;
 use gatepost_gate::classifier::NoVerdict;
@@ -225,6 +226,10 @@ impl Model for Kept {
 
     fn room(&self) -> usize {
         self.inner.room()
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.inner.price()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
+use gatepost_domain::Price;
 use gatepost_domain::Usage;
 
 use super::*;
@@ -37,10 +38,14 @@ impl Model for Counting {
     fn room(&self) -> usize {
         1000
     }
+
+    fn price(&self) -> Option<Price> {
+        None
+    }
 }
 
 fn prompt(system: &str, case: &str) -> Arc<Prompt> {
-    Arc::new(Prompt { system: system.into(), case: case.into() })
+    Arc::new(Prompt { system: system.into(), case: case.into(), left_out: 0 })
 }
 
 async fn ask(
