@@ -314,6 +314,7 @@ async fn nothing_of_codex_bypasses_the_gate() {
         assert!(!told.contains(words), "{words}");
     }
     assert!(!told.contains("GATEPOST_MODEL_TOKEN"), "{told}");
+    assert!(!task.to_string().contains("was not tested"), "its version is the one that was tried");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("README").as_deref(), Some("changed\n"));
     assert_eq!(world.project.text("a.txt").as_deref(), Some("one\n"));

@@ -37,6 +37,7 @@ use crate::program::Program;
 use crate::program::ProgramError;
 use crate::program::Waiting;
 use crate::program::shortened;
+use crate::program::untested;
 
 pub mod actions;
 mod session;
@@ -93,6 +94,8 @@ pub struct Driver {
     /// What it said of its last turn.
     end: Option<(Outcome, Reason)>,
     unknown: u32,
+    /// Its version, once it told it.
+    version: Option<String>,
 }
 
 /// One use of a tool.
@@ -163,6 +166,7 @@ impl Driver {
             background: Background::Nothing,
             end: None,
             unknown: 0,
+            version: None,
         };
         driver.request(
             "init",
@@ -404,6 +408,17 @@ impl Driver {
         let servers = message.get("mcp_servers").and_then(Value::as_array);
         if let Some(server) = servers.and_then(|servers| servers.first()) {
             return wrong(format!("it loaded a tool server that nobody set up: {server}"));
+        }
+        // It tells all this with each turn.
+        let version = text(message, "claude_code_version").map(str::to_owned);
+        if self.version != version {
+            let note = version
+                .as_ref()
+                .and_then(|version| untested("Claude Code", &self.program.quote(version), &TESTED));
+            if let Some(text) = note {
+                self.report(AgentEvent::Text { text });
+            }
+            self.version = version;
         }
         let tools = message.get("tools").and_then(Value::as_array);
         for tool in tools.into_iter().flatten().filter_map(Value::as_str) {

@@ -40,6 +40,7 @@ use crate::program::Program;
 use crate::program::ProgramError;
 use crate::program::Waiting;
 use crate::program::shortened;
+use crate::program::untested;
 
 pub mod actions;
 mod start;
@@ -472,7 +473,17 @@ impl Driver {
                     self.runs(id);
                 }
             }
-            (Sent::Initialize, false) | (Sent::Interrupt, _) => {}
+            (Sent::Initialize, false) => {
+                // As in `gatepost/0.169.0 (Debian 12; x86_64)`: the client's name, its own version.
+                let agent = text(result, "userAgent").and_then(|agent| agent.split_once('/'));
+                let version = agent.and_then(|(_, rest)| rest.split_whitespace().next());
+                let words = version
+                    .and_then(|version| untested("Codex", &self.program.quote(version), &TESTED));
+                if let Some(words) = words {
+                    self.tell(&words);
+                }
+            }
+            (Sent::Interrupt, _) => {}
         }
         Ok(())
     }

@@ -144,8 +144,10 @@ pub struct Program {
     outgoing: VecDeque<Vec<u8>>,
     written: usize,
     waiting_bytes: usize,
-    /// What came and is not a whole line yet; the bytes before `seen` hold no line's end.
+    /// What came; the bytes before `taken` were given on as lines, and those from there to `seen`
+    /// hold no line's end.
     incoming: Vec<u8>,
+    taken: usize,
     seen: usize,
     total: u64,
     errors: VecDeque<u8>,
@@ -183,6 +185,7 @@ impl Program {
             written: 0,
             waiting_bytes: 0,
             incoming: Vec::new(),
+            taken: 0,
             seen: 0,
             total: 0,
             errors: VecDeque::new(),
@@ -252,16 +255,20 @@ impl Program {
     fn line(&mut self) -> Result<Option<String>, ProgramError> {
         let fresh = self.incoming.get(self.seen..).unwrap_or_default();
         let Some(end) = fresh.iter().position(|byte| *byte == b'\n') else {
+            // Once for all the lines of one read, so that many short ones are not moved each time.
+            self.incoming.drain(..self.taken);
+            self.taken = 0;
             self.seen = self.incoming.len();
             return if self.seen > LONGEST_LINE { Err(ProgramError::LongLine) } else { Ok(None) };
         };
-        let rest = self.incoming.split_off(self.seen + end + 1);
-        let mut line = std::mem::replace(&mut self.incoming, rest);
-        self.seen = 0;
-        line.pop();
+        let end = self.seen + end;
+        let line = self.incoming.get(self.taken..end).unwrap_or_default();
         if line.len() > LONGEST_LINE {
             return Err(ProgramError::LongLine);
         }
+        let line = line.to_vec();
+        self.taken = end + 1;
+        self.seen = self.taken;
         String::from_utf8(line).map(Some).map_err(|_| ProgramError::NotText)
     }
 
@@ -392,6 +399,19 @@ fn minutes(span: Duration) -> String {
         seconds if seconds < 120 => format!("{seconds} seconds"),
         seconds => format!("{} minutes", seconds / 60),
     }
+}
+
+/// What people are told about a program of this version, where it was not tried; `name` is its own.
+#[must_use]
+pub fn untested(name: &str, version: &str, tested: &[&str]) -> Option<String> {
+    (!tested.contains(&version)).then(|| {
+        format!(
+            "this is {name} {}, with which this Gatepost was not tested (it was with {}): it may ask \
+             about less than it should, and then the sandbox alone holds it",
+            shortened(version, 40),
+            tested.join(", ")
+        )
+    })
 }
 
 /// The text's start, cut at a character, with a mark where something is missing.

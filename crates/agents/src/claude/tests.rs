@@ -151,6 +151,13 @@ fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(ceiling, test).await.unwrap() });
 }
 
+async fn reported(driver: &mut Driver) -> AgentEvent {
+    match driver.next().await.unwrap() {
+        Next::Report { event } => event,
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn proposed(driver: &mut Driver) -> (ProposalId, Action) {
     match driver.next().await.unwrap() {
         Next::Propose { id, action, by: Executor::Agent } => (id, action),
@@ -313,6 +320,30 @@ fn foreign_settings_end_the_run() {
             other.print(init).await;
             let error = driver.next().await.unwrap_err().to_string();
             assert!(error.contains(words), "{name}: {error}");
+        });
+    }
+}
+
+#[test]
+fn a_version_that_was_not_tried_is_told_once() {
+    for (version, told) in [(json!(TESTED[0]), false), (json!(null), false), (json!("9.8"), true)] {
+        run(async {
+            let (mut driver, mut other) = start(&brief());
+            let init = json!({
+                "type": "system", "subtype": "init", "tools": ["Bash"], "mcp_servers": [],
+                "permissionMode": "default", "session_id": driver.session.id(),
+                "claude_code_version": version,
+            });
+            other.print(init.clone()).await;
+            other.print(init).await;
+            other.print(json!({"type": "unheard"})).await;
+            let mut event = reported(&mut driver).await;
+            if told {
+                let AgentEvent::Text { text } = event else { panic!("{event:?}") };
+                assert!(text.contains("9.8") && text.contains("not tested"), "{text}");
+                event = reported(&mut driver).await;
+            }
+            assert!(matches!(event, AgentEvent::Other { .. }), "{version}: {event:?}");
         });
     }
 }

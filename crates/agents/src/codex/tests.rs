@@ -510,6 +510,25 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
 }
 
 #[test]
+fn a_version_that_was_not_tried_is_told() {
+    let tested = format!("gatepost/{} (Debian 12; x86_64)", TESTED[0]);
+    for (agent, told) in [(tested.as_str(), false), ("", false), ("gatepost/9.8 (x)", true)] {
+        run(async {
+            let (mut driver, mut other) = start(&brief(None, &[]));
+            other.print(json!({"id": 0, "result": {"userAgent": agent}})).await;
+            other.print(json!({"method": "unheard/of", "params": {}})).await;
+            let mut event = reported(&mut driver).await;
+            if told {
+                let AgentEvent::Text { text } = event else { panic!("{event:?}") };
+                assert!(text.contains("9.8") && text.contains("not tested"), "{text}");
+                event = reported(&mut driver).await;
+            }
+            assert!(matches!(event, AgentEvent::Other { .. }), "{agent}: {event:?}");
+        });
+    }
+}
+
+#[test]
 fn a_refused_key_ends_the_run_and_says_what_to_do() {
     let stream = json!({"responseStreamConnectionFailed": {"httpStatusCode": 401}});
     for info in [json!("unauthorized"), stream] {

@@ -119,6 +119,33 @@ fn a_line_without_an_end_is_given_up_within_bounds() {
 }
 
 #[test]
+fn a_hundred_megabytes_of_short_lines_leave_nothing_behind() {
+    run(async {
+        let (mut program, mut other) = program(PATIENT);
+        let flood = async move {
+            let piece = [[b'x'; 49].as_slice(), b"\n"].concat().repeat(20_000);
+            for _ in 0..100 {
+                other.stdout.write_all(&piece).await.unwrap();
+            }
+            drop((other.stdout, other.stderr));
+            other.end.send("exit 0".into()).unwrap();
+        };
+        let read = async {
+            let (mut lines, mut most) = (0, 0);
+            while let Heard::Line(line) = program.next(Waiting::OnProgram).await.unwrap() {
+                assert_eq!(line.len(), 49);
+                lines += 1;
+                most = most.max(program.incoming.capacity());
+            }
+            (lines, most)
+        };
+        let ((lines, most), ()) = tokio::join!(read, flood);
+        assert_eq!(lines, 2_000_000);
+        assert!(most <= 1 << 20, "{most} bytes were kept at once");
+    });
+}
+
+#[test]
 fn output_without_an_end_is_given_up() {
     run(async {
         let (mut program, mut other) = program(PATIENT);

@@ -16,6 +16,7 @@ use gatepost_agents::ProposalId;
 use gatepost_agents::Roster;
 use gatepost_agents::claude::Claude;
 use gatepost_agents::claude::Settings;
+use gatepost_agents::codex;
 use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::action::Exec;
@@ -133,6 +134,20 @@ pub(crate) fn claude(settings: Settings) -> Arc<dyn Roster> {
 
 #[derive(Debug)]
 struct ClaudeCode(Settings);
+
+/// The same with Codex.
+pub(crate) fn codex(settings: codex::Settings) -> Arc<dyn Roster> {
+    Arc::new(CodexCli(settings))
+}
+
+#[derive(Debug)]
+struct CodexCli(codex::Settings);
+
+impl Roster for CodexCli {
+    fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {
+        Ok(Hired::Program(Box::new(codex::Codex::new(self.0.clone(), brief))))
+    }
+}
 
 impl Roster for ClaudeCode {
     fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {

@@ -314,6 +314,8 @@ fn nothing_of_claude_bypasses_the_gate() {
         for words in ["INSTRUCTIONS", "AGENT", "COMMAND", "SKILL"] {
             assert!(!told.contains(&format!("PLANTED-{words}")), "{words}");
         }
+        let recorded = format!("{:?}", world.events());
+        assert!(!recorded.contains("was not tested"), "its version is the one that was tried");
         let hosted =
             requests.iter().flat_map(|seen| seen["tools"].as_array().into_iter().flatten());
         let hosted: Vec<_> = hosted.filter(|tool| tool["input_schema"].is_null()).collect();

@@ -11,6 +11,7 @@
 )]
 
 mod agents;
+mod broken;
 mod classified;
 mod claude;
 mod claude_tries;
@@ -35,6 +36,7 @@ fn main() {
         .chain(classified::TESTS)
         .chain(models::TESTS)
         .chain(claude::TESTS)
+        .chain(broken::TESTS)
         .chain(claude_tries::TESTS)
         .map(|(name, test)| {
             Trial::test(*name, move || {

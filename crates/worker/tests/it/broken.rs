@@ -1,0 +1,96 @@
+//! Programs that stand in for the real agents and break off in one way each: whatever they do, the
+//! run ends with a reason that a person can use, and what is kept of them is bounded.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_agents::Roster;
+use gatepost_agents::claude;
+use gatepost_agents::codex;
+use gatepost_agents::install::Search;
+use gatepost_domain::Outcome;
+
+use crate::Test;
+use crate::agents;
+use crate::claude::minds;
+use crate::model::Fake;
+use crate::world::World;
+use crate::world::run;
+
+pub(crate) const TESTS: &[Test] = &[(
+    "broken::programs_that_break_off_end_the_run_with_a_reason",
+    programs_that_break_off_end_the_run_with_a_reason,
+)];
+
+/// A way to break off: what it is, how a shell does it, and a part of the reason.
+const WAYS: [(&str, &str, &str); 9] = [
+    ("a crash", "echo 'out of memory' >&2; exit 9", "out of memory"),
+    ("a signal", "kill -9 $$", "killed by signal 9"),
+    ("garbage", "echo 'Segmentation fault'; sleep 100", "Segmentation fault"),
+    ("half a line", "printf '{\"type\":\"sys'; exit 0", "its last line was cut off"),
+    ("bytes that are no text", "printf '\\377\\376\\n'; sleep 100", "not text"),
+    ("a line without an end", "exec cat /dev/zero", "a line of more than 16 MiB"),
+    // Lines that each of the two takes for a message that tells nothing, and then garbage.
+    (
+        "a hundred megabytes of lines",
+        "line='{\"type\":\"keep_alive\",\"method\":\"warning\",\"pad\":\"'$(head -c 5000 /dev/zero | \
+         tr '\\0' x)'\"}'; yes \"$line\" | head -n 20000; echo 'Segmentation fault'; sleep 100",
+        "Segmentation fault",
+    ),
+    (
+        "a hundred megabytes of complaints",
+        "head -c 100000000 /dev/zero | tr '\\0' e >&2; echo 'the last words' >&2; exit 9",
+        "the last words",
+    ),
+    ("a hang", "sleep 1000", "said nothing for 3 seconds"),
+];
+
+/// Which of the two real programs it stands in for.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Claude,
+    Codex,
+}
+
+fn roster(place: Place, program: &Path, silence: Duration) -> Arc<dyn Roster> {
+    let installed = Search::here().find(program).unwrap();
+    let model = Some("fake".to_owned());
+    match place {
+        Place::Claude => agents::claude(claude::Settings { installed, model, silence }),
+        Place::Codex => agents::codex(codex::Settings { installed, model, silence }),
+    }
+}
+
+fn breaks_off(place: Place, name: &str, script: &str, words: &str) {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        // Its directory is shown to the task's user, and a temporary one is closed to others.
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let program = dir.path().canonicalize().unwrap().join("program");
+        std::fs::write(&program, format!("#!/bin/bash\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let silence = Duration::from_secs(if name == "a hang" { 3 } else { 50 });
+        let roster = roster(place, &program, silence);
+        let models = Fake::new(|_| vec![]).serve().await;
+        let world = World::start_prepared(|_| minds(models), |_| roster, |_| {}).await;
+        let (outcome, reason) = world.end().await;
+        assert_eq!(outcome, Outcome::Failed, "{name} of {place:?}");
+        assert!(reason.to_string().contains(words), "{name} of {place:?}: {reason}");
+        assert!(reason.to_string().len() < 10_000, "{name} of {place:?}");
+        let kept = format!("{:?}", world.events()).len();
+        assert!(kept < 100_000, "{name} of {place:?}: {kept} bytes of events");
+        world.stop().await;
+    });
+}
+
+fn programs_that_break_off_end_the_run_with_a_reason() {
+    for place in [Place::Claude, Place::Codex] {
+        std::thread::scope(|scope| {
+            for (name, script, words) in WAYS {
+                scope.spawn(move || breaks_off(place, name, script, words));
+            }
+        });
+    }
+}
