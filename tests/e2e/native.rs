@@ -191,28 +191,36 @@ async fn a_message_reaches_the_model_with_its_next_turn() {
 async fn a_question_to_the_person_waits_for_their_words() {
     let world = world(vec![
         Play::Turn(vec![
+            exec("echo one >> log.txt"),
             call("ask_person", json!({"question": "red or blue?"})),
             exec("echo no > no"),
         ]),
+        Play::Turn(vec![exec("echo two >> log.txt")]),
         Play::Turn(vec![text("blue it is")]),
     ])
     .await;
     let gatepost = world.setup.up();
+    let id = gatepost.api().submit("paint it").await;
+    gatepost.api().wait_for(&id, "awaiting-words").await;
+    let asked = gatepost.api().get(&format!("/api/tasks/{id}/card")).await;
+    assert_eq!(asked["words"], "waits for your words", "{asked:#}");
+    assert_eq!(asked["asks"], "red or blue?", "{asked:#}");
+
+    // It waits as well when gatepost has died, though something had run before.
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
     let api = gatepost.api();
-    let id = api.submit("paint it").await;
-    while !api.task(&id).await.to_string().contains("red or blue?") {
-        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
-    }
+    api.wait_for(&id, "awaiting-words").await;
     assert_eq!(world.fake.seen().len(), 1);
     let said = api.post(&format!("/api/tasks/{id}/message"), json!({"text": "blue"})).await;
     assert!(said.status.is_success(), "{said:?}");
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
-    assert_eq!(
-        events_of(&task, "action-started").len(),
-        0,
-        "what was called beside it did not run"
-    );
+    let started = events_of(&task, "action-started").len();
+    assert_eq!(started, 2, "what was called beside the question did not run");
+    assert!(world.fake.seen()[1].to_string().contains("blue"));
+    assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
+    assert_eq!(world.project.text("log.txt").as_deref(), Some("one\ntwo\n"));
 }
 
 #[tokio::test]

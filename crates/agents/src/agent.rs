@@ -135,6 +135,12 @@ pub enum Next {
         /// What.
         event: AgentEvent,
     },
+    /// It has asked the people something and does nothing before one of them writes. Its
+    /// [`Agent::resume_key`] is where it goes on with their words.
+    Ask {
+        /// What.
+        question: String,
+    },
     /// It is about to ask its model, by itself; the run ends here where the budget is spent.
     Turn,
     /// It called a model through Gatepost's own client, which counted what that used. What an agent

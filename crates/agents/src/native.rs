@@ -135,8 +135,13 @@ impl Native {
     /// One step of the loop: what it does next, or none when somebody else must act first.
     async fn step(&mut self) -> Option<Next> {
         loop {
-            if let Some(next) = self.told.pop_front() {
-                return Some(next);
+            match self.told.pop_front() {
+                // The answer is there already, so nobody is waited for.
+                Some(Next::Ask { question }) if !self.heard.is_empty() => {
+                    return Some(Next::Report { event: AgentEvent::Text { text: question } });
+                }
+                Some(next) => return Some(next),
+                None => {}
             }
             match &mut self.stage {
                 Stage::Ready => {
@@ -297,11 +302,7 @@ impl Native {
             let why = "not carried out: the person is asked something first";
             self.conversation.answer(&call.id, why.into(), true);
         }
-        let text = format!(
-            "{}\n\nThe task waits for your answer; send it as a message to the task.",
-            question.trim()
-        );
-        self.told.push_back(Next::Report { event: AgentEvent::Text { text } });
+        self.told.push_back(Next::Ask { question: question.trim().to_owned() });
         self.stage = Stage::Waiting;
     }
 }

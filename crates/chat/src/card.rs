@@ -143,6 +143,8 @@ pub struct TaskCard {
     pub result: Option<ResultCard>,
     /// What it changed.
     pub diff: Vec<DiffLine>,
+    /// What the agent has asked, while it waits for a message.
+    pub asks: Option<String>,
     /// Whether another message can be sent.
     pub takes_messages: bool,
     /// What can be done with it.
@@ -233,12 +235,14 @@ impl TaskCard {
             entries: timeline::entries(task.id(), &detail.records),
             result,
             diff: detail.diff.as_deref().map(result::diff_lines).unwrap_or_default(),
+            asks: task.awaits_words().map(prose),
             takes_messages: match task.state() {
                 State::Received
                 | State::Queued
                 | State::Preparing
                 | State::Running
-                | State::AwaitingApproval => true,
+                | State::AwaitingApproval
+                | State::AwaitingWords => true,
                 State::Cancelling | State::Finishing | State::Finished => false,
             },
             buttons: buttons(task).into_iter().map(Button::from).collect(),
@@ -274,6 +278,7 @@ fn state_words(state: State) -> (&'static str, Tone) {
         State::Preparing => ("preparing", Tone::Busy),
         State::Running => ("running", Tone::Busy),
         State::AwaitingApproval => ("waits for you", Tone::Ask),
+        State::AwaitingWords => ("waits for your words", Tone::Ask),
         State::Cancelling => ("stopping", Tone::Busy),
         State::Finishing => ("collecting changes", Tone::Busy),
         State::Finished => ("finished", Tone::Quiet),
@@ -312,7 +317,8 @@ fn buttons(task: &Task) -> Vec<Press> {
         | State::Queued
         | State::Preparing
         | State::Running
-        | State::AwaitingApproval => vec![Press::Stop],
+        | State::AwaitingApproval
+        | State::AwaitingWords => vec![Press::Stop],
         State::Cancelling | State::Finishing => Vec::new(),
         State::Finished => {
             let mut buttons = result::delivery_buttons(task.changes(), task.delivery());

@@ -81,6 +81,7 @@ pub fn task(card: &TaskCard, standing: &Standing, limit: usize) -> Rich {
         | State::Preparing
         | State::Running
         | State::AwaitingApproval
+        | State::AwaitingWords
         | State::Cancelling
         | State::Finishing
         | State::Finished => line.words.clone(),
@@ -105,6 +106,10 @@ pub fn task(card: &TaskCard, standing: &Standing, limit: usize) -> Rich {
     let open = card.entries.iter().filter(|entry| is_open_question(entry)).count();
     if open > 0 {
         rich = waits(rich.line().line(), open, standing.asked.as_ref());
+    }
+    if let (State::AwaitingWords, Some(asks)) = (line.state, &card.asks) {
+        rich = rich.line().line().styled(Style::Bold, asks);
+        rich = rich.line().plain("The task waits for your answer: reply to this message.");
     }
     if let Some(result) = &card.result {
         rich = rich.line().line().plain(&result.short.join(" · "));

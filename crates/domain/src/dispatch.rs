@@ -175,6 +175,13 @@ pub enum Report {
         /// Where the agent takes up its work if the run dies while it waits.
         resume: String,
     },
+    /// The agent has asked the people something and waits for their words.
+    AwaitWords {
+        /// What it asks.
+        question: String,
+        /// Where the agent takes up its work if the run dies while it waits.
+        resume: String,
+    },
     /// The agent gave up on its question.
     Withdraw {
         /// Which action.

@@ -186,6 +186,16 @@ pub enum Event {
         /// Who.
         by: Principal,
     },
+    /// The agent has asked the people something and does nothing before they write.
+    WordsAwaited {
+        /// Which run.
+        run: RunNumber,
+        /// What it asks, in its own words.
+        question: String,
+        /// Where the agent takes up its work again if the run dies while it waits; opaque to all
+        /// but the agent.
+        resume: String,
+    },
     /// The run died while a question was open or answered but not acted on; the task goes on with
     /// a new run from where it stood.
     RunSuspended {
@@ -275,6 +285,7 @@ impl Event {
             Self::ActionFinished { .. } => "action-finished",
             Self::ActionRefused { .. } => "action-refused",
             Self::CancelRequested { .. } => "cancel-requested",
+            Self::WordsAwaited { .. } => "words-awaited",
             Self::RunSuspended { .. } => "run-suspended",
             Self::RunEnded { .. } => "run-ended",
             Self::ChangesCollected { .. } => "changes-collected",

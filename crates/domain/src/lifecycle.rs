@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Received ▶ Queued ▶ Preparing ▶ Running ⇄ AwaitingApproval ▶ Finishing ▶ Finished(Outcome)
-//!               ▲                              │
+//!               ▲                    ⇅ AwaitingWords
 //!               └── Suspended (Gatepost died while a question was open; answered ▶ Queued)
 //! any live state ─cancel▶ Cancelling ▶ Finishing ▶ Finished(Cancelled)
 //! ```
@@ -147,7 +147,13 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
             | Phase::Preparing { .. }
             | Phase::Running { .. } => {
                 let Message { text, quoted, attachments } = message;
-                Ok(vec![Event::MessageReceived { text, by, origin, quoted, attachments }])
+                let mut events =
+                    vec![Event::MessageReceived { text, by, origin, quoted, attachments }];
+                let waited = task.awaits_words().is_some() && task.open().is_empty();
+                if waited && matches!(task.phase(), Phase::Suspended { .. }) {
+                    events.push(Event::TaskQueued {});
+                }
+                Ok(events)
             }
             Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
                 Err(task.wrong("a message needs a live task; hand over a new one"))
@@ -221,6 +227,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::ActionStarted { .. }
         | Event::ActionFinished { .. }
         | Event::ActionRefused { .. }
+        | Event::WordsAwaited { .. }
         | Event::RunSuspended { .. }
         | Event::RunEnded { .. }
         | Event::ChangesCollected { .. }
@@ -317,6 +324,10 @@ fn decide_report(
                 }),
             }])
         }
+        Report::AwaitWords { question, resume } => {
+            task.check_working()?;
+            Ok(vec![Event::WordsAwaited { run, question, resume }])
+        }
         Report::Withdraw { action_id } => {
             let open = task.open_for(action_id).ok_or(Refusal::UnknownApproval)?;
             Ok(vec![settled(open, Settlement::Withdrawn)])
@@ -376,7 +387,7 @@ fn decide_settle(
         );
     }
     let suspended = matches!(task.phase(), Phase::Suspended { .. });
-    if suspended && task.open().len() == events.len() {
+    if suspended && task.open().len() == events.len() && task.awaits_words().is_none() {
         events.push(Event::TaskQueued {});
     }
     Ok(events)
@@ -428,7 +439,9 @@ fn decide_recover(task: &Task) -> Vec<Event> {
         // It waits as it did; or it only has its changes left to collect; or it is over.
         Phase::Queued | Phase::Finishing { .. } | Phase::Finished { .. } => vec![],
         // A question still waits for its answer, or was answered since.
-        Phase::Suspended { .. } if task.open().is_empty() => vec![Event::TaskQueued {}],
+        Phase::Suspended { .. } if task.open().is_empty() && task.awaits_words().is_none() => {
+            vec![Event::TaskQueued {}]
+        }
         Phase::Suspended { .. } => vec![],
         // A person had stopped it.
         Phase::Cancelling { run, .. } => {
@@ -442,9 +455,9 @@ fn decide_recover(task: &Task) -> Vec<Event> {
                 let mut events = withdraw_open(task);
                 events.push(interrupted(run, Some(during.to_owned())));
                 events
-            } else if !task.open().is_empty() {
+            } else if !task.open().is_empty() || task.awaits_words().is_some() {
                 vec![Event::RunSuspended { run }]
-            } else if !task.unacted().is_empty() || !task.ever_acted() {
+            } else if !task.unacted().is_empty() || task.has_words() || !task.ever_acted() {
                 // Nothing has run since the last answer, or nothing at all: going on repeats nothing.
                 vec![Event::RunSuspended { run }, Event::TaskQueued {}]
             } else {

@@ -360,6 +360,7 @@ impl Summary {
                 | Event::MessageReceived { .. }
                 | Event::ApprovalRequested { .. }
                 | Event::CancelRequested { .. }
+                | Event::WordsAwaited { .. }
                 | Event::RunSuspended { .. }
                 | Event::RunEnded { .. }
                 | Event::DeliveryRequested { .. }

@@ -65,6 +65,9 @@ impl Progress {
             },
             Event::MessageReceived { text, by, .. } => format!("{by}: {}\n", prose(text)),
             Event::CancelRequested { by } => format!("stopped by {by}\n"),
+            Event::WordsAwaited { question, .. } => {
+                format!("asks: {}\n  answer with a message to the task\n", prose(question))
+            }
             Event::RunSuspended { .. } => "the run was cut off; the task goes on later\n".into(),
             // The question itself is shown in full, and the summary says the rest.
             Event::HubStarted { .. }

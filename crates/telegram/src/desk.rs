@@ -455,6 +455,7 @@ impl Desk {
             | Event::ActionFinished { .. }
             | Event::ActionRefused { .. }
             | Event::CancelRequested { .. }
+            | Event::WordsAwaited { .. }
             | Event::RunSuspended { .. }
             | Event::RunEnded { .. }
             | Event::ChangesCollected { .. }

@@ -188,6 +188,10 @@ impl Working<'_> {
                 Heard::Agent(Next::Report { event }) => {
                     self.reporter.send(Report::AgentReported { event }).await?;
                 }
+                Heard::Agent(Next::Ask { question }) => {
+                    let resume = self.agent.resume_key();
+                    self.reporter.send(Report::AwaitWords { question, resume }).await?;
+                }
                 Heard::Agent(Next::Turn) => {
                     if let Err(over) = self.ledger.room(&self.task) {
                         let limit = over.to_string();

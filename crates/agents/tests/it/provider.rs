@@ -143,7 +143,9 @@ pub(crate) async fn drive(agent: &mut Native, answers: Vec<Answer>) -> Told {
                 return told;
             }
             Next::Turn | Next::Report { .. } => {}
-            other @ (Next::Finished { .. } | Next::Withdraw { .. }) => panic!("{other:?}"),
+            other @ (Next::Finished { .. } | Next::Withdraw { .. } | Next::Ask { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

@@ -214,6 +214,9 @@ impl Timeline {
             Event::CancelRequested { by } => {
                 self.gatepost(record, Tone::Busy, format!("stopped by {by}"));
             }
+            Event::WordsAwaited { question, .. } => {
+                self.note(record, Speaker::Agent, Tone::Ask, format!("asks: {}", prose(question)));
+            }
             Event::RunSuspended { run } => {
                 self.lose_running();
                 let text = format!(

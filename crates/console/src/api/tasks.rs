@@ -73,8 +73,8 @@ pub(crate) struct TaskBrief {
     /// Its id.
     #[schema(value_type = String, example = "t7k2qd")]
     id: TaskId,
-    /// `received`, `queued`, `preparing`, `running`, `awaiting-approval`, `cancelling`,
-    /// `finishing` or `finished`.
+    /// `received`, `queued`, `preparing`, `running`, `awaiting-approval`,
+    /// `awaiting-words`, `cancelling`, `finishing` or `finished`.
     #[schema(value_type = String)]
     state: TaskState,
     /// `succeeded`, `failed`, `denied`, `cancelled`, `interrupted` or `lost`, once finished.

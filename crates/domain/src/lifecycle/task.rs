@@ -61,6 +61,9 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     message_origins: Vec<Origin>,
     resume: Option<String>,
+    /// How it stands with what the agent has asked in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    words: Option<Words>,
     changes: Option<ChangeSet>,
     delivery: Delivery,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -131,6 +134,8 @@ pub enum State {
     Running,
     /// At least one question is open.
     AwaitingApproval,
+    /// The agent has asked something that buttons cannot answer, and waits for a message.
+    AwaitingWords,
     /// Being stopped.
     Cancelling,
     /// Collecting changes.
@@ -164,6 +169,19 @@ pub enum Delivery {
 pub struct IllegalEdge {
     state: String,
     event: &'static str,
+}
+
+/// How it stands with what an agent has asked in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "words")]
+enum Words {
+    /// Nobody has written yet.
+    Awaited {
+        /// What it asks.
+        question: String,
+    },
+    /// Somebody has, and nothing has run since.
+    Come,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +219,7 @@ impl Task {
             messages: Vec::new(),
             message_origins: Vec::new(),
             resume: None,
+            words: None,
             changes: None,
             delivery: Delivery::NotAsked,
             outbox: Vec::new(),
@@ -238,6 +257,18 @@ impl Task {
                 if self.reporting_run().is_none() {
                     return Err(illegal());
                 }
+                // An agent that waits neither speaks nor thinks.
+                if !matches!(event, Event::Egress { .. }) {
+                    self.words_came();
+                }
+            }
+            Event::WordsAwaited { run, question, resume } => {
+                if !matches!(self.phase, Phase::Running { run: now } if now == *run) {
+                    return Err(illegal());
+                }
+                self.refused.clear();
+                self.resume = Some(resume.clone());
+                self.words = Some(Words::Awaited { question: question.clone() });
             }
             Event::MessageReceived { text, origin, quoted, attachments, .. } => match self.phase {
                 Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
@@ -250,6 +281,7 @@ impl Task {
                         attachments: attachments.clone(),
                     });
                     self.message_origins.extend(origin.clone());
+                    self.words_came();
                 }
             },
             Event::Verdict { run, action_id, action, digest, judgement, weighed: _ } => {
@@ -257,6 +289,7 @@ impl Task {
                     return Err(illegal());
                 }
                 self.next_action = action_id.next();
+                self.words_came();
                 self.reviewed.insert(
                     *action_id,
                     Reviewed {
@@ -310,6 +343,7 @@ impl Task {
                 self.reviewed.remove(action_id);
                 self.act_on(*action_id, digest);
                 self.refused.clear();
+                self.words = None;
                 self.ever_acted = true;
             }
             Event::ActionFinished { action_id, .. } => {
@@ -353,6 +387,7 @@ impl Task {
                 self.reviewed.clear();
                 self.unacted.clear();
                 self.refused.clear();
+                self.words = None;
                 self.phase =
                     Phase::Finishing { run: *run, outcome: *outcome, reason: reason.clone() };
             }
@@ -420,6 +455,9 @@ impl Task {
             Phase::Preparing { .. } => State::Preparing,
             Phase::Running { .. } | Phase::Suspended { .. } if !self.open.is_empty() => {
                 State::AwaitingApproval
+            }
+            Phase::Running { .. } | Phase::Suspended { .. } if self.awaits_words().is_some() => {
+                State::AwaitingWords
             }
             Phase::Running { .. } => State::Running,
             Phase::Suspended { .. } => State::Queued,
@@ -531,6 +569,15 @@ impl Task {
         self.resume.as_deref()
     }
 
+    /// What the agent has asked, while it waits for somebody to write.
+    #[must_use]
+    pub fn awaits_words(&self) -> Option<&str> {
+        match &self.words {
+            Some(Words::Awaited { question }) => Some(question),
+            Some(Words::Come) | None => None,
+        }
+    }
+
     /// Answers that no action has followed yet.
     #[must_use]
     pub fn unacted(&self) -> &[Answer] {
@@ -557,6 +604,17 @@ impl Task {
             Phase::Finishing { run, .. } => Some(*run),
             _ => self.live_run(),
         }
+    }
+
+    fn words_came(&mut self) {
+        if self.words.is_some() {
+            self.words = Some(Words::Come);
+        }
+    }
+
+    /// Whether the agent has been written to, as it had asked, and nothing has run since.
+    pub(super) fn has_words(&self) -> bool {
+        self.words == Some(Words::Come)
     }
 
     pub(super) fn ever_acted(&self) -> bool {
@@ -660,6 +718,7 @@ impl State {
             Self::Preparing => "preparing",
             Self::Running => "running",
             Self::AwaitingApproval => "awaiting-approval",
+            Self::AwaitingWords => "awaiting-words",
             Self::Cancelling => "cancelling",
             Self::Finishing => "finishing",
             Self::Finished => "finished",

@@ -405,6 +405,43 @@ fn a_crash_with_a_question_open_keeps_it_answerable_and_goes_on_after_the_answer
 }
 
 #[test]
+fn a_task_that_waits_for_words_says_so_and_goes_on_with_them_after_a_crash() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Allow).unwrap();
+    life.start(1, 1).unwrap();
+    life.finish(1, 1).unwrap();
+    let asks =
+        || Report::AwaitWords { question: "red or blue?".into(), resume: "at the question".into() };
+    let by = Principal::console();
+    let words = || Command::Message { message: "blue".into(), by: by.clone(), origin: None };
+    life.report(asks()).unwrap();
+    assert_eq!(life.task.state(), State::AwaitingWords);
+    assert_eq!(life.task.awaits_words(), Some("red or blue?"));
+    life.give(words()).unwrap();
+    assert_eq!(life.task.state(), State::Running);
+
+    // Something ran before, and still nothing is lost: the agent had not gone on.
+    life.report(asks()).unwrap();
+    for _ in 0..2 {
+        life.give(Command::Recover).unwrap();
+        assert_eq!(life.task.state(), State::AwaitingWords);
+        assert!(life.task.holds_project());
+    }
+    life.give(words()).unwrap();
+    assert_eq!(life.task.state(), State::Queued);
+    let events = life.give(Command::Start).unwrap();
+    let Some(ToWorker::Start { assignment }) = effect(&life.task, &events[0]) else {
+        panic!("a start is told to a worker");
+    };
+    assert_eq!(assignment.resume.as_deref(), Some("at the question"));
+    assert_eq!(assignment.messages.len(), 2);
+
+    // Until something runs, the words are as good after the next crash.
+    life.give(Command::Recover).unwrap();
+    assert_eq!(life.task.state(), State::Queued);
+}
+
+#[test]
 fn a_crash_between_the_answer_and_the_start_loses_neither() {
     let mut life = Life::running();
     life.review(1, Verdict::Escalate).unwrap();
@@ -499,6 +536,7 @@ enum Step {
     Cancel,
     Recover,
     Message,
+    AwaitWords,
     Deliver(DeliveryKind),
     Delivered(bool),
     Tick,
@@ -528,7 +566,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         1 => Just(Step::Cancel),
         2 => Just(Step::Recover),
-        1 => Just(Step::Message),
+        2 => Just(Step::Message),
+        2 => Just(Step::AwaitWords),
         3 => how.prop_map(Step::Deliver),
         3 => any::<bool>().prop_map(Step::Delivered),
         1 => Just(Step::Tick),
@@ -567,6 +606,9 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
         Step::Cancel => life.give(Command::Cancel { by }),
         Step::Recover => life.give(Command::Recover),
         Step::Message => life.give(Command::Message { message: "more".into(), by, origin: None }),
+        Step::AwaitWords => {
+            life.report(Report::AwaitWords { question: "which?".into(), resume: "there".into() })
+        }
         Step::Deliver(how) => life.give(Command::Deliver { how, by }),
         Step::Delivered(well) => life.report(Report::Delivered {
             result: if well {

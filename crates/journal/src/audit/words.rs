@@ -49,6 +49,7 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
         }
         Event::TaskQueued {} => Ok(()),
         Event::RunStarted { run } | Event::RunSuspended { run } => write!(out, "run {run}"),
+        Event::WordsAwaited { question, .. } => write!(out, "asks: {}", plain(question)),
         Event::RunReady { run, sandbox } => {
             let (tier, form) = (plain(&sandbox.tier), plain(&sandbox.workspace));
             write!(out, "run {run} in a {tier} sandbox, workspace as {form}")?;

@@ -90,6 +90,7 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::ModelUsed { .. } => return event.kind() == "model-used",
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
         Event::Egress { .. } => return event.kind() == "egress",
+        Event::WordsAwaited { .. } => return event.kind() == "words-awaited",
     };
     KINDS[listed] == event.kind()
 }

@@ -44,7 +44,8 @@ pub(super) fn card(mint: &mut Mint, detail: &TaskDetail) -> Under {
         | State::Queued
         | State::Preparing
         | State::Running
-        | State::AwaitingApproval => true,
+        | State::AwaitingApproval
+        | State::AwaitingWords => true,
         State::Cancelling | State::Finishing | State::Finished => false,
     };
     if live { Under::Keys(vec![vec![task(mint, detail, Press::Stop)]]) } else { Under::Nothing }

@@ -353,7 +353,7 @@ fn name(title: &str, task: &Task) -> String {
         (_, Some((Outcome::Succeeded, _))) => "✅",
         (_, Some((Outcome::Cancelled, _))) => "⏹",
         (_, Some(_)) => "❌",
-        (State::AwaitingApproval, None) => "❓",
+        (State::AwaitingApproval | State::AwaitingWords, None) => "❓",
         (_, None) => "⏳",
     };
     format!("{mark} {title}")
