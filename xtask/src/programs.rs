@@ -26,7 +26,7 @@ struct Program {
 }
 
 /// Every program the tests drive. None of them needs the install scripts of its package.
-const PROGRAMS: [Program; 2] = [
+const PROGRAMS: [Program; 3] = [
     Program {
         variable: "GATEPOST_TEST_CLAUDE",
         package: "@anthropic-ai/claude-code",
@@ -40,6 +40,13 @@ const PROGRAMS: [Program; 2] = [
         version: "0.169.0",
         x64: "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
         arm64: "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex",
+    },
+    Program {
+        variable: "GATEPOST_TEST_OPENCODE",
+        package: "opencode-ai",
+        version: "1.18.33",
+        x64: "opencode-linux-x64/bin/opencode",
+        arm64: "opencode-linux-arm64/bin/opencode",
     },
 ];
 

@@ -155,13 +155,16 @@ impl Installed {
             why,
         };
         let (first, rest) = self.argv.split_first().ok_or_else(|| failed("is empty".into()))?;
+        // Some make their directories before they say it, and fail where they cannot.
+        let home = tempfile::tempdir()
+            .map_err(|error| failed(format!("has no temporary directory to run in ({error})")))?;
         let run = Command::new(first)
             .args(rest)
             .arg("--version")
             // It needs no secret to say its version, and so it gets none.
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", "/nonexistent")
+            .env("HOME", home.path())
             .current_dir("/")
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -279,6 +282,8 @@ mod tests {
         };
         let said = version("a", "#!/bin/sh\necho \"codex-cli v1.2.3 (x) $SECRET\"\n");
         assert_eq!(said, Ok("1.2.3".to_owned()));
+        let busy = version("c", "#!/bin/sh\nmkdir \"$HOME/.c\" && echo 1.0.0\n");
+        assert_eq!(busy, Ok("1.0.0".to_owned()));
         let none = version("b", "#!/bin/sh\necho usage >&2; exit 2\n").unwrap_err();
         assert!(none.to_string().contains("says no version"), "{none}");
     }

@@ -5,6 +5,7 @@
 //! sandbox and execute there once they are told that they may ([`program`]). [`runbook`] is the
 //! agent that needs no model.
 
+pub mod acp;
 mod agent;
 pub mod claude;
 pub mod codex;

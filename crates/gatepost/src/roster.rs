@@ -12,6 +12,8 @@ use gatepost_agents::Hired;
 use gatepost_agents::Native;
 use gatepost_agents::Roster;
 use gatepost_agents::Runbook;
+use gatepost_agents::acp;
+use gatepost_agents::acp::Acp;
 use gatepost_agents::claude;
 use gatepost_agents::claude::Claude;
 use gatepost_agents::codex;
@@ -136,19 +138,23 @@ impl Agents {
         }
         match (settings.kind, &settings.model) {
             (AgentKind::Runbook, _) => {}
-            (AgentKind::Native | AgentKind::Claude | AgentKind::Codex, Some(model)) => {
-                match self.models.get(model) {
-                    Some(endpoint) => {
-                        let at = format!("{} at {}", endpoint.model, endpoint.api);
-                        notes.push(format!("model `{model}` ({at})"));
-                        if let Err(error) = endpoint.key.read() {
-                            what.push(error.to_string());
-                        }
+            (
+                AgentKind::Native | AgentKind::Claude | AgentKind::Codex | AgentKind::OpenCode,
+                Some(model),
+            ) => match self.models.get(model) {
+                Some(endpoint) => {
+                    let at = format!("{} at {}", endpoint.model, endpoint.api);
+                    notes.push(format!("model `{model}` ({at})"));
+                    if let Err(error) = endpoint.key.read() {
+                        what.push(error.to_string());
                     }
-                    None => what.push(no_model(name, model)),
                 }
-            }
-            (AgentKind::Native | AgentKind::Claude | AgentKind::Codex, None) => {
+                None => what.push(no_model(name, model)),
+            },
+            (
+                AgentKind::Native | AgentKind::Claude | AgentKind::Codex | AgentKind::OpenCode,
+                None,
+            ) => {
                 what.push(format!("it has no model; set `agents.{name}.model`"));
             }
         }
@@ -181,6 +187,7 @@ fn tested(kind: AgentKind) -> &'static [&'static str] {
         AgentKind::Runbook | AgentKind::Native => &[],
         AgentKind::Claude => &claude::TESTED,
         AgentKind::Codex => &codex::TESTED,
+        AgentKind::OpenCode => acp::OPENCODE.tested,
     }
 }
 
@@ -247,6 +254,20 @@ impl Roster for Agents {
                     silence: set.silence,
                 };
                 Ok(Hired::Program(Box::new(Codex::new(settings, brief))))
+            }
+            AgentKind::OpenCode => {
+                let model = set.model.as_ref().ok_or(AgentError::NoModel)?;
+                let endpoint = self.models.get(model);
+                let endpoint =
+                    endpoint.ok_or_else(|| AgentError::Lacking(no_model(name, model)))?;
+                let settings = acp::Settings {
+                    lock: &acp::OPENCODE,
+                    installed: installed()?,
+                    model: Some(model.clone()),
+                    api: endpoint.api,
+                    silence: set.silence,
+                };
+                Ok(Hired::Program(Box::new(Acp::new(settings, brief))))
             }
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_agents::acp::OPENCODE;
+
 use super::Loaded;
 use super::positive;
 use crate::failure::Failure;
@@ -19,6 +21,8 @@ pub(crate) enum AgentKind {
     Claude,
     /// Codex.
     Codex,
+    /// OpenCode.
+    OpenCode,
 }
 
 /// One agent that is set up.
@@ -36,7 +40,8 @@ pub(crate) struct AgentSettings {
 
 impl AgentKind {
     /// All of them, by their names.
-    pub(crate) const ALL: [Self; 4] = [Self::Runbook, Self::Native, Self::Claude, Self::Codex];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Runbook, Self::Native, Self::Claude, Self::Codex, Self::OpenCode];
 
     /// The name in the configuration and in chats.
     pub(crate) fn name(self) -> &'static str {
@@ -45,6 +50,7 @@ impl AgentKind {
             Self::Native => "native",
             Self::Claude => "claude",
             Self::Codex => "codex",
+            Self::OpenCode => OPENCODE.name,
         }
     }
 
@@ -57,6 +63,7 @@ impl AgentKind {
             Self::Native => "Gatepost's own agent, for any model",
             Self::Claude => "Claude Code, whole inside the sandbox",
             Self::Codex => "Codex, whole inside the sandbox",
+            Self::OpenCode => "OpenCode, whole inside the sandbox",
         }
     }
 
@@ -66,6 +73,7 @@ impl AgentKind {
             Self::Runbook | Self::Native => None,
             Self::Claude => Some("claude".into()),
             Self::Codex => Some("codex".into()),
+            Self::OpenCode => Some("opencode".into()),
         }
     }
 }

@@ -37,8 +37,8 @@ pub(crate) struct File {
     /// data directory.
     pub(crate) projects: BTreeMap<String, Project>,
     /// The agents that can be given tasks besides `runbook`, which needs nothing. The name says
-    /// which program it is: `claude` is Claude Code, `codex` is Codex. It runs whole inside the
-    /// task's sandbox, asks before each of its tools, and never holds a key.
+    /// which program it is: `claude` is Claude Code, `codex` is Codex, `opencode` is OpenCode. It
+    /// runs whole inside the task's sandbox, asks before each of its tools, and never holds a key.
     #[schemars(extend("x-key" = "claude"))]
     pub(crate) agents: BTreeMap<String, Agent>,
     /// What a task gets that names no other.

@@ -58,7 +58,9 @@ fn agents_are_those_that_can_be_driven() {
     let named = agents("[agents.claude]\nsilence = \"5m\"\n").unwrap();
     assert_eq!(named["claude"].program, Some("claude".into()), "looked for along PATH");
     assert_eq!(named["claude"].silence, Duration::from_secs(300));
-    for text in ["[agents.claud]\n", "[agents.runbook]\n"] {
+    assert_eq!(agents("[agents.opencode]\n").unwrap()["opencode"].kind.name(), "opencode");
+    // What an agent of the same protocol asks about is not known until it was tried.
+    for text in ["[agents.claud]\n", "[agents.runbook]\n", "[agents.gemini]\n"] {
         let error = agents(text).unwrap_err().to_string();
         assert!(error.contains("no agent that can be set up"), "{error}");
     }

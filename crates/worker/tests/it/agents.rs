@@ -14,6 +14,8 @@ use gatepost_agents::Hired;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_agents::Roster;
+use gatepost_agents::acp;
+use gatepost_agents::acp::Acp;
 use gatepost_agents::claude::Claude;
 use gatepost_agents::claude::Settings;
 use gatepost_agents::codex;
@@ -152,5 +154,19 @@ impl Roster for CodexCli {
 impl Roster for ClaudeCode {
     fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {
         Ok(Hired::Program(Box::new(Claude::new(self.0.clone(), brief))))
+    }
+}
+
+/// The same for an agent that speaks the Agent Client Protocol.
+pub(crate) fn acp(settings: acp::Settings) -> Arc<dyn Roster> {
+    Arc::new(Protocol(settings))
+}
+
+#[derive(Debug)]
+struct Protocol(acp::Settings);
+
+impl Roster for Protocol {
+    fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {
+        Ok(Hired::Program(Box::new(Acp::new(self.0.clone(), brief))))
     }
 }

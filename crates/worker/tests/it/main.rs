@@ -18,6 +18,7 @@ mod claude_tries;
 mod model;
 mod models;
 mod open;
+mod opencode;
 mod programs;
 mod world;
 
@@ -38,6 +39,7 @@ fn main() {
         .chain(claude::TESTS)
         .chain(broken::TESTS)
         .chain(claude_tries::TESTS)
+        .chain(opencode::TESTS)
         .map(|(name, test)| {
             Trial::test(*name, move || {
                 test();
