@@ -4,6 +4,7 @@
 //! leaves it [`Copied::Unsure`] and never sends it a second time as if it had not arrived.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use gatepost_domain::chat::ChatNote;
@@ -31,11 +32,13 @@ pub enum Copied<M> {
 #[derive(Debug, Clone)]
 pub struct Copies<C, M> {
     copies: BTreeMap<(String, C), Copied<M>>,
+    /// Which of them say what they will say for good.
+    last: BTreeSet<(String, C)>,
 }
 
 impl<C, M> Default for Copies<C, M> {
     fn default() -> Self {
-        Self { copies: BTreeMap::new() }
+        Self { copies: BTreeMap::new(), last: BTreeSet::new() }
     }
 }
 
@@ -55,9 +58,22 @@ where
         self.copies.insert((key.to_owned(), chat), copied);
     }
 
+    /// Notes that a message says what it will say for good; `false` when that was known.
+    pub fn set_last(&mut self, key: &str, chat: C) -> bool {
+        self.last.insert((key.to_owned(), chat))
+    }
+
+    /// Whether every copy of a message, if there is any, says what it will say for good.
+    #[must_use]
+    pub fn is_last(&self, key: &str) -> bool {
+        self.chats(key).all(|chat| self.last.contains(&(key.to_owned(), chat)))
+    }
+
     /// Forgets a copy, so that the next one is a new message.
     pub fn forget(&mut self, key: &str, chat: C) {
-        self.copies.remove(&(key.to_owned(), chat));
+        let copy = (key.to_owned(), chat);
+        self.copies.remove(&copy);
+        self.last.remove(&copy);
     }
 
     /// Forgets everything in a chat that is gone.
@@ -95,6 +111,8 @@ where
         match note {
             ChatNote::Sending { key, chat } => {
                 if let Ok(chat) = chat.parse() {
+                    // A new message instead of an old one.
+                    self.forget(key, chat);
                     self.set(key, chat, Copied::Sending);
                 }
             }
@@ -106,6 +124,11 @@ where
             ChatNote::NotSent { key, chat, why: _ } => {
                 if let Some(chat) = chat.parse().ok().or(home) {
                     self.set(key, chat, Copied::Refused);
+                }
+            }
+            ChatNote::Final { key, chat } => {
+                if let Ok(chat) = chat.parse() {
+                    self.set_last(key, chat);
                 }
             }
             ChatNote::StrangerTold { .. }
@@ -186,5 +209,21 @@ mod tests {
         let mut copies = Numbers::default();
         copies.recall(&sent("q", "general", "x"), Some(1));
         assert!(copies.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_for_good_is_known_copy_by_copy() {
+        let mut copies = Numbers::default();
+        let last = |chat: &str| ChatNote::Final { key: "card".into(), chat: chat.into() };
+        for note in [sent("card", "1", "10"), sent("card", "2", "20"), last("1")] {
+            copies.recall(&note, None);
+        }
+        assert!(!copies.is_last("card"), "one copy may be out of date");
+        copies.recall(&last("2"), None);
+        assert!(copies.is_last("card") && !copies.set_last("card", 2));
+        // Shown anew, it is a new message.
+        copies.recall(&sending("card", "2"), None);
+        copies.recall(&sent("card", "2", "21"), None);
+        assert!(!copies.is_last("card"));
     }
 }

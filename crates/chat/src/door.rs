@@ -110,6 +110,7 @@ impl Door {
             | ChatNote::CodeVouched { .. }
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
+            | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }

@@ -90,6 +90,7 @@ impl Kept {
             | ChatNote::CodeVouched { .. }
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
+            | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }

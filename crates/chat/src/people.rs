@@ -94,6 +94,7 @@ impl People {
             | ChatNote::CodeVouched { .. }
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
+            | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }

@@ -47,6 +47,13 @@ pub enum ChatNote {
         /// The platform's id of it.
         message: String,
     },
+    /// A message of a task says what it will say for good: it need not be looked at after a restart.
+    Final {
+        /// Which message.
+        key: String,
+        /// Where.
+        chat: String,
+    },
     /// It was refused for good, so it did not arrive.
     NotSent {
         /// What the message is.
@@ -214,6 +221,7 @@ impl ChatNote {
                 "" => format!("{key} was not sent: {why}"),
                 chat => format!("{key} was not sent to {chat}: {why}"),
             },
+            Self::Final { key, chat } => format!("{key} in {chat} says how it ended"),
             Self::StrangerTold { who } => format!("told {who} that they may do nothing here"),
             Self::Joined { who, roles, by } => {
                 let roles: Vec<_> = roles.iter().map(|role| role.as_str()).collect();

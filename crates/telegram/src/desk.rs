@@ -186,6 +186,8 @@ struct Told {
     /// The parcel, for when it must be tried again in another form.
     op: Op,
     edited: bool,
+    /// Whether it says what it will say for good.
+    last: bool,
     /// What was done to a topic, if that was it.
     change: Option<Change>,
     done: Done<Option<i32>>,

@@ -163,6 +163,17 @@ pub enum Delivery {
     },
 }
 
+impl Delivery {
+    /// Whether nobody can ask for the changes any more: the project has them, or they are gone.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Done { result: DeliveryResult::Applied { .. } | DeliveryResult::Discarded }
+        )
+    }
+}
+
 /// An event that cannot follow from the state; the journal that holds it is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event `{event}` does not follow from state `{state}`")]

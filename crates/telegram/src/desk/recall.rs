@@ -7,6 +7,7 @@ use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::event::Event;
 use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::request::RequestError;
@@ -23,11 +24,7 @@ use crate::inbound::Place;
 
 /// How many finished tasks keep their buttons over a restart; the newest ones. Those before answer
 /// a press with how to reach the task.
-const KEPT: usize = 100;
-
-/// How many of those are looked over at a start although their result was told: what was to be
-/// changed in them last may have been cut off. More would fill the chats' pace with empty edits.
-const FRESH: usize = 5;
+const KEPT: usize = 300;
 
 impl Desk {
     /// Reads notes and tasks, and brings every message of a live task up to date.
@@ -68,10 +65,7 @@ impl Desk {
                 self.recall_topic(&detail.task);
             }
             keys::remember(&mut self.mint, &detail);
-            let told = matches!(self.at_home(task.id(), "result"), Some(Copied::There { .. }));
-            if !task.is_finished() || !told || finished <= FRESH {
-                self.refresh(task, &detail);
-            }
+            self.refresh(task, &detail);
         }
         if first {
             self.recall_latest(&tasks);
@@ -129,6 +123,7 @@ impl Desk {
             ChatNote::AlbumPart { .. } | ChatNote::AlbumTaken { .. } => self.albums.recall(note),
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }
+            | ChatNote::Final { .. }
             | ChatNote::NotSent { .. }
             | ChatNote::StrangerTold { .. }
             | ChatNote::Joined { .. }
@@ -172,7 +167,9 @@ impl Desk {
     /// Brings a task's messages to what is true now.
     fn refresh(&mut self, task: &Task, detail: &TaskDetail) {
         let id = task.id();
-        if !task.is_finished() || self.at_home(id, "card").is_some() {
+        let is_last =
+            |desk: &Self, key: &str| desk.copies.get(id).is_none_or(|copies| copies.is_last(key));
+        if !task.is_finished() || !is_last(self, "card") {
             self.push(id, "card", Urgency::Progress, Op::Card(id.clone()));
         }
         for open in task.open().keys() {
@@ -180,15 +177,17 @@ impl Desk {
         }
         for record in &detail.records {
             if let Event::ApprovalRequested { approval, .. } = &record.event
-                && self.copies.get(id).is_some_and(|copies| {
-                    copies.chats(&question_key(&approval.id)).next().is_some()
-                })
+                && !is_last(self, &question_key(&approval.id))
             {
                 self.ask(id, &approval.id);
             }
         }
         if task.is_finished() {
-            self.tell_result(id);
+            let told = matches!(self.at_home(id, "result"), Some(Copied::There { .. }));
+            let chosen = !matches!(task.delivery(), Delivery::NotAsked);
+            if !told || chosen && !is_last(self, "result") {
+                self.tell_result(id);
+            }
             if task.outbox().iter().any(|file| file.refusal.is_none()) {
                 self.push(id, &super::outbox_key(0), Urgency::Loud, Op::Outbox(id.clone(), 0));
             }

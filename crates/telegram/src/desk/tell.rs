@@ -53,6 +53,8 @@ pub(super) enum Call {
 struct Draft {
     /// Which message of its task it is, if it is kept up to date.
     key: Option<(TaskId, String)>,
+    /// Whether it says what it will say for good.
+    last: bool,
     call: Call,
 }
 
@@ -65,7 +67,7 @@ impl Desk {
             self.outbox.settle(&chat, Fate::Over, self.now());
             return;
         };
-        let Draft { key, mut call } = draft;
+        let Draft { key, last, mut call } = draft;
         let number = chat.parse::<i64>().unwrap_or_default();
         if let Call::Post { to, .. } | Call::File { to, .. } = &mut call {
             to.silent |= self.is_hushed(number, &op);
@@ -134,14 +136,14 @@ impl Desk {
                 }
             };
             // Without a desk nobody waits for this; the note that it was being sent stays.
-            let result = Told { chat, key, print, op, edited, change, done };
+            let result = Told { chat, key, print, op, edited, last, change, done };
             let _the_desk_is_gone = told.send(result).await;
         }));
     }
 
     /// Takes what came of sending.
     pub(super) async fn settle(&mut self, told: Told) {
-        let Told { chat, key, print, op, edited, change, done } = told;
+        let Told { chat, key, print, op, edited, last, change, done } = told;
         let now = self.now();
         let number = chat.parse::<i64>().unwrap_or_default();
         let fate = match &done {
@@ -152,6 +154,9 @@ impl Desk {
                 {
                     let there = Copied::There { message: *message, print: Some(print) };
                     self.set_shown(task, key, number, there);
+                    if last {
+                        self.note_last(task, key, number).await;
+                    }
                 }
                 Fate::Over
             }
@@ -164,6 +169,9 @@ impl Desk {
                         message: message.to_string(),
                     };
                     self.note(task, note).await;
+                    if last {
+                        self.note_last(task, key, number).await;
+                    }
                 }
                 if let Op::Topic(task) = &op {
                     self.opened(task, number, *message).await;
@@ -413,7 +421,7 @@ impl Desk {
                 let thread = self.topics.living(chat, *thread);
                 let to = To { chat, thread, reply: *reply, silent: *silent };
                 let call = Call::Post { to, text: text.cut(LIMIT), under: Under::Nothing };
-                Some(Draft { key: None, call })
+                Some(Draft { key: None, last: false, call })
             }
             Op::File { name, text, about, reply, thread } => {
                 let thread = self.topics.living(chat, *thread);
@@ -421,17 +429,17 @@ impl Desk {
                 let to = To { chat, thread, reply: *reply, silent: true };
                 let (bytes, about) = (text.clone().into_bytes(), about.clone());
                 let name = (*name).to_owned();
-                Some(Draft { key: None, call: Call::File { to, name, bytes, about } })
+                Some(Draft { key: None, last: false, call: Call::File { to, name, bytes, about } })
             }
             Op::Open { reply, thread, approver } => {
                 let thread = self.topics.living(chat, *thread);
                 let to = To { chat, thread, reply: Some(*reply), silent: true };
                 let call = self.draft_open(to, *approver).await?;
-                Some(Draft { key: None, call })
+                Some(Draft { key: None, last: false, call })
             }
             Op::Relist => {
                 let call = self.draft_relist(chat).await?;
-                Some(Draft { key: None, call })
+                Some(Draft { key: None, last: false, call })
             }
             Op::Notice(notice) => {
                 let notice::Draft { to, message, text, under } = self.draft_notice(chat, notice)?;
@@ -439,28 +447,35 @@ impl Desk {
                     Some(message) => Call::Edit { chat, message, text, under },
                     None => Call::Post { to, text, under },
                 };
-                Some(Draft { key: None, call })
+                Some(Draft { key: None, last: false, call })
             }
             Op::Card(task) => {
                 let detail = self.detail(task).await?;
-                self.draft_card(&detail)
+                let last = detail.task.is_finished();
+                self.draft_card(&detail).map(|draft| Draft { last, ..draft })
             }
             Op::Result(task) => {
                 let detail = self.detail(task).await?;
-                self.draft_result(&detail, chat)
+                let last = detail.task.delivery().is_final();
+                self.draft_result(&detail, chat).map(|draft| Draft { last, ..draft })
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;
-                self.draft_question(&detail, approval, chat)
+                let last = !detail.task.open().contains_key(approval);
+                self.draft_question(&detail, approval, chat).map(|draft| Draft { last, ..draft })
             }
             Op::Outbox(task, number) => self.draft_outbox(task, *number).await,
             Op::Topic(task) => {
                 let call = self.draft_topic(task).await?;
-                Some(Draft { key: Some((task.clone(), topics::TOPIC.to_owned())), call })
+                Some(Draft {
+                    key: Some((task.clone(), topics::TOPIC.to_owned())),
+                    last: false,
+                    call,
+                })
             }
             Op::TopicState(task) => {
                 let call = self.draft_topic_state(task).await?;
-                Some(Draft { key: None, call })
+                Some(Draft { key: None, last: false, call })
             }
             Op::Nudge(task, key) => {
                 let detail = self.detail(task).await?;
@@ -475,6 +490,14 @@ impl Desk {
                 );
                 self.place(task, &format!("prompt:{approval}"), chat, false, text, Under::Reply)
             }
+        }
+    }
+
+    /// Notes that a message needs no look after a restart.
+    async fn note_last(&mut self, task: &TaskId, key: &str, chat: i64) {
+        if self.copies.entry(task.clone()).or_default().set_last(key, chat) {
+            let note = ChatNote::Final { key: key.to_owned(), chat: chat.to_string() };
+            self.note(task, note).await;
         }
     }
 
@@ -541,7 +564,7 @@ impl Desk {
                 let about = "The whole action, for the question that follows.".to_owned();
                 let (name, bytes) = ("action.txt".to_owned(), file.into_bytes());
                 let call = Call::File { to, name, bytes, about };
-                Some(Draft { key: Some((task.clone(), file_key)), call })
+                Some(Draft { key: Some((task.clone(), file_key)), last: false, call })
             }
             Some(Copied::There { .. }) => {
                 let under = keys::question(&mut self.mint, detail, approval, true);
@@ -574,7 +597,7 @@ impl Desk {
             .plain(" If you do not see it above:");
         let under = keys::show(&mut self.mint, task, key);
         let to = self.to(task, chat, false);
-        Some(Draft { key: None, call: Call::Post { to, text, under } })
+        Some(Draft { key: None, last: false, call: Call::Post { to, text, under } })
     }
 
     /// The first file from this number on that is to be sent and was not; what it says is scrubbed.
@@ -592,7 +615,11 @@ impl Desk {
             Err(error) => {
                 let words = format!("`{}` of task {task} is not sent: {error}.", file.name);
                 let text = Rich::new().plain(&words);
-                return Some(Draft { key, call: Call::Post { to, text, under: Under::Nothing } });
+                return Some(Draft {
+                    key,
+                    last: false,
+                    call: Call::Post { to, text, under: Under::Nothing },
+                });
             }
         };
         let (bytes, masked) = match String::from_utf8(bytes) {
@@ -607,7 +634,11 @@ impl Desk {
             1 => format!("From task {task}; 1 secret in it is masked here"),
             n => format!("From task {task}; {n} secrets in it are masked here"),
         };
-        Some(Draft { key, call: Call::File { to, name: file.name.clone(), bytes, about } })
+        Some(Draft {
+            key,
+            last: false,
+            call: Call::File { to, name: file.name.clone(), bytes, about },
+        })
     }
 
     /// A kept message: an edit where it is there, a new one where it never was.
@@ -629,7 +660,7 @@ impl Desk {
             // It may be there already, or never will be.
             Some(Copied::Sending | Copied::Unsure | Copied::Refused) => return None,
         };
-        Some(Draft { key: Some((task.clone(), key.to_owned())), call })
+        Some(Draft { key: Some((task.clone(), key.to_owned())), last: false, call })
     }
 
     fn to(&self, task: &TaskId, chat: i64, silent: bool) -> To {
