@@ -481,15 +481,16 @@ async fn no_words_decide_whatever_they_answer() {
     let asked_in = world.chat.say(ANN, RISKY);
     let question = world.question(ANN).await;
     let card = world.card(ANN, "waits for you").await;
-    let toast = world.chat.press(ANN, &question, "Deny with reason").await;
-    assert!(toast.text.starts_with("Reply"), "{toast:?}");
-    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
-
     let words =
         ["yes", "approve once", "do not allow", "ok, go ahead", "/approve", "/approvals yes"];
     for text in words {
         let _ = world.chat.reply(ANN, &question, text);
     }
+    world.chat.all_taken().await;
+    let toast = world.chat.press(ANN, &question, "Deny with reason").await;
+    assert!(toast.text.starts_with("Reply"), "{toast:?}");
+    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
+    let _ = world.chat.reply(BOB, &question, "no, do not");
     let reply = world.chat.reply(ANN, &card, "Approve for this task");
     world.chat.edit(ANN, ANN, reply, "approve");
     world.chat.edit(ANN, ANN, asked_in, "yes");

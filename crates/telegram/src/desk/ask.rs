@@ -39,7 +39,7 @@ impl Desk {
     pub(super) fn ask_in(&mut self, chat: i64, task: &TaskId, approval: &ApprovalId) {
         let op = Op::Question(task.clone(), approval.clone());
         let slot = format!("{task}/{}", question_key(approval));
-        self.hurry_topic(chat, task);
+        self.hurry_what_comes_first(chat, task);
         self.push_to(chat, &slot, op.awaited(), op);
     }
 

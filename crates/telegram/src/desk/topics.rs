@@ -105,12 +105,17 @@ impl Desk {
         }
     }
 
-    /// A question does not overtake the topic that it belongs into.
-    pub(super) fn hurry_topic(&mut self, chat: i64, task: &TaskId) {
-        if self.home_chat(task) == Some(chat)
-            && self.outbox.holds(&chat.to_string(), &format!("{task}/{TOPIC}"))
-        {
-            self.push(task, TOPIC, Urgency::Question, Op::Topic(task.clone()));
+    /// A question overtakes what waits, but not the topic that it belongs into, nor the card that
+    /// it hangs on.
+    pub(super) fn hurry_what_comes_first(&mut self, chat: i64, task: &TaskId) {
+        if self.home_chat(task) != Some(chat) {
+            return;
+        }
+        for (key, op) in [(TOPIC, Op::Topic(task.clone())), ("card", Op::Card(task.clone()))] {
+            let waits = self.outbox.holds(&chat.to_string(), &format!("{task}/{key}"));
+            if waits && self.at_home(task, key).is_none() {
+                self.push(task, key, Urgency::Question, op);
+            }
         }
     }
 
