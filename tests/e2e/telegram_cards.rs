@@ -243,6 +243,15 @@ async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action
     let tasks = api.get("/api/tasks").await;
     let task = api.finished(tasks[0]["id"].as_str().unwrap()).await;
     assert_eq!(events_of(&task, "approval-decided").len(), 1, "{task:#}");
+    // The group has read Bob's own words, and reads of what was done only that it was a command.
+    let _ = world.chat.say_in(GROUP, BOB, "/log@gate_test_bot");
+    let log = |message: &Message| message.text.contains("This group sees how tasks stand");
+    world.chat.message("no log", log).await;
+    for message in world.chat.messages().iter().filter(in_group) {
+        let named = message.text.matches("touch .git/hooks/x").count();
+        assert!(named <= 1, "once, as the title: {message:#?}");
+        assert!(!message.text.contains("What ran"), "{message:#?}");
+    }
     let eve = world.chat.press(EVE, &to_ann, "Approve once").await;
     assert!(eve.alert && eve.text.contains("not yours"), "{eve:?}");
     world.check(&gatepost);

@@ -222,6 +222,8 @@ async fn n11_a_crash_in_the_middle_of_an_album_neither_splits_nor_loses_it() {
     assert_eq!(sent.len(), 4);
     until("the second part", || world.chat.calls("getFile") >= before + 2).await;
     gatepost.kill_9();
+    // What was recorded waits for the rest, however long that is out of reach.
+    world.chat.order("getUpdates", Fault::Down(502), 3);
     let gatepost = world.setup.up();
     let _done = world.result("succeeded").await;
     let printed = printed(&gatepost, &only_task(&gatepost.api()).await).await;

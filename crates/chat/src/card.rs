@@ -23,6 +23,7 @@ mod result;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod veil;
 
 pub use approval::ApprovalCard;
 pub use approval::Settled;

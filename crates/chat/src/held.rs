@@ -53,9 +53,12 @@ pub struct Kept {
 pub fn label(why: HeldWhy, end: HeldEnd) -> &'static str {
     match (why, end) {
         (HeldWhy::Late, HeldEnd::Run) => "Run it now",
-        (HeldWhy::Spoken, HeldEnd::Run) => "Run it",
+        (HeldWhy::Spoken | HeldWhy::Apart, HeldEnd::Run) => "Run it",
         (HeldWhy::Unfetched, HeldEnd::Run) => "Try again",
-        (HeldWhy::Late | HeldWhy::Spoken | HeldWhy::Unfetched, HeldEnd::Dropped) => "Drop it",
+        (
+            HeldWhy::Late | HeldWhy::Spoken | HeldWhy::Unfetched | HeldWhy::Apart,
+            HeldEnd::Dropped,
+        ) => "Drop it",
     }
 }
 
@@ -129,6 +132,15 @@ impl Kept {
             HeldWhy::Unfetched => Rich::new()
                 .styled(Style::Bold, "Held")
                 .plain(&format!(": {}.", visible(&held.text))),
+            HeldWhy::Apart => {
+                let card = Rich::new()
+                    .styled(Style::Bold, "Held")
+                    .plain(": this came after the album that it belongs to.");
+                match one_line(&held.text, EXCERPT) {
+                    words if words.is_empty() => card,
+                    words => card.plain("\n").styled(Style::Code, &words),
+                }
+            }
         };
         Some(match &held.end {
             None if held.why == HeldWhy::Unfetched => card.plain(" Nothing was started."),

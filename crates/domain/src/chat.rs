@@ -198,6 +198,8 @@ pub enum HeldWhy {
     Spoken,
     /// A file of it could not be fetched from the platform.
     Unfetched,
+    /// It belongs to an album that was taken, or held, before it came.
+    Apart,
 }
 
 /// What becomes of a message that was held.
@@ -264,6 +266,7 @@ impl ChatNote {
                     HeldWhy::Late => "",
                     HeldWhy::Spoken => ", for it was spoken",
                     HeldWhy::Unfetched => ", for a file of it could not be fetched",
+                    HeldWhy::Apart => ", for its album was taken without it",
                 };
                 format!("message {message} of chat {chat} by {who} from {at} is held{why}")
             }

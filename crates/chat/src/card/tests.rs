@@ -517,3 +517,32 @@ fn what_was_done_without_asking_is_counted() {
     let over = story.card_when_over();
     assert!(over.contains("2 done without asking"), "{over}");
 }
+
+#[test]
+fn a_veiled_card_says_how_a_task_stands_and_nothing_of_what_it_acts_on() {
+    let mut played = Played::new("tidy up");
+    played.review(1, "cat /etc/tree", Verdict::Allow);
+    played.run(1, "cat /etc/tree", 0, "the printed oak");
+    played.report(serde_json::json!({"type": "agent-reported", "event":
+        {"type": "text", "text": "I looked at the oak"}}));
+    played.review(2, "sudo -u oak id", Verdict::Deny);
+    played.report(serde_json::json!({"type": "action-refused", "action_id": 2,
+        "digest": exec("sudo -u oak id").digest(&[]), "reason": "the oak is refused"}));
+    played.ask(3, "touch oak");
+    let open = played.card();
+    assert!(told(&open).contains("oak") && told(&open).contains("tree"));
+    let veiled = open.veiled();
+    assert_snapshot!(told(&veiled), @r#"
+    Person: tidy up
+    step: a command → exit 0 · 1.2 s; printed None
+    step: a command → refused; printed None
+    question: Wants to run a command → None ["Approve once", "Approve for this task", "Deny", "Deny with reason"]
+    "#);
+    let whole = format!("{veiled:?}");
+    for secret in ["oak", "tree", "hooks", "sudo"] {
+        assert!(!whole.contains(secret), "{secret} in {whole}");
+    }
+    let shown = crate::render::task(&veiled, &crate::render::Standing::default(), 4096);
+    assert!(shown.text().contains("a command exit 0"), "{}", shown.text());
+    assert!(shown.text().contains("1 question waits for an answer"), "{}", shown.text());
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatepost_chat::card::TaskCard;
 use gatepost_chat::copies::Copied;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::people::Asking;
@@ -13,6 +14,7 @@ use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
+use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
@@ -94,6 +96,18 @@ impl Desk {
             (Err(_), Asking::Chat) => self.home_chat(task) == Some(chat),
             (Err(_), Asking::Private) => false,
         }
+    }
+
+    /// A task's card as a chat may see it: in a group whose questions are asked in private, how the
+    /// task stands and not what it acts on.
+    pub(super) fn card_for(&self, chat: i64, detail: &TaskDetail) -> TaskCard {
+        let card = TaskCard::of(detail);
+        if self.is_veiled(chat) { card.veiled() } else { card }
+    }
+
+    /// Whether a chat sees how tasks stand and not what they act on.
+    pub(super) fn is_veiled(&self, chat: i64) -> bool {
+        chat < 0 && self.asking == Asking::Private
     }
 
     /// Somebody who could not be written to has now written: what is open is asked there again.

@@ -167,7 +167,8 @@ impl Desk {
         if !here {
             // A task of another chat is only looked at; its buttons stay where it was asked. But
             // whoever asked may be unable to press those under its result, and an approver can.
-            let card = render::task(&TaskCard::of(&detail), &Standing::default(), LIMIT);
+            let card =
+                render::task(&self.card_for(said.place.chat, &detail), &Standing::default(), LIMIT);
             self.say_quietly(said.place, Some(said.message), card);
             let approver = self.people.is(&person(said.from), Role::Approver);
             if detail.task.is_finished() && said.place.private && approver {
@@ -205,8 +206,16 @@ impl Desk {
         what: Long,
     ) -> Result<(), RequestError> {
         let Some(detail) = self.meant(said, task).await? else { return Ok(()) };
-        let card = TaskCard::of(&detail);
         let id = detail.task.id();
+        if self.is_veiled(said.place.chat) {
+            let words = format!(
+                "This group sees how tasks stand, and no more. Ask me in a private chat about \
+                 task {id}."
+            );
+            self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
+            return Ok(());
+        }
+        let card = TaskCard::of(&detail);
         let (name, text) = match what {
             Long::Diff => ("changes.diff", render::diff(&card.diff)),
             Long::Log => ("log.txt", Some(render::log(&card, self.reader()))),

@@ -6,6 +6,8 @@
 //! all of them become one message. So a crash at any place neither loses a part nor makes two of
 //! one album: the parts are in the journal, and the hub knows the message by that of the first one.
 //!
+//! After a start an album waits until everything is there that Telegram still held.
+//!
 //! A message with a file that Telegram does not give is held, with a button to try again.
 
 use std::collections::BTreeMap;
@@ -18,7 +20,9 @@ use gatepost_chat::port::Hub;
 use gatepost_chat::rich::Rich;
 use gatepost_domain::Attachment;
 use gatepost_domain::chat::ChatNote;
+use gatepost_domain::chat::HeldEnd;
 use gatepost_domain::chat::HeldWhy;
+use gatepost_domain::lifecycle::State;
 use gatepost_domain::message::MAX_ATTACHMENTS;
 use gatepost_domain::message::file_name;
 use gatepost_domain::principal::Platform;
@@ -82,6 +86,8 @@ struct Album {
     /// How many parts are being fetched.
     fetching: usize,
     due: Instant,
+    /// Whether more of it may wait at Telegram, because an earlier life began to gather it.
+    cut: bool,
 }
 
 /// What came of fetching a message's files.
@@ -133,7 +139,9 @@ impl Desk {
         let dealt_with = match self.look(said).await {
             Ok(Look::Ready(said)) => self.said(said).await,
             Ok(Look::Fetch(said)) => {
-                if let Some(key) = album_of(&said) {
+                if let Some(key) = album_of(&said)
+                    && self.albums.first_of_over(&key).is_none()
+                {
                     self.albums.open.entry(key).or_insert_with(Album::new).fetching += 1;
                 }
                 return self.fetch(said, Way::Fresh(taken));
@@ -161,25 +169,17 @@ impl Desk {
                 if said.message == *first || self.messages.contains_key(&(chat, said.message)) {
                     return Ok(Look::Over);
                 }
-                // It came late; what the album became a task for gets it as well.
-                let first = *first;
-                if !self.messages.contains_key(&(chat, first)) {
+                // It came late. Of an album that was refused as a whole it is not wanted either.
+                if !self.is_kept(chat, *first) {
                     return Ok(Look::Over);
                 }
-                said.album = None;
-                let (author, quoted) = (Some(self.bot_id), None);
-                said.reply = Some(Reply {
-                    message: first,
-                    author,
-                    quoted,
-                    picked: false,
-                    files: Vec::new(),
-                });
             }
         }
         let who = person(said.from);
         // In a group the words that speak to the bot come with the first part.
-        let of_a_known_album = key.is_some_and(|key| self.albums.open.contains_key(&key));
+        let of_a_known_album = key.is_some_and(|key| {
+            self.albums.open.contains_key(&key) || self.albums.first_of_over(&key).is_some()
+        });
         let for_us = said.place.private || of_a_known_album || self.is_for_us(&said);
         if said.forwarded || said.odd || !for_us || !self.people.is(&who, Role::Requester) {
             return Ok(Look::Ready(said));
@@ -334,7 +334,9 @@ impl Desk {
     /// Says that a message is not taken because of its files. An album is not taken without one of
     /// its parts.
     async fn not_fetched(&mut self, said: &Said, words: &str) -> Result<(), RequestError> {
-        if let Some(key) = album_of(said) {
+        if let Some(key) = album_of(said)
+            && self.albums.first_of_over(&key).is_none()
+        {
             let first = self.albums.open.get(&key).and_then(Album::first).unwrap_or(said.message);
             self.close_album(key, first).await?;
         }
@@ -342,11 +344,48 @@ impl Desk {
         Ok(())
     }
 
-    /// Records a part of an album.
-    async fn gather(&mut self, key: Key, said: Said) -> Result<(), RequestError> {
-        if self.albums.over.iter().any(|(over, _)| *over == key) {
+    /// Whether a message was taken, or is held and was not dropped.
+    fn is_kept(&self, chat: i64, message: i32) -> bool {
+        let held = self.notices.kept.get(&(chat.to_string(), message.to_string()));
+        self.messages.contains_key(&(chat, message))
+            || held.is_some_and(|held| !matches!(held.end, Some((HeldEnd::Dropped, _))))
+    }
+
+    /// A part of an album that is over. A task that works gets it as a message; otherwise a person
+    /// says what becomes of it, for alone it would be another task.
+    async fn left_over(&mut self, first: i32, mut said: Said) -> Result<(), RequestError> {
+        let chat = said.place.chat;
+        if !self.is_kept(chat, first) {
             // One of its parts could not be had meanwhile, and that was said.
             return Ok(());
+        }
+        let (author, quoted, files) = (Some(self.bot_id), None, Vec::new());
+        said.album = None;
+        said.reply = Some(Reply { message: first, author, quoted, picked: false, files });
+        let who = person(said.from);
+        if !said.files.is_empty() {
+            let why = unfetched(&said.files);
+            return self.hold(&who, &said, HeldWhy::Unfetched, why).await;
+        }
+        let works = match self.messages.get(&(chat, first)) {
+            Some(Target::Task(task)) => {
+                let state = self.hub.task(task.clone()).await?.task.state();
+                !matches!(state, State::Cancelling | State::Finishing | State::Finished)
+            }
+            Some(Target::Denial(..)) | None => false,
+        };
+        if works {
+            self.said(said).await
+        } else {
+            let words = said.text.clone();
+            self.hold(&who, &said, HeldWhy::Apart, words).await
+        }
+    }
+
+    /// Records a part of an album.
+    async fn gather(&mut self, key: Key, said: Said) -> Result<(), RequestError> {
+        if let Some(first) = self.albums.first_of_over(&key) {
+            return self.left_over(first, said).await;
         }
         let content = serde_json::to_string(&said).map_err(|error| {
             let what = format!("a message cannot be written down: {error}");
@@ -366,14 +405,14 @@ impl Desk {
 
     /// When the next album may be whole.
     pub(super) fn next_album(&self) -> Option<Instant> {
-        let whole = self.albums.open.values().filter(|album| album.fetching == 0);
+        let whole = self.albums.open.values().filter(|album| album.fetching == 0 && !album.cut);
         whole.map(|album| album.due).min()
     }
 
     /// Takes every album that is whole by now.
     pub(super) async fn take_albums(&mut self) {
         let now = Instant::now();
-        let due = |album: &Album| album.fetching == 0 && album.due <= now;
+        let due = |album: &Album| album.fetching == 0 && !album.cut && album.due <= now;
         let keys: Vec<_> = self
             .albums
             .open
@@ -391,9 +430,7 @@ impl Desk {
             let dealt_with = if said.files.is_empty() {
                 self.said(said).await
             } else {
-                let names: Vec<_> =
-                    said.files.iter().map(|file| format!("`{}`", file_name(&file.name))).collect();
-                let why = format!("I could not fetch {} from Telegram", names.join(", "));
+                let why = unfetched(&said.files);
                 self.hold(&person(said.from), &said, HeldWhy::Unfetched, why).await
             };
             let taken = match dealt_with {
@@ -434,8 +471,15 @@ impl Albums {
     pub(super) fn recall(&mut self, note: &ChatNote) {
         match note {
             ChatNote::AlbumPart { chat, album, content, .. } => {
-                if let (Ok(chat), Ok(said)) = (chat.parse(), serde_json::from_str(content)) {
-                    self.add((chat, album.clone()), said);
+                if let (Ok(chat), Ok(said)) = (chat.parse(), serde_json::from_str::<Said>(content))
+                {
+                    let key = (chat, album.clone());
+                    if self.first_of_over(&key).is_none() {
+                        self.add(key.clone(), said);
+                        if let Some(album) = self.open.get_mut(&key) {
+                            album.cut = true;
+                        }
+                    }
                 }
             }
             ChatNote::AlbumTaken { chat, album, message } => {
@@ -445,6 +489,19 @@ impl Albums {
             }
             _ => {}
         }
+    }
+
+    /// Everything that waited at Telegram is here: so is the rest of every album that was cut.
+    pub(super) fn caught_up(&mut self) {
+        for album in self.open.values_mut().filter(|album| album.cut) {
+            album.cut = false;
+            album.due = Instant::now() + GATHER;
+        }
+    }
+
+    /// By which message an album that is over is known.
+    fn first_of_over(&self, key: &Key) -> Option<i32> {
+        self.over.iter().find(|(over, _)| over == key).map(|(_, first)| *first)
     }
 
     fn add(&mut self, key: Key, said: Said) {
@@ -466,7 +523,7 @@ impl Albums {
 
 impl Album {
     fn new() -> Self {
-        Self { parts: BTreeMap::new(), fetching: 0, due: Instant::now() + GATHER }
+        Self { parts: BTreeMap::new(), fetching: 0, due: Instant::now() + GATHER, cut: false }
     }
 
     fn first(&self) -> Option<i32> {
@@ -579,6 +636,12 @@ async fn fetch_one(api: &Api, file: &Waiting, most: u64) -> Result<Vec<u8>, NotF
     }
 }
 
+/// What is said of parts of an album that could not be had.
+fn unfetched(files: &[Waiting]) -> String {
+    let names: Vec<_> = files.iter().map(|file| format!("`{}`", file_name(&file.name))).collect();
+    format!("I could not fetch {} from Telegram", names.join(", "))
+}
+
 /// The sentence for a file that is too large. Megabytes are rounded up, so that it never says that
 /// what is allowed is too large.
 fn too_large(file: &Waiting, most: u64) -> String {
@@ -634,6 +697,9 @@ mod tests {
             albums.recall(&note);
         }
         let key = (1001, "13".to_owned());
+        assert!(albums.open[&key].cut, "the rest may still wait at Telegram");
+        albums.caught_up();
+        assert!(!albums.open[&key].cut);
         let whole = albums.open[&key].whole().unwrap();
         assert_eq!((whole.message, whole.text.as_str()), (7, "look at these"));
         let names: Vec<_> = whole.attachments.iter().map(|file| file.name.as_str()).collect();

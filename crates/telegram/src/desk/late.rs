@@ -102,7 +102,7 @@ impl Desk {
                 HeldWhy::Late => self.missed(said).held += 1,
                 HeldWhy::Spoken => self.count_if_late(said),
                 // The button says what is to do; the gap has nothing to add.
-                HeldWhy::Unfetched => {}
+                HeldWhy::Unfetched | HeldWhy::Apart => {}
             }
         }
         self.show_notice(&Notice::Held(key), said.place.chat);
@@ -215,6 +215,7 @@ impl Desk {
 
     /// Everything that waited has been taken: whoever it concerns is told of the gap, once.
     pub(super) async fn caught_up(&mut self, gap: Gap) -> Result<(), RequestError> {
+        self.albums.caught_up();
         let length = gap.from.map(|from| gap.to.duration_since(from));
         let tasks = self.hub.tasks().await?;
         let mut told = std::mem::take(&mut self.late.missed);

@@ -514,9 +514,9 @@ impl Desk {
     }
 
     fn draft_card(&mut self, detail: &TaskDetail) -> Option<Draft> {
-        let card = TaskCard::of(detail);
         let task = detail.task.id();
         let chat = self.home_chat(task)?;
+        let card = self.card_for(chat, detail);
         let ahead = self.homes.get(task).map_or(0, |home| home.ahead);
         let text = if self.at_home(task, "card").is_none() && !detail.task.is_finished() {
             render::receipt(&card, ahead)
@@ -529,7 +529,7 @@ impl Desk {
     }
 
     fn draft_result(&mut self, detail: &TaskDetail, chat: i64) -> Option<Draft> {
-        let text = render::result(&TaskCard::of(detail), self.reader(), LIMIT);
+        let text = render::result(&self.card_for(chat, detail), self.reader(), LIMIT);
         let under = keys::result(&mut self.mint, detail);
         self.place(detail.task.id(), "result", chat, false, text, under)
     }
