@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// A web server on this machine's loopback.
-async fn server() -> (SocketAddr, JoinSet<()>) {
+pub(crate) async fn server() -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = axum::Router::new().fallback(|| async { "served" });

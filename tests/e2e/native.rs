@@ -6,6 +6,7 @@ use gatepost_e2e::Project;
 use gatepost_e2e::Setup;
 use gatepost_e2e::api::events_of;
 use gatepost_e2e::models::FakeAnthropic;
+use gatepost_e2e::models::FakeGemini;
 use gatepost_e2e::models::Play;
 use gatepost_e2e::models::anthropic::call;
 use gatepost_e2e::models::anthropic::text;
@@ -325,4 +326,73 @@ async fn a_spent_budget_ends_the_task_before_the_next_turn() {
     assert!(summary.contains("raise `task` in `[budget]`"), "{task:#}");
     assert_eq!(world.fake.seen().len(), 1, "the turn after it is not made");
     assert_eq!(events_of(&task, "model-used").len(), 1);
+}
+
+/// Through Gemini, so that one API besides Anthropic's is tried with everything real.
+#[tokio::test]
+async fn fetching_reaches_what_is_allowed_and_says_what_to_ask_for_elsewhere() {
+    let (at, _serving) = crate::egress::server().await;
+    let fetch = |url: &str| call("fetch", json!({ "url": url }));
+    let fake = FakeGemini::start(
+        KEY,
+        vec![
+            Play::Turn(vec![
+                fetch(&format!("http://{at}/page")),
+                fetch("https://tunnelled.example/a"),
+                fetch("http://plain.example/b"),
+                fetch("http://denied.example/c"),
+                exec("echo last > last.txt"),
+            ]),
+            Play::Turn(vec![text("Add the two hosts, please.")]),
+        ],
+    )
+    .await;
+    let root = tempfile::tempdir().unwrap();
+    let project = Project::git(root.path());
+    let key = root.path().join("model.key");
+    std::fs::write(&key, KEY).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = format!(
+        "[projects.demo]\npath = {:?}\n[defaults]\nagent = \"native\"\n[agents.native]\nmodel = \
+         \"g\"\n[models.g]\napi = \"gemini\"\nbase_url = {:?}\nkey_file = {key:?}\nmodel = \
+         \"fake-1\"\n[egress]\nallow = [\"localhost\"]\nallow_private = [\"{at}\"]\n",
+        project.path(),
+        fake.url(),
+    );
+    let gatepost = Setup::new(root.path()).config(&config).up();
+    let api = gatepost.api();
+    let id = api.submit("fetch it all").await;
+    // A person says yes to two of them; the sandbox says no all the same.
+    let mut before = Value::Null;
+    for decision in ["approve", "approve", "deny"] {
+        let open = loop {
+            let open = api.approval(&id).await;
+            if open["id"] != before {
+                break open;
+            }
+        };
+        before = open["id"].clone();
+        let path = format!("/api/approvals/{}", open["id"].as_str().unwrap());
+        let answer = json!({ "decision": decision, "reason": "never from there" });
+        assert_eq!(api.post(&path, answer).await.status, StatusCode::OK);
+    }
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    let seen = fake.seen();
+    let parts = seen[1]["contents"].as_array().unwrap().last().unwrap()["parts"].clone();
+    let told = |at: usize| parts[at]["functionResponse"]["response"].clone();
+    assert_eq!(told(0), json!({ "output": "served" }), "{parts:#}");
+    for (at, words) in [
+        (1, "ask the person to add it to `allow` in the `[egress]` section"),
+        (2, "A person can add it to `allow` in the `[egress]` section"),
+        (3, "never from there"),
+    ] {
+        assert!(told(at)["error"].as_str().is_some_and(|said| said.contains(words)), "{parts:#}");
+    }
+    assert_eq!(told(4), json!({ "output": "done, without output" }), "{parts:#}");
+    let network = &task["summary"]["network"]["refused"];
+    for host in ["tunnelled.example:443", "plain.example:80"] {
+        assert!(network.to_string().contains(host), "{network:#}");
+    }
+    assert!(!network.to_string().contains("denied.example"), "{network:#}");
 }

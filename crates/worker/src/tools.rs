@@ -103,9 +103,33 @@ pub(crate) async fn fetch(sandbox: &Sandbox, workspace: &str, url: &str) -> Acti
     };
     let capture = Capture { max_bytes: 2 * KEPT_OUTPUT, wall: Some(FETCH) };
     match sandbox.run(run, capture, |_| {}).await {
-        Ok(finished) => exec::result(finished),
+        Ok(finished) => advised(exec::result(finished)),
         Err(error) => exec::broken(error.to_string()),
     }
+}
+
+/// What an agent is told where the way out of the sandbox is closed. A plain request brings the
+/// proxy's own words along; a tunnel that was refused and a missing network do not.
+fn advised(mut result: ActionResult) -> ActionResult {
+    let said = [result.head.as_str(), result.tail.as_str()].concat();
+    let closed = match result.ending {
+        // curl's "failure in receiving", which a refused tunnel is.
+        Ending::Exited { code: 56 } if said.contains("CONNECT") && said.contains("403") => {
+            "This host is not open to the task."
+        }
+        // curl's "could not resolve host": with a proxy it resolves none.
+        Ending::Exited { code: 6 } => "No host of that name is open to the task.",
+        _ => return result,
+    };
+    let advice = format!(
+        "\nGatepost: {closed} Other tools reach it no better. If it is needed, ask the person to add \
+         it to `allow` in the `[egress]` section of the configuration.\n"
+    );
+    if said.len() + advice.len() <= KEPT_OUTPUT {
+        result.head = said + &advice;
+        result.tail.clear();
+    }
+    result
 }
 
 /// Why a file was not read or written.
@@ -179,6 +203,18 @@ mod tests {
         assert!(replaced(b"one two", "three", "3").unwrap_err().contains("not in the file"));
         assert!(replaced(b"a a", "a", "b").unwrap_err().contains("2 times"));
         assert!(replaced(b"\xff\xfe", "a", "b").unwrap_err().contains("no text"));
+    }
+
+    #[test]
+    fn a_closed_way_out_comes_with_what_to_ask_for() {
+        let after = |code, said: &[u8]| advised(told(Instant::now(), code, said)).head;
+        let tunnel = after(56, b"curl: (56) CONNECT tunnel failed, response 403\n");
+        assert!(tunnel.starts_with("curl: (56)") && tunnel.contains("ask the person"), "{tunnel}");
+        let nowhere = after(6, b"curl: (6) Could not resolve host: x.example\n");
+        assert!(nowhere.contains("`[egress]`"), "{nowhere}");
+        for (code, said) in [(0, "CONNECT 403"), (56, "reset by peer"), (22, "CONNECT 403")] {
+            assert_eq!(after(code, said.as_bytes()), said);
+        }
     }
 
     #[test]
