@@ -114,7 +114,12 @@ async fn what_it_refuses_ends_with_its_reason_and_runs_nothing() {
     assert!(task["summary"].to_string().contains("it plants something that runs later"));
     let seen = world.judge.seen();
     let prefix = |request: &Value| {
-        (request["system"].clone(), request["messages"][0]["content"][0]["text"].clone())
+        let parts = [&request["system"], &request["messages"][0]["content"][0]];
+        assert!(
+            parts.iter().all(|part| part.to_string().contains("\"cache_control\"")),
+            "both parts of the prefix are marked for the provider's cache: {request:#}"
+        );
+        parts.map(Value::to_string)
     };
     assert_eq!(prefix(&seen[0]), prefix(&seen[1]), "both steps share all but the last instruction");
     assert_eq!(world.project.text("log.txt"), None);
