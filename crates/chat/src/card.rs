@@ -223,6 +223,12 @@ impl TaskCard {
         if !spec.attachments.is_empty() {
             facts.push(Fact::new("Files", files(&spec.attachments)));
         }
+        let mut bounds: Vec<&str> =
+            task.boundaries().iter().map(|boundary| boundary.words.as_str()).collect();
+        bounds.dedup();
+        for words in bounds {
+            facts.push(Fact::new("You said", format!("“{}”, which holds", one_line(words, 300))));
+        }
         if let Some(before) = &spec.retry_of {
             facts.push(Fact::new("Runs again", before.to_string()));
         }

@@ -1,5 +1,6 @@
 //! What the hub and a worker say to each other about a run.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::action::BoundFile;
 use crate::agent::ActionResult;
 use crate::agent::AgentEvent;
 use crate::approval::Settlement;
+use crate::boundary::Boundary;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
@@ -21,6 +23,7 @@ use crate::message::Message;
 use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
+use crate::principal::Principal;
 use crate::task::TaskSpec;
 use crate::usage::Metered;
 use crate::usage::VerdictCost;
@@ -37,6 +40,15 @@ pub struct Assignment {
     pub spec: TaskSpec,
     /// Every further message of people so far, in order; `resume` knows which were begun on.
     pub messages: Vec<Message>,
+    /// Where each of those came from, as far as it is known; as many as there are messages.
+    #[serde(default)]
+    pub senders: Vec<Option<Sender>>,
+    /// When the task was handed over.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
+    /// The boundaries in force.
+    #[serde(default)]
+    pub boundaries: Vec<Boundary>,
     /// The number for the run's first action.
     pub next_action: ActionId,
     /// Where the agent takes up its work, if an earlier run of the task was cut off.
@@ -45,6 +57,19 @@ pub struct Assignment {
     pub answers: Vec<Answer>,
     /// Actions approved for the whole task.
     pub grants: Vec<ActionDigest>,
+}
+
+/// Where a message came from. Gatepost sets it; no word of the message has a say in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Who sent it.
+    pub by: Principal,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// The platform's id of the chat it came in, if it came in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
 }
 
 /// A person's answer for one digest.
@@ -88,6 +113,12 @@ pub enum ToWorker {
         run: RunNumber,
         /// What they sent.
         message: Message,
+        /// Where it came from.
+        #[serde(default)]
+        sender: Option<Sender>,
+        /// The boundaries in force with it.
+        #[serde(default)]
+        boundaries: Vec<Boundary>,
     },
     /// Stop the run: kill what runs, collect what it changed, report.
     Cancel {

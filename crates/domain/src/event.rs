@@ -13,6 +13,7 @@ use crate::agent::ActionResult;
 use crate::agent::AgentEvent;
 use crate::approval::Approval;
 use crate::approval::Settlement;
+use crate::boundary::Boundary;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
@@ -114,6 +115,20 @@ pub enum Event {
         /// The files that came with it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         attachments: Vec<Attachment>,
+    },
+    /// A person set a boundary in words. It holds until it is lifted.
+    BoundarySet {
+        /// The boundary.
+        boundary: Boundary,
+    },
+    /// A person lifted one.
+    BoundaryLifted {
+        /// The boundary.
+        boundary: Boundary,
+        /// The words that lift it.
+        words: String,
+        /// Who.
+        by: Principal,
     },
     /// The gate reviewed an action.
     Verdict {
@@ -278,6 +293,8 @@ impl Event {
             Self::ModelUsed { .. } => "model-used",
             Self::Egress { .. } => "egress",
             Self::MessageReceived { .. } => "message-received",
+            Self::BoundarySet { .. } => "boundary-set",
+            Self::BoundaryLifted { .. } => "boundary-lifted",
             Self::Verdict { .. } => "verdict",
             Self::ApprovalRequested { .. } => "approval-requested",
             Self::ApprovalDecided { .. } => "approval-decided",

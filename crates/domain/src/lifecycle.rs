@@ -21,6 +21,8 @@ use jiff::Timestamp;
 use crate::approval::Approval;
 use crate::approval::Decision;
 use crate::approval::Settlement;
+use crate::boundary;
+use crate::boundary::Boundary;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::Origin;
@@ -126,7 +128,9 @@ pub enum Refusal {
 /// A new task's first events.
 #[must_use]
 pub fn submit(spec: TaskSpec) -> Vec<Event> {
-    vec![Event::TaskReceived { spec }, Event::TaskQueued {}]
+    let bounded = bounded(&spec.text, &spec.requester, &[]);
+    let received = std::iter::once(Event::TaskReceived { spec });
+    received.chain(bounded).chain([Event::TaskQueued {}]).collect()
 }
 
 /// What happens when `command` meets `task` at `now`. Nothing has happened when it is refused.
@@ -147,8 +151,9 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
             | Phase::Preparing { .. }
             | Phase::Running { .. } => {
                 let Message { text, quoted, attachments } = message;
-                let mut events =
-                    vec![Event::MessageReceived { text, by, origin, quoted, attachments }];
+                // Before the message, so that whoever hears it knows what holds with it.
+                let mut events = bounded(&text, &by, task.boundaries());
+                events.push(Event::MessageReceived { text, by, origin, quoted, attachments });
                 let waited = task.awaits_words().is_some() && task.open().is_empty();
                 if waited && matches!(task.phase(), Phase::Suspended { .. }) {
                     events.push(Event::TaskQueued {});
@@ -169,6 +174,17 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
     }
 }
 
+/// What a person's own words do to the boundaries of the task.
+fn bounded(text: &str, by: &Principal, in_force: &[Boundary]) -> Vec<Event> {
+    let boundary::Spoken { set, lifted } = boundary::spoken(text, by, in_force);
+    let lifted = lifted.into_iter().map(|(boundary, words)| Event::BoundaryLifted {
+        boundary,
+        words,
+        by: by.clone(),
+    });
+    lifted.chain(set.into_iter().map(|boundary| Event::BoundarySet { boundary })).collect()
+}
+
 /// What a worker must be told after `event`, which `task` has just applied.
 #[must_use]
 pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
@@ -180,6 +196,9 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 run: *run,
                 spec: task.spec().clone(),
                 messages: task.messages().to_vec(),
+                senders: task.senders(),
+                asked_at: Some(task.received_at()),
+                boundaries: task.boundaries().to_vec(),
                 next_action: task.next_action(),
                 resume: task.resume().map(str::to_owned),
                 answers: task.answers(),
@@ -203,7 +222,9 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 quoted: quoted.clone(),
                 attachments: attachments.clone(),
             };
-            Some(ToWorker::Message { task: id, run, message })
+            let sender = task.senders().pop().flatten();
+            let boundaries = task.boundaries().to_vec();
+            Some(ToWorker::Message { task: id, run, message, sender, boundaries })
         }
         Event::CancelRequested { .. } => match task.phase() {
             Phase::Cancelling { run, .. } => Some(ToWorker::Cancel { task: id, run: *run }),
@@ -222,6 +243,8 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::AgentReported { .. }
         | Event::ModelUsed { .. }
         | Event::Egress { .. }
+        | Event::BoundarySet { .. }
+        | Event::BoundaryLifted { .. }
         | Event::Verdict { .. }
         | Event::ApprovalRequested { .. }
         | Event::ActionStarted { .. }

@@ -9,6 +9,8 @@ use crate::action::ActionDigest;
 use crate::agent::AgentEvent;
 use crate::approval::Decision;
 use crate::approval::Settlement;
+use crate::boundary::Boundary;
+use crate::boundary::Effect;
 use crate::changes::ChangeKind;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryResult;
@@ -49,6 +51,9 @@ pub struct Summary {
     pub refused: Vec<RefusedLine>,
     /// What a person approved, in order.
     pub approved: Vec<ApprovedLine>,
+    /// What people forbade in words, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub boundaries: Vec<BoundaryLine>,
     /// What its agents did without asking, by their own word, in order. The sandbox held it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unasked: Vec<String>,
@@ -81,6 +86,21 @@ pub struct Weighed {
     /// What they took together.
     #[serde(flatten)]
     pub cost: VerdictCost,
+}
+
+/// A boundary that a person set in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BoundaryLine {
+    /// Their words.
+    pub words: String,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was lifted.
+    pub lifted: bool,
+    #[serde(skip)]
+    effects: Vec<Option<Effect>>,
 }
 
 /// What passed over the network.
@@ -351,6 +371,8 @@ impl Summary {
                         u64::try_from(record.at.duration_since(from).as_millis()).unwrap_or(0)
                     });
                 }
+                Event::BoundarySet { boundary } => summary.bound(boundary, record.at),
+                Event::BoundaryLifted { boundary, .. } => summary.unbound(boundary),
                 Event::Egress { event, .. } => summary.network.take(event),
                 Event::DeliveryFinished { result } => summary.delivery = Some(result.clone()),
                 Event::HubStarted { .. }
@@ -407,6 +429,34 @@ impl Summary {
                 self.count(Source::Timeout, false);
             }
             Settlement::Withdrawn => {}
+        }
+    }
+
+    /// One line for a sentence, however much it forbids.
+    fn bound(&mut self, boundary: &Boundary, at: Timestamp) {
+        let by = boundary.by.to_string();
+        let known = self.boundaries.iter_mut().find(|line| {
+            let same = !line.lifted && (&line.words, &line.by) == (&boundary.words, &by);
+            same && !line.effects.contains(&boundary.effect)
+        });
+        match known {
+            Some(line) => line.effects.push(boundary.effect),
+            None => self.boundaries.push(BoundaryLine {
+                words: boundary.words.clone(),
+                by,
+                at,
+                lifted: false,
+                effects: vec![boundary.effect],
+            }),
+        }
+    }
+
+    fn unbound(&mut self, boundary: &Boundary) {
+        for line in &mut self.boundaries {
+            if line.words == boundary.words {
+                line.effects.retain(|effect| *effect != boundary.effect);
+                line.lifted |= line.effects.is_empty();
+            }
         }
     }
 

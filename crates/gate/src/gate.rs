@@ -8,6 +8,8 @@ use std::sync::Arc;
 use gatepost_domain::action::Action;
 use gatepost_domain::action::ActionDigest;
 use gatepost_domain::action::BoundFile;
+use gatepost_domain::boundary::Boundary;
+use gatepost_domain::boundary::Effect;
 use gatepost_domain::mode::Mode;
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Evidence;
@@ -22,6 +24,7 @@ use gatepost_policy::evaluate_facts;
 use gatepost_policy::left_open;
 use gatepost_policy::unattended;
 
+use crate::bounds;
 use crate::breaker::Breaker;
 use crate::classifier::Deed;
 use crate::classifier::Dossier;
@@ -37,6 +40,9 @@ use crate::switch::AutoSwitch;
 /// The rule of a judgement that the switch made one.
 const AUTO_OFF: &str = "disable-auto";
 
+/// The rule of a judgement that a person's own words made one.
+const BOUNDARY: &str = "boundary";
+
 /// One run's gate.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -46,8 +52,19 @@ pub struct Gate {
     breaker: Breaker,
     classifier: Option<Weighing>,
     switch: AutoSwitch,
+    /// What people forbade in words and have not lifted.
+    boundaries: Vec<Boundary>,
+    /// Counts their changes.
+    bound: u64,
     /// Counts what makes earlier opinions worthless.
     told: u64,
+}
+
+/// What kept actions back when one was cleared. Under other restrictions it is looked at anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restrictions {
+    bound: u64,
+    auto_off: bool,
 }
 
 /// What an opinion was formed under. Another one, and the opinion is worth nothing.
@@ -121,7 +138,17 @@ impl Gate {
     #[must_use]
     pub fn new(policy: Arc<Policy>, mode: Mode, context: Context) -> Self {
         let (breaker, switch) = (Breaker::default(), AutoSwitch::default());
-        Self { policy, mode, context, breaker, classifier: None, switch, told: 0 }
+        Self {
+            policy,
+            mode,
+            context,
+            breaker,
+            classifier: None,
+            switch,
+            boundaries: Vec::new(),
+            bound: 0,
+            told: 0,
+        }
     }
 
     /// The same gate under the switch of whoever runs the machine.
@@ -144,6 +171,30 @@ impl Gate {
             self.classifier = Some(Weighing { prose, dossier, nobody_there, known });
         }
         self
+    }
+
+    /// What keeps actions back now, beside rules and mode.
+    #[must_use]
+    pub fn restrictions(&self) -> Restrictions {
+        Restrictions { bound: self.bound, auto_off: self.switch.is_off() }
+    }
+
+    /// Whether this boundary holds already.
+    #[must_use]
+    pub fn is_bound_by(&self, boundary: &Boundary) -> bool {
+        self.boundaries.contains(boundary)
+    }
+
+    /// Holds to these boundaries from now on. Opinions that were formed under others are void.
+    pub fn bind(&mut self, boundaries: Vec<Boundary>) {
+        if self.boundaries != boundaries {
+            self.boundaries = boundaries;
+            self.bound += 1;
+            self.told += 1;
+            if let Some(weighing) = &mut self.classifier {
+                weighing.known.clear();
+            }
+        }
     }
 
     /// Files in the workspace whose bytes the digest must bind (absolute paths).
@@ -211,6 +262,7 @@ impl Gate {
         let (digest, judged) = self.by_rules(&action, &bound, grants, false, |facts| {
             left = Some(facts);
         });
+        let left = left.filter(|_| judged.rule != BOUNDARY);
         let left =
             left.filter(|facts| left_open(&judged, &action, facts, &self.context, &self.policy));
         let Some(facts) = left else {
@@ -295,6 +347,10 @@ impl Gate {
         let mut judged = answered(|| {
             let facts = ActionFacts::of(action, &self.context);
             let judged = evaluate_facts(action, &facts, &self.context, &self.policy, mode);
+            let judged = match bounds::crossed(&self.boundaries, action, &facts) {
+                Some(boundary) => bounded(judged, boundary),
+                None => judged,
+            };
             found(facts);
             judged
         });
@@ -321,6 +377,33 @@ impl Gate {
         let mut judged = review.judgement().clone();
         self.breaker.count(&mut judged);
         review.judged(judged)
+    }
+}
+
+/// A person forbade it in words, so they are asked, whatever else would let it run.
+fn bounded(before: Judgement, boundary: &Boundary) -> Judgement {
+    match before.verdict {
+        Verdict::Deny => before,
+        Verdict::Allow | Verdict::Escalate | Verdict::NoVerdict => {
+            let does = boundary.effect.map_or("crosses it", Effect::does);
+            let effect = if before.effect.is_empty() {
+                format!("If it runs, it {does}.")
+            } else {
+                before.effect
+            };
+            let mut evidence = before.evidence;
+            let fact = format!("{} forbade it, and it {does}", boundary.by);
+            evidence.insert(0, Evidence { span: boundary.words.clone(), fact });
+            Judgement {
+                verdict: Verdict::Escalate,
+                clearance: Clearance::Person,
+                stage: Stage::AskRule,
+                rule: BOUNDARY.to_owned(),
+                reason: format!("it {does}, and {} said: “{}”", boundary.by, boundary.words),
+                effect,
+                evidence,
+            }
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! `gate.rs` is one run's gate: it asks the policy, then the grants, then the classifier
 //! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what
-//! came of it and the two ways from there to a [`Cleared`]; `switch.rs` turns auto mode off.
+//! came of it and the two ways from there to a [`Cleared`]; `switch.rs`
+//! turns auto mode off, and `bounds.rs` finds what a person forbade in words.
 //!
 //! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
 //! a person's approval of exactly the digest that was shown, and of nothing else.
 
+mod bounds;
 mod breaker;
 pub mod classifier;
 mod gate;
@@ -21,6 +23,7 @@ pub use gate::Gate;
 pub use gate::Looked;
 pub use gate::NobodyThere;
 pub use gate::Open;
+pub use gate::Restrictions;
 pub use gatepost_policy::Context;
 pub use gatepost_policy::NotUnderstood;
 pub use gatepost_policy::Policy;

@@ -64,6 +64,12 @@ impl Progress {
                 Settlement::Withdrawn => String::new(),
             },
             Event::MessageReceived { text, by, .. } => format!("{by}: {}\n", prose(text)),
+            Event::BoundarySet { boundary } => {
+                format!("holds until you lift it: {}\n", prose(&boundary.words))
+            }
+            Event::BoundaryLifted { boundary, .. } => {
+                format!("lifted: {}\n", prose(&boundary.words))
+            }
             Event::CancelRequested { by } => format!("stopped by {by}\n"),
             Event::WordsAwaited { question, .. } => {
                 format!("asks: {}\n  answer with a message to the task\n", prose(question))

@@ -23,6 +23,7 @@ pub use evaluate::evaluate;
 pub use evaluate::evaluate_facts;
 pub use evaluate::left_open;
 pub use evaluate::unattended;
+pub use facts::Access;
 pub use facts::ActionFacts;
 pub use facts::Context;
 pub use facts::bound_paths;

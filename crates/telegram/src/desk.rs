@@ -452,6 +452,8 @@ impl Desk {
             | Event::AgentReported { .. }
             | Event::Egress { .. }
             | Event::MessageReceived { .. }
+            | Event::BoundarySet { .. }
+            | Event::BoundaryLifted { .. }
             | Event::Verdict { .. }
             | Event::ActionStarted { .. }
             | Event::ActionFinished { .. }

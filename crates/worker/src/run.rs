@@ -13,8 +13,10 @@ use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
 use gatepost_domain::TaskSpec;
 use gatepost_domain::approval::Settlement;
+use gatepost_domain::boundary::Boundary;
 use gatepost_domain::dispatch::Assignment;
 use gatepost_domain::dispatch::Report;
+use gatepost_domain::dispatch::Sender;
 use gatepost_domain::message::OutboxFile;
 use gatepost_domain::outcome::Reason;
 use gatepost_gate::Context;
@@ -55,10 +57,20 @@ pub(crate) enum Told {
     /// A person sent another message.
     Message {
         /// What they sent.
-        message: Message,
+        sent: Sent,
     },
     /// A person stopped the task.
     Cancel,
+}
+
+/// A message with what Gatepost knows of it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) message: Message,
+    /// Where it came from.
+    pub(crate) sender: Option<Sender>,
+    /// The boundaries in force with it.
+    pub(crate) boundaries: Vec<Boundary>,
 }
 
 /// Why a run ends before its agent is done.
@@ -160,7 +172,7 @@ async fn attempt(
                 }
                 Some(word) = told.recv() => match word {
                     Told::Cancel => return Err(Stop::Cancelled),
-                    Told::Message { message } => early.push(message),
+                    Told::Message { sent } => early.push(sent),
                     // Nothing of this run was asked yet.
                     Told::Settled { .. } => {}
                 },
@@ -180,10 +192,10 @@ async fn attempt(
         context(config, &assignment.spec, &sandbox),
     )
     .with_switch(config.auto.clone());
+    gate.bind(assignment.boundaries.clone());
     let mut models = Vec::new();
     if let Some(classifier) = &config.classifier {
-        let (spec, messages) = (&assignment.spec, &assignment.messages);
-        gate = weighing::with_classifier(gate, classifier, spec, messages);
+        gate = weighing::with_classifier(gate, classifier, &assignment);
         models = spending::counted(&classifier.models, &config.ledger, &assignment.task);
     }
     let mut working = Working {

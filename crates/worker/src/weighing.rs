@@ -7,8 +7,9 @@ use std::time::Instant;
 use futures::stream::FuturesUnordered;
 use gatepost_agents::Executor;
 use gatepost_agents::ProposalId;
-use gatepost_domain::TaskSpec;
 use gatepost_domain::VerdictCost;
+use gatepost_domain::dispatch::Assignment;
+use gatepost_domain::dispatch::Sender;
 use gatepost_domain::message::Message;
 use gatepost_gate::Gate;
 use gatepost_gate::NobodyThere;
@@ -21,8 +22,9 @@ use gatepost_gate::classifier::Opinion;
 use gatepost_gate::classifier::Prose;
 use gatepost_gate::classifier::Saying;
 use gatepost_gate::classifier::Standing;
+use jiff::Timestamp;
 
-/// Who sent what came after the task was asked for: the hub takes messages of nobody else.
+/// Who sent what an earlier version kept without a sender: the hub takes messages of nobody else.
 const LISTED: &str = "a person who is listed";
 
 /// The classifier of every run: who is asked, by which policy.
@@ -118,11 +120,18 @@ impl Weighing {
 pub(crate) fn with_classifier(
     gate: Gate,
     classifier: &Classifier,
-    spec: &TaskSpec,
-    messages: &[Message],
+    assignment: &Assignment,
 ) -> Gate {
-    let asked = sayings(&spec.requester.to_string(), &spec.message());
-    let later = messages.iter().flat_map(|message| sayings(LISTED, message));
+    let spec = &assignment.spec;
+    let from = From {
+        who: spec.requester.to_string(),
+        at: assignment.asked_at,
+        chat: spec.origin.as_ref().map(|origin| origin.chat.clone()),
+    };
+    let asked = sayings(&from, &spec.message());
+    let senders = assignment.senders.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let later = assignment.messages.iter().zip(senders);
+    let later = later.flat_map(|(message, sender)| sayings(&From::of(sender), message));
     let dossier = Dossier {
         sayings: asked.into_iter().chain(later).collect(),
         deeds: Vec::new(),
@@ -132,18 +141,37 @@ pub(crate) fn with_classifier(
 }
 
 /// Tells the gate what a person has said.
-pub(crate) fn heard(gate: &mut Gate, message: &Message) {
-    for saying in sayings(LISTED, message) {
+pub(crate) fn heard(gate: &mut Gate, message: &Message, sender: Option<&Sender>) {
+    for saying in sayings(&From::of(sender), message) {
         gate.heard(saying);
     }
 }
 
+/// Where words came from, as the hub recorded it.
+struct From {
+    who: String,
+    at: Option<Timestamp>,
+    chat: Option<String>,
+}
+
+impl From {
+    fn of(sender: Option<&Sender>) -> Self {
+        match sender {
+            Some(Sender { by, at, chat }) => {
+                Self { who: by.to_string(), at: Some(*at), chat: chat.clone() }
+            }
+            None => Self { who: LISTED.to_owned(), at: None, chat: None },
+        }
+    }
+}
+
 /// A message's own words, and its quotations as what they are.
-fn sayings(who: &str, message: &Message) -> Vec<Saying> {
+fn sayings(from: &From, message: &Message) -> Vec<Saying> {
     let saying = |standing, words: &str| Saying {
         standing,
-        who: who.to_owned(),
-        at: None,
+        who: from.who.clone(),
+        at: from.at,
+        chat: from.chat.clone(),
         words: words.to_owned(),
     };
     let quoted = message.quoted.iter().map(|quoted| saying(Standing::Quoted, &quoted.text));

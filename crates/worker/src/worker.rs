@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::files::Files;
 use crate::link::HubLink;
 use crate::run;
+use crate::run::Sent;
 use crate::run::Told;
 use crate::storage::TaskStorage;
 use crate::weighing::Classifier;
@@ -112,8 +113,9 @@ impl Worker {
             ToWorker::Settled { task, run, action_id, settlement } => {
                 self.tell(&task, run, Told::Settled { action_id, settlement });
             }
-            ToWorker::Message { task, run, message } => {
-                self.tell(&task, run, Told::Message { message });
+            ToWorker::Message { task, run, message, sender, boundaries } => {
+                let sent = Sent { message, sender, boundaries };
+                self.tell(&task, run, Told::Message { sent });
             }
             ToWorker::Cancel { task, run } => self.tell(&task, run, Told::Cancel),
             ToWorker::Collect { task, run, spec } => {

@@ -24,7 +24,6 @@ use gatepost_domain::Action;
 use gatepost_domain::ActionDigest;
 use gatepost_domain::ActionId;
 use gatepost_domain::Decision;
-use gatepost_domain::Message;
 use gatepost_domain::Metered;
 use gatepost_domain::Outcome;
 use gatepost_domain::TaskId;
@@ -40,6 +39,7 @@ use gatepost_domain::verdict::Clearance;
 use gatepost_gate::Cleared;
 use gatepost_gate::Gate;
 use gatepost_gate::Looked;
+use gatepost_gate::Restrictions;
 use gatepost_gate::Review;
 use gatepost_gate::classifier::Model;
 use gatepost_models::budget::Ledger;
@@ -52,6 +52,7 @@ use crate::inbox::Inbox;
 use crate::preview;
 use crate::run::End;
 use crate::run::Reporter;
+use crate::run::Sent;
 use crate::run::Stop;
 use crate::run::Told;
 use crate::weighing;
@@ -62,6 +63,10 @@ use crate::weighing::Weighing;
 /// So many proposals may be open at once; an agent with more of them is told no. People are not
 /// asked more than they can look through, and models call far fewer tools at a time.
 const MOST_OPEN: usize = 64;
+
+/// Why what was cleared does not start.
+const CHANGED: &str = "a file it runs changed after it was reviewed";
+const RESTRICTED: &str = "what may run by itself was narrowed after it was reviewed";
 
 /// What the worker does now, to its end.
 type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> + Send + 'a>>;
@@ -120,6 +125,16 @@ struct Asked {
 struct Queued {
     proposal: Proposal,
     cleared: Cleared<Action>,
+    by: ClearedBy,
+}
+
+/// Who let an action run.
+#[derive(Debug, Clone, Copy)]
+enum ClearedBy {
+    /// A person, who decided on exactly this.
+    Person,
+    /// The gate, under these restrictions.
+    Gate(Restrictions),
 }
 
 struct Started {
@@ -153,9 +168,9 @@ enum Seen {
 
 impl Working<'_> {
     /// Hands over what came while the agent was not there yet.
-    pub(crate) async fn begin(&mut self, early: Vec<Message>) -> Result<(), Stop> {
-        for message in early {
-            self.receive(message).await?;
+    pub(crate) async fn begin(&mut self, early: Vec<Sent>) -> Result<(), Stop> {
+        for sent in early {
+            self.receive(sent).await?;
         }
         Ok(())
     }
@@ -212,9 +227,8 @@ impl Working<'_> {
     async fn hear_next(&mut self) -> Result<Heard, Stop> {
         let Open { running, weighing, .. } = &mut self.open;
         tokio::select! {
-            next = self.agent.next() => next.map(Heard::Agent).map_err(|error| {
-                Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
-            }),
+            // What people say counts before the agent's next proposal, which comes last.
+            biased;
             word = self.told.recv() => Ok(Heard::Hub(word)),
             (result, shell) = async {
                 match running {
@@ -223,12 +237,15 @@ impl Working<'_> {
                 }
             } => Ok(Heard::Ran(result, shell)),
             weighed = weighing.next() => Ok(Heard::Weighed(Box::new(weighed))),
+            next = self.agent.next() => next.map(Heard::Agent).map_err(|error| {
+                Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
+            }),
         }
     }
 
     async fn hear(&mut self, word: Option<Told>) -> Result<(), Stop> {
         match word {
-            Some(Told::Message { message }) => self.receive(message).await?,
+            Some(Told::Message { sent }) => self.receive(sent).await?,
             Some(Told::Settled { action_id, settlement }) => {
                 // Otherwise an answer to a question that is over; the life cycle has seen to it.
                 if let Some(asked) = self.open.asked.remove(&action_id) {
@@ -251,8 +268,14 @@ impl Working<'_> {
     }
 
     /// Gives the agent a message; its files go into the workspace first.
-    async fn receive(&mut self, message: Message) -> Result<(), Stop> {
-        weighing::heard(&mut self.gate, &message);
+    async fn receive(&mut self, sent: Sent) -> Result<(), Stop> {
+        let Sent { message, sender, boundaries } = sent;
+        // Before the agent hears of it, and before anything else is looked at.
+        if boundaries.iter().any(|new| new.effect.is_some() && !self.gate.is_bound_by(new)) {
+            self.grants.clear();
+        }
+        self.gate.bind(boundaries);
+        weighing::heard(&mut self.gate, &message, sender.as_ref());
         let words = self.inbox.expect(message);
         let words = match self.inbox.put(self.sandbox).await {
             Ok(()) => words,
@@ -352,7 +375,10 @@ impl Working<'_> {
             .await?;
         let judgement = review.judgement();
         let words = match judgement.verdict {
-            Verdict::Allow => return self.clear(proposal, review.clear()).await,
+            Verdict::Allow => {
+                let by = ClearedBy::Gate(self.gate.restrictions());
+                return self.clear(proposal, review.clear(), by).await;
+            }
             Verdict::Deny => judgement.reason.clone(),
             Verdict::Escalate | Verdict::NoVerdict => {
                 match (judgement.clearance, unbound.first()) {
@@ -415,9 +441,10 @@ impl Working<'_> {
         // The wait may have been hours: what was approved must still be what would run.
         let now = self.bind(review.action()).await?;
         if review.action().digest(&now.files) != digest {
-            return self.changed(proposal.action_id, digest, review.action().clone()).await;
+            let action = review.action().clone();
+            return self.changed(proposal.action_id, digest, action, CHANGED).await;
         }
-        self.clear(proposal, review.clear_by(&digest, settlement)).await
+        self.clear(proposal, review.clear_by(&digest, settlement), ClearedBy::Person).await
     }
 
     /// The gate makes the proof or keeps it; there is no third way.
@@ -425,12 +452,13 @@ impl Working<'_> {
         &mut self,
         proposal: Proposal,
         proof: Result<Cleared<Action>, Box<Review>>,
+        by: ClearedBy,
     ) -> Result<Seen, Stop> {
         match proof {
             Ok(cleared) => match proposal.by {
                 Executor::Agent => self.let_agent(proposal, cleared).await?,
                 Executor::Worker if self.open.running.is_some() => {
-                    self.open.queued.push_back(Queued { proposal, cleared });
+                    self.open.queued.push_back(Queued { proposal, cleared, by });
                 }
                 Executor::Worker => self.start(proposal, cleared).await?,
             },
@@ -480,17 +508,28 @@ impl Working<'_> {
         self.record_end(started, result.clone()).await?;
         self.agent.answer(proposal, Answer::Ran { result, shell });
         while self.open.running.is_none() {
-            let Some(Queued { proposal, cleared }) = self.open.queued.pop_front() else { break };
+            let Some(Queued { proposal, cleared, by }) = self.open.queued.pop_front() else {
+                break;
+            };
             let now = self.bind(cleared.get()).await?;
-            if cleared.get().digest(&now.files) == *cleared.digest() {
-                self.start(proposal, cleared).await?;
-            } else {
-                let digest = cleared.digest().clone();
-                let action = cleared.into_inner();
-                match self.changed(proposal.action_id, digest, action).await? {
-                    Seen::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
-                    Seen::Done => {}
+            let restricted = match by {
+                ClearedBy::Person => false,
+                ClearedBy::Gate(before) => before != self.gate.restrictions(),
+            };
+            let changed = cleared.get().digest(&now.files) != *cleared.digest();
+            let why = match (changed, restricted) {
+                (false, false) => {
+                    self.start(proposal, cleared).await?;
+                    continue;
                 }
+                (true, _) => CHANGED,
+                (false, true) => RESTRICTED,
+            };
+            let digest = cleared.digest().clone();
+            let action = cleared.into_inner();
+            match self.changed(proposal.action_id, digest, action, why).await? {
+                Seen::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
+                Seen::Done => {}
             }
         }
         Ok(())
@@ -533,7 +572,7 @@ impl Working<'_> {
             return self.drop_proposal(action_id, asked.review.digest().clone()).await;
         }
         if let Some(at) = self.open.queued.iter().position(|queued| queued.proposal.id == id)
-            && let Some(Queued { proposal, cleared }) = self.open.queued.remove(at)
+            && let Some(Queued { proposal, cleared, by: _ }) = self.open.queued.remove(at)
         {
             return self.drop_proposal(proposal.action_id, cleared.digest().clone()).await;
         }
@@ -554,8 +593,9 @@ impl Working<'_> {
         action_id: ActionId,
         digest: ActionDigest,
         action: Action,
+        why: &str,
     ) -> Result<Seen, Stop> {
-        let reason = "a file it runs changed after it was reviewed; it is reviewed anew".to_owned();
+        let reason = format!("{why}; it is reviewed anew");
         self.reporter.send(Report::ActionRefused { action_id, digest, reason }).await?;
         Ok(Seen::Changed(action))
     }

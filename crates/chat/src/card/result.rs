@@ -331,6 +331,14 @@ fn sections(summary: &Summary) -> Vec<Section> {
             Tone::Good,
         )
     });
+    let bounds = summary.boundaries.iter().map(|bound| Row {
+        at: Some(bound.at),
+        ..row(
+            prose(&bound.words),
+            format!("by {}, {}", bound.by, if bound.lifted { "lifted" } else { "held to the end" }),
+            Tone::Quiet,
+        )
+    });
     let settled = summary.settled_by.iter().map(|(source, counts)| {
         let note = format!("{} allowed, {} refused", counts.allowed, counts.refused);
         row(source.as_str().to_owned(), note, Tone::Quiet)
@@ -349,6 +357,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What ran", ran.collect()),
         ("What was refused", refused.collect()),
         ("What was done without asking", unasked.collect()),
+        ("What you forbade", bounds.collect()),
         ("Who approved what", approved.collect()),
         ("Who settled how many", settled.collect()),
         ("Network", super::network::rows(&summary.network)),

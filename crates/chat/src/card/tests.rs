@@ -546,3 +546,29 @@ fn a_veiled_card_says_how_a_task_stands_and_nothing_of_what_it_acts_on() {
     assert!(shown.text().contains("a command exit 0"), "{}", shown.text());
     assert!(shown.text().contains("1 question waits for an answer"), "{}", shown.text());
 }
+
+#[test]
+fn what_a_person_forbade_stands_on_the_card_and_in_the_summary() {
+    let mut played = Played::new("Fix it. Don't commit or push!");
+    let facts = |card: TaskCard| {
+        let said = card.facts.into_iter().filter(|fact| fact.label == "You said");
+        said.map(|fact| fact.text).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(played.card()), ["“Don't commit or push”, which holds"]);
+    let notes = played.card().entries;
+    let shown =
+        |entry: &&Entry| matches!(entry, Entry::Note { text, .. } if text.contains("holds"));
+    assert_eq!(notes.iter().filter(shown).count(), 1, "once, though it forbids two things");
+    let say = |played: &mut Played, text: &str| {
+        let by = Principal::console();
+        played.command(Command::Message { message: text.into(), by, origin: None });
+    };
+    say(&mut played, "You may commit.");
+    let lines = Summary::of(&played.records).boundaries;
+    assert_eq!(lines.len(), 1);
+    assert!(lines.iter().all(|line| !line.lifted), "half of it still holds");
+    assert_eq!(facts(played.card()).len(), 1);
+    say(&mut played, "You can push now.");
+    assert!(Summary::of(&played.records).boundaries.iter().all(|line| line.lifted));
+    assert_eq!(facts(played.card()), Vec::<String>::new());
+}

@@ -26,6 +26,7 @@ use super::delivery_words;
 use super::files;
 use crate::time::span;
 use crate::visible::Shown;
+use crate::visible::one_line;
 use crate::visible::output;
 use crate::visible::prose;
 
@@ -141,6 +142,15 @@ impl Timeline {
             Event::MessageReceived { text, quoted, attachments, .. } => {
                 let words = said(text, quoted, attachments);
                 self.note(record, Speaker::Person, Tone::Quiet, words);
+            }
+            Event::BoundarySet { boundary } => {
+                let words =
+                    format!("holds until you lift it: “{}”", one_line(&boundary.words, 300));
+                self.boundary(record, words);
+            }
+            Event::BoundaryLifted { boundary, .. } => {
+                let words = format!("lifted: “{}”", one_line(&boundary.words, 300));
+                self.boundary(record, words);
             }
             Event::TaskQueued {} => self.gatepost(record, Tone::Quiet, "queued".into()),
             Event::RunStarted { run } => {
@@ -283,6 +293,14 @@ impl Timeline {
 
     fn gatepost(&mut self, record: &Record, tone: Tone, text: String) {
         self.note(record, Speaker::Gatepost, tone, text);
+    }
+
+    /// A sentence that forbids several things is shown once.
+    fn boundary(&mut self, record: &Record, words: String) {
+        let shown = matches!(self.entries.last(), Some(Entry::Note { text, .. }) if *text == words);
+        if !shown {
+            self.gatepost(record, Tone::Quiet, words);
+        }
     }
 
     fn note(&mut self, record: &Record, speaker: Speaker, tone: Tone, text: String) {

@@ -12,11 +12,13 @@ use crate::action::ActionDigest;
 use crate::approval::Approval;
 use crate::approval::Decision;
 use crate::approval::Settlement;
+use crate::boundary::Boundary;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::Origin;
 use crate::dispatch::Answer;
+use crate::dispatch::Sender;
 use crate::event::Event;
 use crate::id::ActionId;
 use crate::id::ApprovalId;
@@ -57,6 +59,12 @@ pub struct Task {
     refused: Vec<Answer>,
     grants: Vec<ActionDigest>,
     messages: Vec<Message>,
+    /// Where each of those came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    senders: Vec<Sender>,
+    /// What people forbade in words and have not lifted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    boundaries: Vec<Boundary>,
     /// The chat messages that those came in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     message_origins: Vec<Origin>,
@@ -228,6 +236,8 @@ impl Task {
             refused: Vec::new(),
             grants: Vec::new(),
             messages: Vec::new(),
+            senders: Vec::new(),
+            boundaries: Vec::new(),
             message_origins: Vec::new(),
             resume: None,
             words: None,
@@ -281,7 +291,19 @@ impl Task {
                 self.resume = Some(resume.clone());
                 self.words = Some(Words::Awaited { question: question.clone() });
             }
-            Event::MessageReceived { text, origin, quoted, attachments, .. } => match self.phase {
+            Event::BoundarySet { boundary } => {
+                self.check_takes_words().map_err(|()| illegal())?;
+                // What was let run for the whole task was let run before this was said.
+                if boundary.effect.is_some() {
+                    self.grants.clear();
+                }
+                self.boundaries.push(boundary.clone());
+            }
+            Event::BoundaryLifted { boundary, .. } => {
+                self.check_takes_words().map_err(|()| illegal())?;
+                self.boundaries.retain(|known| known != boundary);
+            }
+            Event::MessageReceived { text, by, origin, quoted, attachments } => match self.phase {
                 Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
                     return Err(illegal());
                 }
@@ -290,6 +312,11 @@ impl Task {
                         text: text.clone(),
                         quoted: quoted.clone(),
                         attachments: attachments.clone(),
+                    });
+                    self.senders.push(Sender {
+                        by: by.clone(),
+                        at,
+                        chat: origin.as_ref().map(|origin| origin.chat.clone()),
                     });
                     self.message_origins.extend(origin.clone());
                     self.words_came();
@@ -561,6 +588,31 @@ impl Task {
     #[must_use]
     pub fn grants(&self) -> &[ActionDigest] {
         &self.grants
+    }
+
+    /// What people forbade in words and have not lifted.
+    #[must_use]
+    pub fn boundaries(&self) -> &[Boundary] {
+        &self.boundaries
+    }
+
+    /// Where each further message came from. What an earlier version kept does not say so of all.
+    #[must_use]
+    pub fn senders(&self) -> Vec<Option<Sender>> {
+        let unknown = self.messages.len().saturating_sub(self.senders.len());
+        let known = self.senders.iter().cloned().map(Some);
+        std::iter::repeat_n(None, unknown).chain(known).collect()
+    }
+
+    fn check_takes_words(&self) -> Result<(), ()> {
+        match self.phase {
+            Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => Err(()),
+            Phase::Received
+            | Phase::Queued
+            | Phase::Suspended { .. }
+            | Phase::Preparing { .. }
+            | Phase::Running { .. } => Ok(()),
+        }
     }
 
     /// Further messages of people, in order.

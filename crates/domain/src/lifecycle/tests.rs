@@ -673,6 +673,48 @@ fn check_life(events: &[(Event, Timestamp)]) {
     }
 }
 
+fn tell(life: &mut Life, text: &str) -> Vec<&'static str> {
+    let command = Command::Message { message: text.into(), by: Principal::console(), origin: None };
+    life.give(command).unwrap().iter().map(Event::kind).collect()
+}
+
+#[test]
+fn what_a_person_forbids_in_words_is_an_event_and_holds_until_they_lift_it() {
+    let mut spec = spec();
+    spec.text = "Fix the test. Do not touch the migrations!".into();
+    let events = submit(spec.clone());
+    let kinds: Vec<_> = events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, ["task-received", "boundary-set", "task-queued"]);
+    let mut life = Life::running();
+    life.review(1, Verdict::Escalate).unwrap();
+    life.ask(1, 1).unwrap();
+    let approval = ApprovalId::from_entropy(u128::from(life.asked));
+    let settlement = person(Decision::ApproveForTask);
+    life.give(Command::Settle { approval, settlement }).unwrap();
+    assert_eq!(life.task.grants().len(), 1);
+    assert_eq!(tell(&mut life, "don't push"), ["boundary-set", "message-received"]);
+    assert!(life.task.grants().is_empty(), "it was granted before this was said");
+    assert_eq!(tell(&mut life, "don't push"), ["message-received"], "it holds already");
+    let stored = serde_json::to_string(&life.task).unwrap();
+    let back: Task = serde_json::from_str(&stored).unwrap();
+    assert_eq!(back.boundaries(), life.task.boundaries());
+    assert_eq!(back.boundaries().len(), 1);
+    let message = Message {
+        text: "see what they say".into(),
+        quoted: vec![crate::message::Quoted {
+            kind: crate::message::QuotedKind::Forwarded,
+            text: "you may push now".into(),
+        }],
+        ..Message::default()
+    };
+    life.give(Command::Message { message, by: Principal::console(), origin: None }).unwrap();
+    assert_eq!(life.task.boundaries().len(), 1, "a quotation lifts nothing");
+    assert_eq!(tell(&mut life, "you may push now"), ["boundary-lifted", "message-received"]);
+    assert!(life.task.boundaries().is_empty());
+    let sender = life.task.senders().pop().flatten().unwrap();
+    assert_eq!((sender.by, sender.chat), (Principal::console(), None));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

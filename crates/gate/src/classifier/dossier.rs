@@ -25,6 +25,8 @@ pub struct Saying {
     pub who: String,
     /// When they came.
     pub at: Option<Timestamp>,
+    /// The platform's id of the chat they came in, if they came in one.
+    pub chat: Option<String>,
     /// The words, whole.
     pub words: String,
 }
@@ -82,6 +84,7 @@ mod tests {
             standing,
             who: "telegram:1".into(),
             at: None,
+            chat: None,
             words: words.into(),
         };
         let dossier = Dossier {

@@ -137,6 +137,7 @@ impl Question {
                     json!({
                         "who": saying.who,
                         "at": saying.at.map(|at| at.to_string()),
+                        "chat": saying.chat,
                         "words": saying.words,
                     })
                 })

@@ -180,6 +180,7 @@ fn said(words: &str) -> Saying {
         standing: Standing::Person,
         who: "console:owner".into(),
         at: None,
+        chat: None,
         words: words.into(),
     }
 }
@@ -343,6 +344,52 @@ fn auto_mode_that_is_turned_off_decides_no_more_by_itself() {
     assert!(gate.review(exec("cargo test"), Vec::new(), &grant).clear().is_ok());
     switch.turn_off(false);
     assert!(gate.review(exec("cargo test"), Vec::new(), &[]).clear().is_ok());
+}
+
+fn forbade(words: &str) -> Vec<Boundary> {
+    gatepost_domain::boundary::spoken(words, &Principal::console(), &[]).set
+}
+
+#[test]
+fn what_a_person_forbade_in_words_asks_until_it_is_lifted() {
+    let users = "[[rule]]\nrule = 'Bash(git push:*)'\nverdict = 'allow'\nreason = 'mine'\n";
+    let users = RuleSet::load(Tier::User, users, "test").unwrap();
+    let policy = Arc::new(Policy::new(vec![users]).unwrap());
+    let context = crate::context("/work", "/home/me", "/var/lib/gatepost");
+    let mut gate = Gate::new(policy, Mode::Auto, context);
+    let push = || exec("git push");
+    assert!(gate.review(push(), Vec::new(), &[]).clear().is_ok());
+    let before = gate.restrictions();
+    gate.bind(forbade("Please don't push or delete anything"));
+    assert_ne!(gate.restrictions(), before);
+    for command in ["git push", "cargo test && sh -c 'git push'", "rm target/a.o"] {
+        let review = gate.review(exec(command), Vec::new(), &[]);
+        let judged = review.judgement();
+        assert_eq!((judged.verdict, judged.rule.as_str()), (Verdict::Escalate, "boundary"));
+        assert!(judged.reason.contains("said: “Please don't push or delete"), "{}", judged.reason);
+    }
+    assert!(gate.review(exec("cargo test"), Vec::new(), &[]).clear().is_ok());
+    // A person who approved this very action knew what they had said.
+    let grant = [push().digest(&[])];
+    assert!(gate.review(push(), Vec::new(), &grant).clear().is_ok());
+    gate.bind(Vec::new());
+    assert!(gate.review(push(), Vec::new(), &[]).clear().is_ok());
+    // It makes nothing less strict.
+    gate.bind(forbade("don't delete"));
+    assert_eq!(gate.review(exec("rm -rf /"), Vec::new(), &[]).judgement().verdict, Verdict::Deny);
+}
+
+#[test]
+fn no_classifier_weighs_what_a_person_forbade() {
+    let mut gate = classified(Mode::Auto, NobodyThere::Deny);
+    let asked = open(&mut gate, "git push");
+    gate.bind(forbade("don't push"));
+    let review = judged(gate.settle(asked, Ok(opinion(Ruling::Allow)), &[]));
+    assert_eq!(review.judgement().rule, "boundary", "the verdict in flight is void");
+    let mut gate = classified(Mode::Unattended, NobodyThere::Deny);
+    gate.bind(forbade("don't push"));
+    let refused = judged(gate.look(exec("git push"), Vec::new(), &[]));
+    assert_eq!(refused.judgement().verdict, Verdict::Deny, "nobody is there to be asked");
 }
 
 #[test]

@@ -66,6 +66,13 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "{}: `{}`", plain(&by.to_string()), plain(text))?;
             along(out, quoted.len(), attachments)
         }
+        Event::BoundarySet { boundary } => {
+            write!(out, "{}: `{}`", plain(&boundary.by.to_string()), plain(&boundary.words))
+        }
+        Event::BoundaryLifted { boundary, words, by } => {
+            let by = by.to_string();
+            write!(out, "{}: `{}` by `{}`", plain(&by), plain(&boundary.words), plain(words))
+        }
         Event::Verdict { run, action_id, action, digest, judgement, weighed } => {
             write!(
                 out,

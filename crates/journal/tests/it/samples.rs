@@ -87,6 +87,8 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::DeliveryRequested { .. } => 18,
         Event::DeliveryFinished { .. } => 19,
         // Added after version 1, so the kept journal has none.
+        Event::BoundarySet { .. } => return event.kind() == "boundary-set",
+        Event::BoundaryLifted { .. } => return event.kind() == "boundary-lifted",
         Event::ModelUsed { .. } => return event.kind() == "model-used",
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
         Event::Egress { .. } => return event.kind() == "egress",

@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 pub(crate) struct Strings {
     next: mpsc::Sender<Next>,
     answers: mpsc::UnboundedReceiver<(ProposalId, Answer)>,
+    messages: mpsc::UnboundedReceiver<()>,
     cwd: String,
 }
 
@@ -38,6 +39,7 @@ pub(crate) struct Strings {
 struct Puppet {
     next: mpsc::Receiver<Next>,
     answers: mpsc::UnboundedSender<(ProposalId, Answer)>,
+    messages: mpsc::UnboundedSender<()>,
 }
 
 /// Hires one agent, once.
@@ -52,9 +54,10 @@ pub(crate) fn roster(hired: Hired) -> Arc<dyn Roster> {
 pub(crate) fn puppet(root: &Path) -> (Arc<dyn Roster>, Strings) {
     let (next, from_test) = mpsc::channel(16);
     let (to_test, answers) = mpsc::unbounded_channel();
-    let puppet = Puppet { next: from_test, answers: to_test };
+    let (heard, messages) = mpsc::unbounded_channel();
+    let puppet = Puppet { next: from_test, answers: to_test, messages: heard };
     let cwd = root.join("project").to_str().unwrap().to_owned();
-    (roster(Hired::Here(Box::new(puppet))), Strings { next, answers, cwd })
+    (roster(Hired::Here(Box::new(puppet))), Strings { next, answers, messages, cwd })
 }
 
 impl Strings {
@@ -81,6 +84,11 @@ impl Strings {
         (id.0, answer)
     }
 
+    /// Waits until the agent has got a message.
+    pub(crate) async fn messaged(&mut self) {
+        self.messages.recv().await.unwrap();
+    }
+
     /// No answer has come so far.
     pub(crate) fn unanswered(&mut self) -> bool {
         self.answers.try_recv().is_err()
@@ -101,7 +109,10 @@ impl Agent for Puppet {
         self.answers.send((proposal, answer)).unwrap();
     }
 
-    fn message(&mut self, _: gatepost_agents::Words) {}
+    fn message(&mut self, _: gatepost_agents::Words) {
+        // A test that does not wait for it lets go of nothing.
+        let _nobody_waits = self.messages.send(());
+    }
 
     fn interrupt(&mut self) {}
 

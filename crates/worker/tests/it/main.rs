@@ -11,6 +11,7 @@
 )]
 
 mod agents;
+mod bounded;
 mod broken;
 mod classified;
 mod claude;
@@ -35,6 +36,7 @@ fn main() {
         .iter()
         .chain(programs::TESTS)
         .chain(classified::TESTS)
+        .chain(bounded::TESTS)
         .chain(models::TESTS)
         .chain(claude::TESTS)
         .chain(broken::TESTS)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use gatepost_agents::Roster;
 use gatepost_domain::Approval;
 use gatepost_domain::ApprovalId;
+use gatepost_domain::Message;
 use gatepost_domain::Mode;
 use gatepost_domain::Outcome;
 use gatepost_domain::RunNumber;
@@ -198,7 +199,12 @@ impl World {
 
     /// Says something to the running task.
     pub(crate) async fn message(&self, text: &str) {
-        let message = Command::Message { message: text.into(), by: owner(), origin: None };
+        self.send(text.into()).await;
+    }
+
+    /// Sends the running task a whole message.
+    pub(crate) async fn send(&self, message: Message) {
+        let message = Command::Message { message, by: owner(), origin: None };
         self.desk.command(message).await.unwrap();
     }
 

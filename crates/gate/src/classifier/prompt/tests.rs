@@ -16,7 +16,7 @@ pub(crate) fn exec(command: &str) -> Action {
 }
 
 pub(crate) fn saying(standing: Standing, words: &str) -> Saying {
-    Saying { standing, who: "telegram:1001".into(), at: None, words: words.into() }
+    Saying { standing, who: "telegram:1001".into(), at: None, chat: None, words: words.into() }
 }
 
 pub(crate) fn question(action: Action, dossier: Dossier) -> Question {

@@ -140,7 +140,8 @@ impl Bench {
         let mut dossier = Dossier::default();
         if self.task_words && !task.trim().is_empty() {
             let (standing, words) = (Standing::Person, task.to_owned());
-            dossier.sayings.push(Saying { standing, who: "person:1".into(), at: None, words });
+            let who = "person:1".into();
+            dossier.sayings.push(Saying { standing, who, at: None, chat: None, words });
         }
         let mut gate = Gate::new(Arc::clone(rules), Mode::Auto, context).with_classifier(
             Arc::clone(&self.prose),
