@@ -42,7 +42,9 @@ impl AgentLine {
     pub fn words(&self) -> (&'static str, String) {
         let Self { name: _, about, default: _, fitness } = self;
         let (state, parts) = match fitness {
-            Fitness::Ready { notes } => ("ready", [&[about.clone()], notes.as_slice()].concat()),
+            Fitness::Ready { notes } => {
+                ("ready", [std::slice::from_ref(about), notes.as_slice()].concat())
+            }
             Fitness::Lacking { what } => ("cannot work", what.clone()),
             Fitness::NotSetUp { how } => ("not set up", vec![about.clone(), how.clone()]),
         };
