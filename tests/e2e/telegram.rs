@@ -290,6 +290,8 @@ async fn commands_look_stop_and_choose() {
     world.chat.message("list", |message| message.text.contains("echo plan")).await;
     let _ = world.chat.say(ANN, "/who");
     world.chat.message("people", |message| message.text.contains("approver: 1001")).await;
+    let _ = world.chat.say(ANN, "/agent nobody");
+    world.chat.message("no such agent", |m| m.text.contains("There is no such agent")).await;
     let _ = world.chat.say(ANN, "/agents");
     let agents =
         world.chat.message("agents", |m| m.text.contains("runbook (default): ready")).await;

@@ -155,6 +155,8 @@ async fn open_questions_are_listed_brought_anew_and_denied_with_one_press() {
     let again = world.chat.press(ANN, &list, "Deny all").await;
     assert!(again.text.starts_with("nothing was left to deny; 2 were settled"), "{again:?}");
     asked(&api, 1).await;
+    // The list from before the restart stays true, too.
+    world.says(&list, "No question is open").await;
     assert!(!["a", "b", "c"].iter().any(|project| world.hook(project)));
     world.check(&gatepost);
 }

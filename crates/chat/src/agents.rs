@@ -79,6 +79,24 @@ pub fn list(lines: &[AgentLine]) -> Rich {
     list.plain("\nA task names one with @name at its start, a chat chooses one with /agent.")
 }
 
+/// Whether a chat can choose an agent for its tasks.
+///
+/// # Errors
+/// Why not, in words for whoever chose it.
+pub fn choose(lines: &[AgentLine], name: &str) -> Result<(), String> {
+    let Some(line) = lines.iter().find(|line| line.name == name) else {
+        let names: Vec<_> = lines.iter().map(|line| line.name.as_str()).collect();
+        let names = names.join(", ");
+        return Err(format!("There is no such agent; there are {names}. /agents says more."));
+    };
+    match line.fitness {
+        Fitness::Ready { .. } => Ok(()),
+        Fitness::Lacking { .. } | Fitness::NotSetUp { .. } => {
+            Err(format!("Nothing was changed: {}.", line.text()))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +124,9 @@ mod tests {
             assert!(told.text().contains(expect), "{}", told.text());
         }
         assert!(told.text().contains("/agent"), "{}", told.text());
+        assert_eq!(choose(&lines, "a"), Ok(()));
+        assert!(choose(&lines, "b").unwrap_err().contains("no key; put one there"));
+        assert!(choose(&lines, "c").unwrap_err().contains("[agents.c]"));
+        assert!(choose(&lines, "d").unwrap_err().contains("there are a, b, c"));
     }
 }

@@ -137,6 +137,7 @@ where
             | ChatNote::Preferred { .. }
             | ChatNote::Quiet { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. }

@@ -112,6 +112,7 @@ impl Door {
             | ChatNote::Quiet { .. }
             | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. }

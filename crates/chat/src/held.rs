@@ -95,6 +95,7 @@ impl Kept {
             | ChatNote::Quiet { .. }
             | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. } => {}

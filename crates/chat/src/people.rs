@@ -96,6 +96,7 @@ impl People {
             | ChatNote::Quiet { .. }
             | ChatNote::Final { .. }
             | ChatNote::Listed { .. }
+            | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
             | ChatNote::ChatMoved { .. }

@@ -204,8 +204,8 @@ pub fn result(card: &TaskCard, reader: Reader, limit: usize) -> Rich {
 
 /// Every open question in one list. `left_out` says how many the list does not show.
 #[must_use]
-pub fn open_questions(lines: &[OpenLine], left_out: usize, reader: Reader, limit: usize) -> Rich {
-    let open = lines.iter().filter(|line| line.settled.is_none()).count() + left_out;
+pub fn open_questions(lines: &[OpenLine], left_out: u64, reader: Reader, limit: usize) -> Rich {
+    let open = lines.iter().map(|line| u64::from(line.settled.is_none())).sum::<u64>() + left_out;
     let title = match open {
         0 => "No question is open.".to_owned(),
         1 => "1 question is open.".to_owned(),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::id::ApprovalId;
+use crate::id::TaskId;
 use crate::mode::Mode;
 use crate::principal::Platform;
 use crate::principal::Principal;
@@ -112,6 +113,20 @@ pub enum ChatNote {
     Listed {
         /// The questions.
         approvals: Vec<ApprovalId>,
+    },
+    /// Where the latest list of open questions of a chat is. It lists nothing any more when all of
+    /// them are settled and the message says so.
+    ListShown {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+        /// What it lists, in order.
+        questions: Vec<(TaskId, ApprovalId)>,
+        /// How many more there were.
+        left_out: u64,
+        /// Whether its button denies all of them.
+        denies: bool,
     },
     /// A part of an album came, and its file is kept.
     AlbumPart {
@@ -250,6 +265,9 @@ impl ChatNote {
                 format!("{who} is not rung from {} to {}{but}", clock(from), clock(until))
             }
             Self::Listed { approvals } => format!("a list of {} open questions", approvals.len()),
+            Self::ListShown { chat, message, questions, .. } => {
+                format!("message {message} of chat {chat} lists {} open questions", questions.len())
+            }
             Self::AlbumPart { chat, album, message, content: _ } => {
                 format!("message {message} of chat {chat} is a part of album {album}")
             }

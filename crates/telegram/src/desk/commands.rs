@@ -258,7 +258,14 @@ impl Desk {
                 }
                 preference.project = Some(name);
             }
-            Command::Agent(Some(name)) => preference.agent = Some(name),
+            Command::Agent(Some(name)) => {
+                let agents = self.hub.agents().await?;
+                if let Err(why) = gatepost_chat::agents::choose(&agents, &name) {
+                    self.say_quietly(said.place, Some(said.message), Rich::new().plain(&why));
+                    return Ok(());
+                }
+                preference.agent = Some(name);
+            }
             _ => {}
         }
         if preference != before {

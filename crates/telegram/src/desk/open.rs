@@ -37,9 +37,11 @@ pub(super) struct Listing {
     /// What it lists, in order.
     questions: Vec<(TaskId, ApprovalId)>,
     /// How many there were that it does not list.
-    left_out: usize,
+    left_out: u64,
     /// Whether whoever asked for it may deny them.
     approver: bool,
+    /// Whether its message is about to say that none of them is open.
+    over: bool,
 }
 
 impl Desk {
@@ -59,7 +61,7 @@ impl Desk {
                 return None;
             }
         };
-        let left_out = open.len().saturating_sub(LISTED);
+        let left_out = u64::try_from(open.len().saturating_sub(LISTED)).unwrap_or(u64::MAX);
         let mut lines = Vec::new();
         for one in open.iter().take(LISTED) {
             lines.push(self.seen(to.chat, OpenLine::of(&one.task, &one.approval, None)));
@@ -76,7 +78,7 @@ impl Desk {
         if let Err(error) = noted {
             tracing::warn!(%error, "a list of questions could not be recorded; it denies nothing");
         }
-        let listing = Listing { message: None, questions, left_out, approver };
+        let listing = Listing { message: None, questions, left_out, approver, over: false };
         let (text, under) = self.list(to.chat, &lines, &listing);
         self.lists.insert(to.chat, listing);
         Some(Call::Post { to, text, under })
@@ -98,16 +100,66 @@ impl Desk {
             lines.push(self.seen(chat, OpenLine::of(id, approval, settled)));
         }
         let (text, under) = self.list(chat, &lines, &listing);
-        if under == Under::Nothing {
-            self.lists.remove(&chat);
+        if let Some(listing) = self.lists.get_mut(&chat) {
+            listing.over = under == Under::Nothing;
         }
         Some(Call::Edit { chat, message, text, under })
     }
 
     /// The list of a chat is there.
-    pub(super) fn listed(&mut self, chat: i64, message: i32) {
-        if let Some(listing) = self.lists.get_mut(&chat) {
-            listing.message = Some(message);
+    pub(super) async fn listed(&mut self, chat: i64, message: i32) {
+        let Some(listing) = self.lists.get_mut(&chat) else { return };
+        listing.message = Some(message);
+        let Listing { questions, left_out, approver, .. } = listing.clone();
+        self.note_list(chat, message, questions, left_out, approver).await;
+    }
+
+    /// The list of a chat says what is true now; after its last word nobody keeps it.
+    pub(super) async fn relisted(&mut self, chat: i64) {
+        if let Some(Listing { message: Some(message), over: true, .. }) = self.lists.get(&chat) {
+            let message = *message;
+            self.lists.remove(&chat);
+            self.note_list(chat, message, Vec::new(), 0, false).await;
+        }
+    }
+
+    async fn note_list(
+        &self,
+        chat: i64,
+        message: i32,
+        questions: Vec<(TaskId, ApprovalId)>,
+        left_out: u64,
+        denies: bool,
+    ) {
+        let (chat, message) = (chat.to_string(), message.to_string());
+        let note = ChatNote::ListShown { chat, message, questions, left_out, denies };
+        if let Err(error) = self.hub.note(Platform::Telegram, None, note).await {
+            tracing::warn!(%error, "where a list is could not be recorded");
+        }
+    }
+
+    /// Brings every list to what is true now.
+    pub(super) fn relist_all(&mut self) {
+        for chat in self.lists.keys().copied().collect::<Vec<_>>() {
+            self.push_to(chat, "approvals/now", Urgency::Progress, Op::Relist);
+        }
+    }
+
+    /// A list of an earlier life is kept up to date by this one.
+    pub(super) fn recall_listing(
+        &mut self,
+        chat: i64,
+        message: i32,
+        questions: Vec<(TaskId, ApprovalId)>,
+        left_out: u64,
+        approver: bool,
+    ) {
+        if questions.is_empty() {
+            self.lists.remove(&chat);
+        } else {
+            let message = Some(message);
+            let listing = Listing { message, questions, left_out, approver, over: false };
+            self.lists.insert(chat, listing);
         }
     }
 

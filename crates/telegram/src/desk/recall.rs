@@ -69,6 +69,7 @@ impl Desk {
         }
         if first {
             self.recall_latest(&tasks);
+            self.relist_all();
         }
         Ok(())
     }
@@ -120,6 +121,12 @@ impl Desk {
                 }
             }
             ChatNote::Listed { approvals } => self.recall_list(approvals),
+            ChatNote::ListShown { chat, message, questions, left_out, denies } => {
+                if let (Ok(chat), Ok(message)) = (chat.parse(), message.parse()) {
+                    let questions = questions.clone();
+                    self.recall_listing(chat, message, questions, *left_out, *denies);
+                }
+            }
             ChatNote::AlbumPart { .. } | ChatNote::AlbumTaken { .. } => self.albums.recall(note),
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }

@@ -149,6 +149,9 @@ impl Desk {
         let fate = match &done {
             Ok(None) if change.is_some() => self.topic_changed(number, change, &op),
             Ok(None) => {
+                if let Op::Relist = &op {
+                    self.relisted(number).await;
+                }
                 if let Some((task, key)) = &key
                     && let Some(Copied::There { message, .. }) = self.shown(task, key, number)
                 {
@@ -177,7 +180,7 @@ impl Desk {
                     self.opened(task, number, *message).await;
                 }
                 if let Op::Open { .. } = &op {
-                    self.listed(number, *message);
+                    self.listed(number, *message).await;
                 }
                 if let Op::Notice(notice) = &op {
                     self.sent_notice(notice, number, *message).await;
