@@ -15,7 +15,7 @@ use crate::run::output;
 use crate::run::say;
 
 /// Each crate with the crates of the workspace it may use.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("gatepost-domain", &[]),
     ("gatepost-policy", &["gatepost-domain"]),
     ("gatepost-gate", &["gatepost-domain", "gatepost-policy", "gatepost-models"]),
@@ -35,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("gatepost-journal", &["gatepost-domain"]),
     ("gatepost-hub", &["gatepost-domain", "gatepost-journal"]),
     ("gatepost-chat", &["gatepost-domain"]),
+    ("gatepost-desk", &["gatepost-domain", "gatepost-chat"]),
     ("gatepost-console", &["gatepost-domain", "gatepost-chat"]),
     ("gatepost-telegram", &["gatepost-domain", "gatepost-chat"]),
     (
