@@ -19,7 +19,7 @@ use serde_json::json;
 const KEY: &str = "sk-ant-e2e-claude-0123456789abcdef";
 
 /// Where the program is; the test says so and ends when it is nowhere.
-fn program(test: &str) -> Option<PathBuf> {
+pub(crate) fn program(test: &str) -> Option<PathBuf> {
     let given = std::env::var_os("GATEPOST_TEST_CLAUDE").map(PathBuf::from);
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

@@ -15,6 +15,7 @@ mod console;
 mod delivery;
 mod egress;
 mod fresh;
+mod hook;
 mod main_job;
 mod native;
 mod recovery;

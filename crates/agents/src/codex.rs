@@ -43,9 +43,11 @@ use crate::program::shortened;
 use crate::program::untested;
 
 pub mod actions;
+mod patch;
 mod start;
 mod thread;
 
+pub use patch::patch;
 pub use start::Codex;
 pub use start::Settings;
 pub use start::TESTED;

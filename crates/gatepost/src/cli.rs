@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Deliver(DeliverArgs),
     /// Judge actions: one JSON action a line in, one verdict a line out; runs nothing
     Review(ReviewArgs),
+    /// Judge a tool of a coding agent in a terminal, as a `PreToolUse` hook of Claude Code or Codex
+    Hook(HookArgs),
     /// Score the gate on a file of labelled actions
     Eval(EvalArgs),
     /// Say what the gate thinks of a command, and check rules
@@ -207,6 +209,24 @@ pub(crate) struct ReviewArgs {
     pub(crate) home: Option<PathBuf>,
 }
 
+/// `gatepost hook`.
+#[derive(Debug, Args)]
+pub(crate) struct HookArgs {
+    /// How much is decided without a person [default: the configured mode]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Mode>,
+    /// The project's directory [default: where the agent was started]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// The agent runs in a sandbox or container that holds what it does, so commands that need
+    /// nothing more than that may run by themselves
+    #[arg(long)]
+    pub(crate) contained: bool,
+    /// Judge in this very process, with nobody to answer if that breaks down
+    #[arg(long, hide = true)]
+    pub(crate) unguarded: bool,
+}
+
 /// `gatepost eval`.
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -269,6 +289,15 @@ pub(crate) enum PolicyCommand {
         /// The files [default: the configured rules]
         files: Vec<PathBuf>,
     },
+    /// Turn the rules of another agent into a file of rules: permissions in Claude Code's
+    /// `settings.json`, Codex's `prefix_rule`, Gemini CLI's policy. What has no form here is listed
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Whose rules they are [default: by the file's ending: `.json`, `.rules`, `.toml`]
+        #[arg(long, value_enum, value_name = "AGENT")]
+        from: Option<RulesOf>,
+    },
     /// Try commands against the rules: `allow|escalate|deny COMMAND` a line
     Test {
         /// The file of commands; `-` is standard input
@@ -280,6 +309,17 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_name = "DIR")]
         workspace: Option<PathBuf>,
     },
+}
+
+/// Whose rules a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RulesOf {
+    /// Claude Code
+    Claude,
+    /// Codex
+    Codex,
+    /// Gemini CLI
+    Gemini,
 }
 
 /// `gatepost sandbox`.

@@ -18,6 +18,7 @@ pub(crate) mod auto_mode;
 mod config;
 mod doctor;
 mod eval;
+mod hook;
 mod host;
 mod keyboard;
 pub(crate) mod policy;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => wait(run::run(&place, args)),
         Command::Deliver(args) => wait(run::deliver(&place, args)),
         Command::Review(args) => review::review(&place, &args),
+        Command::Hook(args) => Ok(hook::hook(&place, &args)),
         Command::Eval(args) => eval::eval(&place, &args),
         Command::Policy(command) => policy::policy(&place, command),
         Command::AutoMode(command) => auto_mode::auto_mode(&place, command),

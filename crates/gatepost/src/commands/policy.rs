@@ -28,6 +28,8 @@ use crate::config::Loaded;
 use crate::failure::Failure;
 use crate::out;
 
+mod import;
+
 /// Something was found to be wrong, or would not run.
 const FOUND: u8 = 1;
 
@@ -42,6 +44,7 @@ pub(crate) fn policy(place: &Place, command: PolicyCommand) -> Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         PolicyCommand::Check { files } => check(&loaded, files),
+        PolicyCommand::Import { file, from } => import::import(&file, from),
         PolicyCommand::Test { file, mode, workspace } => {
             let mode = mode.unwrap_or(loaded.file.defaults.mode);
             let mut gate = gate(place, &loaded, mode, workspace)?;
@@ -234,7 +237,7 @@ pub(crate) fn text_of(path: &Path) -> String {
 }
 
 /// Text that cannot move the cursor or hide a part of itself.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
