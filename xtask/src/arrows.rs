@@ -37,7 +37,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("gatepost-chat", &["gatepost-domain"]),
     ("gatepost-desk", &["gatepost-domain", "gatepost-chat"]),
     ("gatepost-console", &["gatepost-domain", "gatepost-chat"]),
-    ("gatepost-telegram", &["gatepost-domain", "gatepost-chat"]),
+    ("gatepost-telegram", &["gatepost-domain", "gatepost-chat", "gatepost-desk"]),
     (
         "gatepost",
         &[
@@ -52,6 +52,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "gatepost-hub",
             "gatepost-chat",
             "gatepost-console",
+            "gatepost-desk",
             "gatepost-telegram",
         ],
     ),

@@ -162,6 +162,13 @@ pub enum Look {
     Bad,
 }
 
+impl Key {
+    /// A button like any other.
+    pub(crate) fn plain(label: &str, data: String) -> Self {
+        Self { label: label.to_owned(), data, look: Look::Plain, form: None }
+    }
+}
+
 /// One field that is filled in before a press counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
@@ -180,6 +187,18 @@ pub struct Answer {
     pub text: String,
     /// Whether they stay until they are closed.
     pub alert: bool,
+}
+
+impl Answer {
+    /// Words that go by themselves.
+    pub(crate) fn toast(text: &str) -> Self {
+        Self { text: text.to_owned(), alert: false }
+    }
+
+    /// Words that stay until they are closed.
+    pub(crate) fn alert(text: &str) -> Self {
+        Self { text: text.to_owned(), alert: true }
+    }
 }
 
 /// Why a call did not do what was wanted. No text in here holds a secret.

@@ -219,7 +219,7 @@ impl Running {
         let known = self.hub.notes(Platform::Telegram).await?;
         let before = Pulse::read(self.data.path());
         settings.last = before.as_ref().and_then(Pulse::alive);
-        settings.code = self.data.telegram_code();
+        settings.desk.code = self.data.telegram_code();
         let receives = settings.webhook.is_some();
         let service = gatepost_telegram::start(
             settings,

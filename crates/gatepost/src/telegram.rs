@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use gatepost_chat::pairing::Code;
 use gatepost_chat::quiet::Quiet;
+use gatepost_desk::Transcriber;
+use gatepost_desk::settings::Sources;
 use gatepost_telegram::Service;
 use gatepost_telegram::Settings;
-use gatepost_telegram::Sources;
 use gatepost_telegram::StartError;
 use gatepost_telegram::Token;
-use gatepost_telegram::Transcriber;
 use gatepost_telegram::WebhookError;
 use gatepost_telegram::WebhookSettings;
 use jiff::Timestamp;
@@ -53,17 +53,19 @@ pub(crate) fn settings(
     Ok(Some(Settings {
         token,
         address: address(loaded),
-        requesters: file.requesters.clone(),
-        approvers: file.approvers.clone(),
-        admins: file.admins.clone(),
+        desk: gatepost_desk::settings::Settings {
+            requesters: file.requesters.clone(),
+            approvers: file.approvers.clone(),
+            admins: file.admins.clone(),
+            max_file: u64::from(file.max_file_mb) << 20,
+            transcriber: transcriber(loaded)?,
+            threads: file.topics,
+            asking: file.approvals,
+            quiet: quiet(file)?,
+            code: None,
+            hold_after: config::positive("telegram.hold_after", file.hold_after.0)?,
+        },
         groups: file.groups.clone(),
-        max_file: u64::from(file.max_file_mb) << 20,
-        transcriber: transcriber(loaded)?,
-        topics: file.topics,
-        asking: file.approvals,
-        quiet: quiet(file)?,
-        code: None,
-        hold_after: config::positive("telegram.hold_after", file.hold_after.0)?,
         silence: silence(file.silence.0)?,
         last: None,
         webhook: webhook(loaded)?,

@@ -3,46 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_chat::rich::Rich;
 use jiff::Timestamp;
-use reqwest::multipart::Form;
-use reqwest::multipart::Part;
-use teloxide::payloads::AnswerCallbackQuery;
-use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::payloads::DeleteWebhook;
-use teloxide::payloads::EditMessageText;
-use teloxide::payloads::EditMessageTextSetters;
 use teloxide::payloads::GetMe;
 use teloxide::payloads::GetUpdates;
 use teloxide::payloads::GetUpdatesSetters;
 use teloxide::payloads::GetWebhookInfo;
-use teloxide::payloads::SendMessage;
-use teloxide::payloads::SendMessageSetters;
 use teloxide::payloads::SetMyCommands;
 use teloxide::payloads::SetWebhook;
 use teloxide::payloads::SetWebhookSetters;
 use teloxide::requests::Payload;
 use teloxide::types::AllowedUpdate;
 use teloxide::types::BotCommand;
-use teloxide::types::CallbackQueryId;
-use teloxide::types::ChatId;
-use teloxide::types::ForceReply;
-use teloxide::types::InlineKeyboardButton;
-use teloxide::types::InlineKeyboardMarkup;
-use teloxide::types::LinkPreviewOptions;
-use teloxide::types::Message;
-use teloxide::types::MessageId;
-use teloxide::types::ReplyParameters;
-use teloxide::types::ThreadId;
 use teloxide::types::Update;
 
-use crate::entities::rendered;
 use crate::inbound;
 use crate::token::Token;
 
 mod call;
 mod files;
 mod look;
+mod messages;
 mod topics;
 
 /// No call takes longer. Above the longest poll, so that an idle one ends by itself.
@@ -51,22 +32,9 @@ const CALL: Duration = Duration::from_secs(45);
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A toast may have this many characters
-/// (<https://core.telegram.org/bots/api#answercallbackquery>).
-const TOAST: usize = 200;
-
-/// The pauses after which an answer to a press is tried again; the reader's program waits for about
-/// ten seconds.
-const TOAST_AGAIN: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_millis(1500)];
-
 /// The updates that are asked for.
 const WANTED: [AllowedUpdate; 3] =
     [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery];
-
-/// The largest file that a bot may send, in bytes
-/// (<https://core.telegram.org/bots/api#sending-files>).
-const LARGEST_FILE: usize = 50 * 1024 * 1024;
 
 /// The public server.
 pub(crate) const PUBLIC: &str = "https://api.telegram.org";
@@ -101,31 +69,6 @@ pub struct Webhook {
     pub last_error: Option<(String, Timestamp)>,
 }
 
-/// A button under a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) label: String,
-    pub(crate) data: String,
-}
-
-/// What is under a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Under {
-    Nothing,
-    Keys(Vec<Vec<Key>>),
-    /// The reader's keyboard opens for a reply to this message.
-    Reply,
-}
-
-/// Where a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct To {
-    pub(crate) chat: i64,
-    pub(crate) thread: Option<i32>,
-    pub(crate) reply: Option<i32>,
-    pub(crate) silent: bool,
-}
-
 /// Why a call did not do what was wanted. No text in here holds the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -149,23 +92,14 @@ pub(crate) enum Trouble {
     /// It may have had its effect.
     #[error("the answer was lost: {0}")]
     Lost(String),
+    #[error("the topic is gone: {0}")]
+    NoTopic(String),
+    #[error("the topic is closed: {0}")]
+    TopicClosed(String),
+    #[error("{0}")]
+    TooLarge(String),
     #[error("telegram refused: {0}")]
     Refused(String),
-}
-
-impl Trouble {
-    /// Whether the call certainly did nothing and may well do something when it is made again.
-    pub(crate) fn had_no_effect(&self) -> bool {
-        match self {
-            Self::Pause(_)
-            | Self::Moved(_)
-            | Self::Conflict
-            | Self::Hooked
-            | Self::BadToken
-            | Self::NotReached(_) => true,
-            Self::NotModified | Self::NotParsed(_) | Self::Lost(_) | Self::Refused(_) => false,
-        }
-    }
 }
 
 /// What became of a call.
@@ -256,116 +190,6 @@ impl Api {
         let raw = self.call(&Raw(request)).await?;
         Ok(raw.iter().filter_map(inbound::update).collect())
     }
-
-    /// Sends a message; its number.
-    pub(crate) async fn send(&self, to: To, rich: &Rich, under: &Under) -> Done<i32> {
-        let (text, entities) = rendered(rich);
-        let mut request = SendMessage::new(ChatId(to.chat), self.token.cover(text))
-            .link_preview_options(no_preview())
-            .disable_notification(to.silent);
-        if !entities.is_empty() {
-            request = request.entities(entities);
-        }
-        if let Some(thread) = to.thread {
-            request = request.message_thread_id(ThreadId(MessageId(thread)));
-        }
-        if let Some(reply) = to.reply {
-            request = request.reply_parameters(reply_to(reply));
-        }
-        match under {
-            Under::Nothing => {}
-            Under::Keys(rows) => request = request.reply_markup(keyboard(rows)),
-            Under::Reply => request = request.reply_markup(ForceReply::new().selective()),
-        }
-        match self.message(&request).await {
-            // The words matter more than how they look.
-            Err(Trouble::NotParsed(why)) if !rich.spans().is_empty() => {
-                tracing::warn!(%why, "telegram could not parse a message; it goes out plain");
-                Box::pin(self.send(to, &Rich::new().plain(rich.text()), under)).await
-            }
-            other => other,
-        }
-    }
-
-    /// Changes a message. An edit without keys takes the keys away.
-    pub(crate) async fn edit(&self, chat: i64, id: i32, rich: &Rich, under: &Under) -> Done<()> {
-        let (text, entities) = rendered(rich);
-        let text = self.token.cover(text);
-        let mut request = EditMessageText::new(ChatId(chat), MessageId(id), text)
-            .link_preview_options(no_preview());
-        if !entities.is_empty() {
-            request = request.entities(entities);
-        }
-        if let Under::Keys(rows) = under {
-            request = request.reply_markup(keyboard(rows));
-        }
-        match self.message(&request).await {
-            Ok(_) | Err(Trouble::NotModified) => Ok(()),
-            Err(Trouble::NotParsed(why)) if !rich.spans().is_empty() => {
-                tracing::warn!(%why, "telegram could not parse an edit; it goes out plain");
-                Box::pin(self.edit(chat, id, &Rich::new().plain(rich.text()), under)).await
-            }
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    /// Sends a file.
-    pub(crate) async fn file(
-        &self,
-        to: To,
-        name: String,
-        bytes: Vec<u8>,
-        about: &str,
-    ) -> Done<i32> {
-        let content = match String::from_utf8(bytes) {
-            Ok(text) => self.token.cover(text).into_bytes(),
-            Err(binary) => binary.into_bytes(),
-        };
-        if content.len() > LARGEST_FILE {
-            // Known before it is sent, and said in words that help.
-            let megabytes = content.len() / (1024 * 1024);
-            return Err(Trouble::Refused(format!(
-                "the file has {megabytes} MB, and Telegram takes no more than 50 from a bot"
-            )));
-        }
-        let mut form = Form::new()
-            .text("chat_id", to.chat.to_string())
-            .text("caption", about.to_owned())
-            .text("disable_notification", to.silent.to_string())
-            .text("disable_content_type_detection", "true")
-            .part("document", Part::bytes(content).file_name(name));
-        if let Some(thread) = to.thread {
-            form = form.text("message_thread_id", thread.to_string());
-        }
-        if let Some(reply) = to.reply {
-            form = form.text("reply_parameters", call::json(&reply_to(reply))?);
-        }
-        call::number_of_message(self.upload::<Message>("sendDocument", form).await)
-    }
-
-    /// Answers a tap. `alert` shows it in a box that must be closed.
-    pub(crate) async fn toast(&self, query: &str, text: &str, alert: bool) -> Done<()> {
-        let text: String = text.chars().take(TOAST).collect();
-        let request = AnswerCallbackQuery::new(CallbackQueryId(query.to_owned()))
-            .text(text)
-            .show_alert(alert);
-        // Somebody looks at the button and waits; doing it twice is doing it once.
-        for pause in TOAST_AGAIN {
-            match self.call(&request).await {
-                Err(Trouble::NotReached(_) | Trouble::Lost(_)) => tokio::time::sleep(pause).await,
-                other => return other.map(drop),
-            }
-        }
-        self.call(&request).await.map(drop)
-    }
-
-    /// A call that sends or changes a message; the message's number.
-    async fn message<P>(&self, request: &P) -> Done<i32>
-    where
-        P: Payload<Output = Message> + serde::Serialize,
-    {
-        call::number_of_message(self.call_or_raw(request).await)
-    }
 }
 
 /// A poll whose answer is read update by update, so that one which does not fit the types does not
@@ -377,28 +201,6 @@ impl Payload for Raw {
     type Output = Vec<serde_json::Value>;
 
     const NAME: &'static str = GetUpdates::NAME;
-}
-
-fn keyboard(rows: &[Vec<Key>]) -> InlineKeyboardMarkup {
-    InlineKeyboardMarkup::new(
-        rows.iter()
-            .map(|row| row.iter().map(|key| InlineKeyboardButton::callback(&key.label, &key.data))),
-    )
-}
-
-fn reply_to(message: i32) -> ReplyParameters {
-    // People delete messages; what answers them still has to arrive.
-    ReplyParameters::new(MessageId(message)).allow_sending_without_reply()
-}
-
-fn no_preview() -> LinkPreviewOptions {
-    LinkPreviewOptions {
-        is_disabled: true,
-        url: None,
-        prefer_small_media: false,
-        prefer_large_media: false,
-        show_above_text: false,
-    }
 }
 
 #[cfg(test)]

@@ -1,146 +1,33 @@
 //! Updates as the desk takes them: what was said or pressed, by whom, where.
 
-use gatepost_domain::Attachment;
+use gatepost_desk::inbound::Called;
+use gatepost_desk::inbound::Chosen;
+use gatepost_desk::inbound::Inbound;
+use gatepost_desk::inbound::PressId;
+use gatepost_desk::inbound::Pressed;
+use gatepost_desk::inbound::Reply;
+use gatepost_desk::inbound::Said;
+use gatepost_desk::place::MessageId;
+use gatepost_desk::place::Place;
 use gatepost_domain::message::Quoted;
 use gatepost_domain::message::QuotedKind;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::Serialize;
 use teloxide::types::Chat;
 use teloxide::types::ChatKind;
 use teloxide::types::Message;
 use teloxide::types::MessageEntityKind;
 use teloxide::types::PublicChatKind;
+use teloxide::types::ThreadId;
 use teloxide::types::Update;
 use teloxide::types::UpdateKind;
 use teloxide::types::User;
 
-use crate::poll::Gap;
+use crate::numbers;
 
 mod lenient;
 mod media;
 
 pub(crate) use lenient::update;
-pub(crate) use media::Waiting;
-
-/// Something came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and few wait")]
-pub(crate) enum Inbound {
-    /// Somebody said something.
-    Said(Said),
-    /// Somebody changed what they had said.
-    Edited {
-        /// Where.
-        place: Place,
-        /// Which message.
-        message: i32,
-        /// Who.
-        from: u64,
-    },
-    /// Somebody pressed a button.
-    Tap(Tap),
-    /// A group goes on under another id.
-    Moved {
-        /// Its old id.
-        from: i64,
-        /// Its new one.
-        to: i64,
-    },
-    /// Everything that waited has been taken.
-    CaughtUp(Gap),
-    /// Nothing for Gatepost.
-    Other,
-}
-
-/// Where something was said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place {
-    pub(crate) chat: i64,
-    pub(crate) thread: Option<i32>,
-    /// A private chat has its person's id.
-    pub(crate) private: bool,
-    /// Whether the group has topics. A press does not tell.
-    #[serde(default)]
-    pub(crate) forum: bool,
-}
-
-/// What somebody said. It can be kept, for when it is taken later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Said {
-    pub(crate) place: Place,
-    pub(crate) message: i32,
-    pub(crate) from: u64,
-    /// What they call themselves, which proves nothing.
-    pub(crate) name: String,
-    pub(crate) at: Timestamp,
-    /// Whether it waited for somebody to listen; the poll says so.
-    #[serde(skip)]
-    pub(crate) late: bool,
-    /// Text or caption.
-    pub(crate) text: String,
-    /// Whom the text speaks to, where it says so.
-    #[serde(default)]
-    pub(crate) called: Called,
-    /// Files that wait to be fetched.
-    #[serde(default)]
-    pub(crate) files: Vec<Waiting>,
-    /// Files that were fetched and are kept.
-    #[serde(default)]
-    pub(crate) attachments: Vec<Attachment>,
-    /// What several messages with a file each have in common when they were sent as one.
-    #[serde(default)]
-    pub(crate) album: Option<String>,
-    /// Whether it is a sticker, a place or the like, which nobody can work on.
-    #[serde(default)]
-    pub(crate) odd: bool,
-    /// Whether the words are somebody else's.
-    pub(crate) forwarded: bool,
-    pub(crate) reply: Option<Reply>,
-}
-
-impl Said {
-    /// Whether it is a voice note that was not listened to yet.
-    pub(crate) fn is_spoken(&self) -> bool {
-        self.files.iter().any(|file| file.voice.is_some())
-    }
-}
-
-/// Whom a text speaks to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Called {
-    /// Telegram marked nothing in the text, so the words themselves must say it.
-    #[default]
-    Unmarked,
-    /// These names, without `@`, and these numbers are marked as called.
-    Marked { names: Vec<String>, ids: Vec<u64> },
-}
-
-/// What it is a reply to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reply {
-    pub(crate) message: i32,
-    /// The author's id.
-    pub(crate) author: Option<u64>,
-    /// The words, as material for what is asked now.
-    pub(crate) quoted: Option<Quoted>,
-    /// Whether the passage was picked out, and is not just the message that is answered.
-    #[serde(default)]
-    pub(crate) picked: bool,
-    /// The files of the message that is answered.
-    #[serde(default)]
-    pub(crate) files: Vec<Waiting>,
-}
-
-/// A press on a button.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tap {
-    pub(crate) query: String,
-    pub(crate) from: u64,
-    pub(crate) data: String,
-    /// The message with the button; none when it is too old for Telegram to say.
-    pub(crate) message: Option<(Place, i32)>,
-}
 
 /// The topic that every forum has (<https://core.telegram.org/api/forum#forum-topics>).
 const GENERAL: i32 = 1;
@@ -150,9 +37,11 @@ pub(crate) fn read(update: &Update) -> Inbound {
     match &update.kind {
         UpdateKind::Message(message) => said(message),
         UpdateKind::EditedMessage(message) => match &message.from {
-            Some(from) => {
-                Inbound::Edited { place: place(message), message: message.id.0, from: from.id.0 }
-            }
+            Some(from) => Inbound::Edited {
+                place: place(message),
+                message: numbers::message(message.id.0),
+                from: from.id.0,
+            },
             None => Inbound::Other,
         },
         UpdateKind::CallbackQuery(query) => {
@@ -162,16 +51,14 @@ pub(crate) fn read(update: &Update) -> Inbound {
                     .regular_message()
                     .filter(|message| message.is_topic_message)
                     .and_then(|message| message.thread_id);
-                let thread = thread.map(|thread| thread.0.0).filter(|thread| *thread != GENERAL);
-                let (private, forum) = (chat.is_private(), is_forum(chat));
-                let place = Place { chat: chat.id.0, thread, private, forum };
-                (place, message.id().0)
+                (here(chat, thread), numbers::message(message.id().0))
             });
-            Inbound::Tap(Tap {
-                query: query.id.0.clone(),
+            Inbound::Pressed(Pressed {
+                id: PressId(query.id.0.clone()),
                 from: query.from.id.0,
                 data: query.data.clone().unwrap_or_default(),
                 message,
+                words: None,
             })
         }
         _ => Inbound::Other,
@@ -180,7 +67,7 @@ pub(crate) fn read(update: &Update) -> Inbound {
 
 fn said(message: &Message) -> Inbound {
     if let Some(to) = message.migrate_to_chat_id() {
-        return Inbound::Moved { from: message.chat.id.0, to: to.0 };
+        return Inbound::Moved { from: numbers::chat(message.chat.id.0), to: numbers::chat(to.0) };
     }
     // Without an author there is nobody whose rights could be asked for: channels, and admins who
     // write as their group.
@@ -197,12 +84,13 @@ fn said(message: &Message) -> Inbound {
     }
     Inbound::Said(Said {
         place: place(message),
-        message: message.id.0,
+        message: numbers::message(message.id.0),
         from: from.id.0,
         name: name(from),
         late: false,
         at: Timestamp::from_second(message.date.timestamp()).unwrap_or_default(),
         text: text.to_owned(),
+        chosen: Chosen::default(),
         called: called(message),
         files,
         attachments: Vec::new(),
@@ -221,7 +109,14 @@ fn reply(message: &Message) -> Option<Reply> {
         .map(|quote| Quoted { kind: QuotedKind::Answered, text: quote.text.clone() });
     let Some(reply) = message.reply_to_message() else {
         let quoted = Some(picked?);
-        return Some(Reply { message: 0, author: None, quoted, picked: true, files: Vec::new() });
+        let none = MessageId::of(0);
+        return Some(Reply {
+            message: none,
+            author: None,
+            quoted,
+            picked: true,
+            files: Vec::new(),
+        });
     };
     // In a topic everything answers the message that opened it, and that means nothing.
     if message.is_topic_message && message.thread_id.is_some_and(|thread| thread.0 == reply.id) {
@@ -234,7 +129,7 @@ fn reply(message: &Message) -> Option<Reply> {
     let words = reply.text().or_else(|| reply.caption()).unwrap_or_default();
     let whole = (!words.trim().is_empty()).then(|| Quoted { kind, text: words.to_owned() });
     Some(Reply {
-        message: reply.id.0,
+        message: numbers::message(reply.id.0),
         author: reply.from.as_ref().map(|from| from.id.0),
         picked: picked.is_some(),
         quoted: picked.map(|picked| Quoted { kind, ..picked }).or(whole),
@@ -282,11 +177,17 @@ fn name(user: &User) -> String {
 
 fn place(message: &Message) -> Place {
     // Replies in ordinary groups carry a thread as well; only topics may be named when sending.
-    let thread = message.thread_id.filter(|_| message.is_topic_message).map(|thread| thread.0.0);
+    here(&message.chat, message.thread_id.filter(|_| message.is_topic_message))
+}
+
+fn here(chat: &Chat, thread: Option<ThreadId>) -> Place {
     // General is the absence of a topic: naming it is refused.
-    let thread = thread.filter(|thread| *thread != GENERAL);
-    let (private, forum) = (message.chat.is_private(), is_forum(&message.chat));
-    Place { chat: message.chat.id.0, thread, private, forum }
+    let thread = thread.map(|thread| thread.0.0).filter(|thread| *thread != GENERAL);
+    Place {
+        chat: numbers::chat(chat.id.0),
+        thread: thread.map(numbers::thread),
+        has_threads: is_forum(chat),
+    }
 }
 
 #[cfg(test)]
@@ -317,8 +218,8 @@ mod tests {
     #[test]
     fn a_message_is_read_with_its_author_and_place() {
         let Inbound::Said(said) = update(message(serde_json::json!({}))) else { panic!() };
-        assert_eq!((said.from, said.text.as_str(), said.message), (1001, "go", 7));
-        let place = Place { chat: 1001, thread: None, private: true, forum: false };
+        assert_eq!((said.from, said.text.as_str(), said.message), (1001, "go", MessageId::of(7)));
+        let place = Place::of_person(1001);
         assert_eq!(said.place, place);
         assert!(!said.forwarded && said.files.is_empty());
     }
@@ -358,7 +259,7 @@ mod tests {
         let here = serde_json::json!({"quote": quote, "reply_to_message": original});
         let Inbound::Said(said) = update(message(here)) else { panic!() };
         let reply = said.reply.unwrap();
-        assert!(reply.picked && reply.message == 7);
+        assert!(reply.picked && reply.message == MessageId::of(7));
         assert_eq!(reply.quoted.unwrap().text, "this part");
         let elsewhere = serde_json::json!({"quote": quote, "external_reply": {
             "origin": {"type": "hidden_user", "sender_user_name": "X", "date": 1_780_000_000},
@@ -422,7 +323,10 @@ mod tests {
             "reply_to_message": opening,
         });
         let Inbound::Said(said) = update(message(inside)) else { panic!() };
-        assert_eq!((said.place.thread, said.place.forum, said.reply), (Some(40), true, None));
+        assert_eq!(
+            (said.place.thread, said.place.has_threads, said.reply),
+            (Some(numbers::thread(40)), true, None)
+        );
         let general = serde_json::json!({
             "chat": forum, "message_thread_id": 1, "is_topic_message": true,
         });
@@ -437,6 +341,9 @@ mod tests {
         });
         let mut json = message(moved);
         json["message"].as_object_mut().unwrap().remove("text");
-        assert_eq!(update(json), Inbound::Moved { from: -5, to: -1005 });
+        assert_eq!(
+            update(json),
+            Inbound::Moved { from: numbers::chat(-5), to: numbers::chat(-1005) }
+        );
     }
 }

@@ -1,23 +1,21 @@
 //! Telegram at the edge: updates in, cards out; nothing is decided here.
 //!
 //! [`poll`] brings updates in order and confirms each only after the hub has recorded what came of
-//! it; [`desk`] is the one owner of what the adapter knows; [`api`] speaks to Telegram.
-//!
-//! INVARIANT (buttons decide): only a press of an approver on an open question's button approves.
-//! INVARIANT (said is true): a message is made from the task's records at the moment it is sent.
+//! it; `gatepost-desk` owns what is known and says what is said; [`surface`] carries that out, and
+//! [`api`] speaks to Telegram.
 //! INVARIANT (no token): the bot's token is in no log line and no error; see [`Token::scrub`].
 
 mod api;
-mod desk;
 mod entities;
 mod inbound;
+mod numbers;
 mod poll;
 mod probe;
 mod serve;
 mod settings;
 mod status;
+mod surface;
 mod token;
-mod transcribe;
 mod webhook;
 
 pub use api::AddressError;
@@ -34,11 +32,9 @@ pub use serve::Service;
 pub use serve::StartError;
 pub use serve::start;
 pub use settings::Settings;
-pub use settings::Sources;
 pub use settings::WebhookSettings;
 pub use status::Health;
 pub use status::Status;
 pub use token::Token;
 pub use token::TokenError;
-pub use transcribe::Transcriber;
 pub use webhook::WebhookError;

@@ -7,16 +7,21 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use gatepost_desk::inbound::Gap;
+use gatepost_desk::inbound::Inbound;
+use gatepost_desk::intake::Begun;
+use gatepost_desk::intake::Delivered;
+use gatepost_desk::intake::GAP;
+use gatepost_desk::intake::Taken;
+use gatepost_desk::intake::begin;
+use gatepost_desk::intake::take;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::api::Trouble;
 use crate::inbound;
-use crate::inbound::Inbound;
 use crate::status::Health;
 use crate::status::Teller;
 use crate::token::Token;
@@ -24,7 +29,6 @@ use crate::token::Token;
 mod front;
 
 use front::Front;
-use front::PATIENCE;
 use front::Settled;
 use front::Turn;
 
@@ -48,28 +52,6 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// After so many failures in a row the connections are made anew.
 const REBUILD: u32 = 3;
-
-/// Nobody misses an answer for this long; a longer silence is told.
-pub(crate) const GAP: SignedDuration = SignedDuration::from_secs(60);
-
-/// An update for the desk, with the word that it has been dealt with.
-pub(crate) struct Delivered {
-    pub(crate) inbound: Inbound,
-    /// Whether it waited for somebody to listen.
-    pub(crate) late: bool,
-    pub(crate) taken: oneshot::Sender<()>,
-}
-
-/// A time in which nobody listened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gap {
-    /// When somebody last did; none when that is not known.
-    pub(crate) from: Option<Timestamp>,
-    /// When somebody did again.
-    pub(crate) to: Timestamp,
-    /// Whether Gatepost was not running, or only did not reach Telegram.
-    pub(crate) down: bool,
-}
 
 /// What a poll is made of.
 pub(crate) struct Polling {
@@ -139,7 +121,7 @@ pub(crate) async fn poll(polling: Polling) {
                                 continue;
                             }
                         },
-                        (Turn::Overtake, Inbound::Tap(_)) => {
+                        (Turn::Overtake, Inbound::Pressed(_)) => {
                             take(&desk, inbound, late, &stop).await
                         }
                         (Turn::Overtake, _) => continue,
@@ -207,6 +189,9 @@ pub(crate) async fn poll(polling: Polling) {
             | Trouble::Refused(_)
             | Trouble::NotParsed(_)
             | Trouble::NotModified
+            | Trouble::NoTopic(_)
+            | Trouble::TopicClosed(_)
+            | Trouble::TooLarge(_)
             | Trouble::Moved(_) => {
                 tracing::warn!(%trouble, failures, "a poll failed");
                 pause_after(failures)
@@ -231,70 +216,6 @@ async fn unhook(api: &Api) {
     if let Err(trouble) = api.drop_webhook().await {
         tracing::warn!(%trouble, "the webhook stays");
     }
-}
-
-/// What became of an update.
-pub(crate) enum Taken {
-    /// It is dealt with.
-    Yes,
-    /// It could not be recorded; it comes again.
-    Later,
-    /// There is no going on.
-    Stopped,
-}
-
-/// An update that the desk has begun on.
-enum Begun {
-    /// It is over.
-    Settled(Taken),
-    /// It takes long; the word comes here.
-    Long(oneshot::Receiver<()>),
-}
-
-/// Hands an update to the desk and waits until it is dealt with.
-pub(crate) async fn take(
-    desk: &mpsc::Sender<Delivered>,
-    inbound: Inbound,
-    late: bool,
-    stop: &CancellationToken,
-) -> Taken {
-    match begin(desk, inbound, late, stop).await {
-        Begun::Settled(taken) => taken,
-        Begun::Long(done) => tokio::select! {
-            () = stop.cancelled() => Taken::Stopped,
-            done = done => taken_if(done.is_ok()),
-        },
-    }
-}
-
-/// Hands an update to the desk and waits a moment.
-async fn begin(
-    desk: &mpsc::Sender<Delivered>,
-    inbound: Inbound,
-    late: bool,
-    stop: &CancellationToken,
-) -> Begun {
-    let (taken, mut done) = oneshot::channel();
-    tokio::select! {
-        () = stop.cancelled() => return Begun::Settled(Taken::Stopped),
-        sent = desk.send(Delivered { inbound, late, taken }) => {
-            if sent.is_err() {
-                return Begun::Settled(Taken::Stopped);
-            }
-        }
-    }
-    tokio::select! {
-        () = stop.cancelled() => Begun::Settled(Taken::Stopped),
-        in_time = tokio::time::timeout(PATIENCE, &mut done) => match in_time {
-            Ok(done) => Begun::Settled(taken_if(done.is_ok())),
-            Err(_) => Begun::Long(done),
-        },
-    }
-}
-
-/// A desk that drops the word could not record the update.
-fn taken_if(said: bool) -> Taken {
-    if said { Taken::Yes } else { Taken::Later }
 }
 
 /// Waits; true when told to stop meanwhile.

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use gatepost_chat::command::MENU;
 use gatepost_chat::pairing::Code;
-use gatepost_chat::pairing::Pairing;
-use gatepost_chat::people::People;
 use gatepost_chat::port::Hub;
-use gatepost_chat::quiet::Hours;
-use gatepost_chat::token::Mint;
+use gatepost_desk::Bot;
+use gatepost_desk::Groups;
+use gatepost_desk::Parts;
+use gatepost_desk::settings::Beginning;
+use gatepost_desk::settings::Sources;
 use gatepost_domain::principal::Platform;
-use gatepost_domain::principal::Principal;
-use gatepost_domain::principal::Role;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,16 +21,14 @@ use crate::api::AddressError;
 use crate::api::Api;
 use crate::api::Identity;
 use crate::api::Trouble;
-use crate::desk;
-use crate::desk::Parts;
-use crate::desk::files::MAY_FETCH;
+use crate::numbers;
 use crate::poll;
 use crate::poll::Polling;
 use crate::settings::Settings;
-use crate::settings::Sources;
 use crate::status::Health;
 use crate::status::Status;
 use crate::status::Teller;
+use crate::surface;
 use crate::webhook::Hook;
 use crate::webhook::Pushed;
 use crate::webhook::WebhookError;
@@ -78,43 +75,26 @@ pub fn start(
     stop: CancellationToken,
 ) -> Result<Service, StartError> {
     let api = Api::new(settings.token.clone(), settings.address.as_deref())?;
-    let mut people = People::new(Platform::Telegram);
-    let ids = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>();
-    people.grant(Role::Requester, ids(&settings.requesters));
-    people.grant(Role::Approver, ids(&settings.approvers));
-    people.grant(Role::Admin, ids(&settings.admins));
-    let mut with_joined = people.clone();
-    for note in known {
-        with_joined.recall(note);
-    }
-    let mut hours = Hours::default();
-    for (id, quiet) in settings.quiet.clone() {
-        hours.configure(Principal { platform: Platform::Telegram, id: id.to_string() }, quiet);
-    }
-    let mut pairing = Pairing::default();
-    // Whoever has named requesters or approvers has said who may do what.
-    let named = !settings.requesters.is_empty() || !settings.approvers.is_empty();
-    let code = (!with_joined.has_admin() && !named)
-        .then(|| settings.code.clone().unwrap_or_else(|| Code::from_entropy((sources.draw)())));
-    if let Some(code) = &code {
-        pairing.open(code.clone());
-    }
+    let draw = Arc::clone(&sources.draw);
+    let now = Arc::clone(&sources.now);
+    let (beginning, code) = Beginning::new(Platform::Telegram, settings.desk, known, sources);
     let hook = settings.webhook.as_ref().map(|webhook| {
-        let fresh = || format!("{:032x}{:032x}", (sources.draw)(), (sources.draw)());
+        let fresh = || format!("{:032x}{:032x}", draw(), draw());
         let secret = webhook.secret.clone().unwrap_or_else(fresh);
         Hook::open(&webhook.url, webhook.listen, secret, settings.address.is_some())
     });
     let hook = hook.transpose()?;
     let (status, watched) = watch::channel(Status::default());
-    let teller = Teller::new(status, Arc::clone(&sources.now));
+    let teller = Teller::new(status, now);
     let (who, identity) = watch::channel(None);
-    let mint = Mint::new(settings.token.reveal());
+    let threads = beginning.threads();
+    let seed = settings.token.reveal().to_owned();
     let on = tracker.clone();
     tracker.spawn(async move {
         let Some(me) = introduce(&api, &teller, hook.is_none(), &stop).await else { return };
         who.send_replace(Some(me.clone()));
         // Where that cannot be asked, tasks live in chains of replies.
-        let private_topics = settings.topics && api.has_private_topics().await.unwrap_or(false);
+        let private_topics = threads && api.has_private_topics().await.unwrap_or(false);
         let (desk, inbox) = mpsc::channel(INBOX);
         let (last, stopped) = (settings.last, stop.clone());
         match hook {
@@ -135,27 +115,19 @@ pub fn start(
                 }));
             }
         }
+        let groups = settings.groups.iter().map(|group| numbers::chat(*group)).collect();
         let parts = Parts {
             hub,
-            api,
-            bot: me.name,
-            bot_id: u64::try_from(me.id).unwrap_or_default(),
-            groups: settings.groups.iter().copied().collect(),
-            people,
-            pairing,
-            mint,
-            asking: settings.asking,
-            hours,
-            max_file: settings.max_file.min(MAY_FETCH),
-            transcriber: settings.transcriber,
-            hold_after: settings.hold_after,
-            topics: settings.topics,
-            private_topics,
-            sources,
+            surface: api,
+            traits: surface::traits(private_topics),
+            bot: Bot { name: me.name, id: u64::try_from(me.id).unwrap_or_default() },
+            groups: Groups::Named(groups),
+            beginning,
+            seed,
             tracker: on.clone(),
             stop,
         };
-        desk::serve(parts, inbox).await;
+        gatepost_desk::serve(parts, inbox).await;
     });
     Ok(Service { status: watched, code, identity })
 }

@@ -17,6 +17,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::routing::post;
+use gatepost_desk::inbound::Gap;
+use gatepost_desk::inbound::Inbound;
+use gatepost_desk::intake::Delivered;
+use gatepost_desk::intake::Taken;
+use gatepost_desk::intake::take;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
@@ -24,11 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::inbound;
-use crate::inbound::Inbound;
-use crate::poll::Delivered;
-use crate::poll::Gap;
-use crate::poll::Taken;
-use crate::poll::take;
 use crate::status::Health;
 use crate::status::Teller;
 

@@ -218,6 +218,12 @@ fn by_words(text: String) -> Trouble {
         Trouble::NotModified
     } else if has(&["can't parse", "entity_", "entity beg", "entities"]) {
         Trouble::NotParsed(text)
+    } else if has(&["thread not found", "topic_deleted", "topic_id_invalid", "topic deleted"]) {
+        Trouble::NoTopic(text)
+    } else if has(&["topic_closed", "topic closed"]) {
+        Trouble::TopicClosed(text)
+    } else if has(&["file is too big"]) {
+        Trouble::TooLarge(text)
     } else {
         Trouble::Refused(text)
     }
@@ -293,6 +299,15 @@ mod tests {
         assert_eq!(refused(409, hooked), Trouble::Hooked);
         assert_eq!(refused(401, "Unauthorized"), Trouble::BadToken);
         assert_eq!(refused(404, "Not Found"), Trouble::BadToken);
+        for gone in ["Bad Request: message thread not found", "Bad Request: TOPIC_ID_INVALID"] {
+            assert_eq!(refused(400, gone), Trouble::NoTopic(gone.into()));
+        }
+        let closed = "Bad Request: TOPIC_CLOSED";
+        assert_eq!(refused(400, closed), Trouble::TopicClosed(closed.into()));
+        let no_message = "Bad Request: message to edit not found";
+        assert_eq!(refused(400, no_message), Trouble::Refused(no_message.into()));
+        let big = "Bad Request: file is too big";
+        assert_eq!(refused(400, big), Trouble::TooLarge(big.into()));
         let Trouble::Refused(text) = refused(400, "no /bot1:SECRET/ here") else { panic!() };
         assert!(!text.contains("SECRET"), "{text}");
     }

@@ -11,9 +11,9 @@ impl Api {
     /// The bytes of a file that waits at Telegram. Asking twice changes nothing, so every trouble
     /// but a refusal may be tried again.
     ///
-    /// A file of more than `most` bytes is a refusal; no more than that is read of it.
+    /// A file of more than `most` bytes is too large; no more than that is read of it.
     pub(crate) async fn fetch(&self, id: &str, most: u64) -> Done<Vec<u8>> {
-        let too_big = || Trouble::Refused(format!("the file has more than {most} bytes"));
+        let too_big = || Trouble::TooLarge(format!("the file has more than {most} bytes"));
         let file = self.call(&GetFile::new(FileId(id.to_owned()))).await?;
         if file.meta.size != u32::MAX && u64::from(file.meta.size) > most {
             return Err(too_big());

@@ -1,5 +1,7 @@
 //! Topics: one thread of a chat for each task.
 
+use gatepost_desk::place::Chat;
+use gatepost_desk::place::ThreadId;
 use serde::Serialize;
 use serde_json::Value;
 use teloxide::payloads::CloseForumTopic;
@@ -8,14 +10,13 @@ use teloxide::payloads::EditForumTopic;
 use teloxide::payloads::EditForumTopicSetters;
 use teloxide::payloads::ReopenForumTopic;
 use teloxide::requests::Payload;
-use teloxide::types::ChatId;
-use teloxide::types::MessageId;
-use teloxide::types::ThreadId;
 
 use super::Api;
 use super::Done;
 use super::Trouble;
 use super::call::Failure;
+use crate::numbers::chat_id;
+use crate::numbers::thread_id;
 
 /// `getMe`, with the fields that the types do not know.
 #[derive(Serialize)]
@@ -35,8 +36,8 @@ impl Api {
     }
 
     /// Opens a topic; its number.
-    pub(crate) async fn open_topic(&self, chat: i64, name: &str) -> Done<i32> {
-        match self.call_or_raw(&CreateForumTopic::new(ChatId(chat), name)).await {
+    pub(crate) async fn open_topic(&self, chat: Chat, name: &str) -> Done<i32> {
+        match self.call_or_raw(&CreateForumTopic::new(chat_id(chat)?, name)).await {
             Ok(topic) => Ok(topic.thread_id.0.0),
             Err(failure) => match failure.number("message_thread_id").map(i32::try_from) {
                 Some(Ok(thread)) => Ok(thread),
@@ -46,14 +47,14 @@ impl Api {
     }
 
     /// Gives a topic another name.
-    pub(crate) async fn rename_topic(&self, chat: i64, thread: i32, name: &str) -> Done<()> {
-        let request = EditForumTopic::new(ChatId(chat), ThreadId(MessageId(thread))).name(name);
+    pub(crate) async fn rename_topic(&self, chat: Chat, thread: ThreadId, name: &str) -> Done<()> {
+        let request = EditForumTopic::new(chat_id(chat)?, thread_id(thread)?).name(name);
         unless_so_already(self.call_or_raw(&request).await.map(drop))
     }
 
     /// Closes a topic of a forum, or opens it again.
-    pub(crate) async fn close_topic(&self, chat: i64, thread: i32, closed: bool) -> Done<()> {
-        let (chat, thread) = (ChatId(chat), ThreadId(MessageId(thread)));
+    pub(crate) async fn close_topic(&self, chat: Chat, thread: ThreadId, closed: bool) -> Done<()> {
+        let (chat, thread) = (chat_id(chat)?, thread_id(thread)?);
         unless_so_already(if closed {
             self.call_or_raw(&CloseForumTopic::new(chat, thread)).await.map(drop)
         } else {

@@ -1,24 +1,8 @@
 //! Files of a message, as far as Telegram tells of them before they are fetched.
 
-use serde::Deserialize;
-use serde::Serialize;
+use gatepost_desk::inbound::Waiting;
 use teloxide::types::FileMeta;
 use teloxide::types::Message;
-
-/// A file that waits at Telegram. Everything but its id is the sender's word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Waiting {
-    /// What it is asked for by.
-    pub(crate) id: String,
-    /// Its name, as it came.
-    pub(crate) name: String,
-    /// Its size in bytes, where it is known.
-    pub(crate) size: Option<u64>,
-    /// What kind of file it is said to be.
-    pub(crate) media_type: Option<String>,
-    /// How long it speaks, for a voice note, in seconds.
-    pub(crate) voice: Option<u32>,
-}
 
 /// The files of a message; Telegram puts at most one into each.
 pub(super) fn files(message: &Message) -> Vec<Waiting> {

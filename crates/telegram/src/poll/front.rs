@@ -9,9 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// An update that is dealt with sooner holds nobody up.
-pub(super) const PATIENCE: Duration = Duration::from_millis(400);
-
 /// How often it is looked whether somebody presses a button meanwhile. Telegram gives its answer at
 /// once then, because the update that takes long is still there.
 const MOMENT: Duration = Duration::from_millis(300);

@@ -12,7 +12,6 @@ use gatepost_chat::rich::Rich;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::RequestError;
@@ -21,10 +20,11 @@ use super::Desk;
 use super::Op;
 use super::keys;
 use super::tell::Call;
-use crate::api::To;
-use crate::api::Under;
-use crate::entities::LIMIT;
 use crate::inbound::Said;
+use crate::place::Chat;
+use crate::place::MessageId;
+use crate::surface::To;
+use crate::surface::Under;
 
 /// How many questions a list shows; each line stays short, so that all of them fit a message.
 const LISTED: usize = 12;
@@ -33,7 +33,7 @@ const LISTED: usize = 12;
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
     /// Its message, once it is there.
-    message: Option<i32>,
+    message: Option<MessageId>,
     /// What it lists, in order.
     questions: Vec<(TaskId, ApprovalId)>,
     /// How many there were that it does not list.
@@ -73,7 +73,7 @@ impl Desk {
         let note = ChatNote::Listed { approvals };
         let noted = match questions.is_empty() || !approver {
             true => Ok(()),
-            false => self.hub.note(Platform::Telegram, None, note).await,
+            false => self.record(None, note).await,
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "a list of questions could not be recorded; it denies nothing");
@@ -85,7 +85,7 @@ impl Desk {
     }
 
     /// The list as it is now, in the message that it has.
-    pub(super) async fn draft_relist(&mut self, chat: i64) -> Option<Call> {
+    pub(super) async fn draft_relist(&mut self, chat: Chat) -> Option<Call> {
         let listing = self.lists.get(&chat)?.clone();
         let message = listing.message?;
         let mut tasks = BTreeMap::new();
@@ -107,7 +107,7 @@ impl Desk {
     }
 
     /// The list of a chat is there.
-    pub(super) async fn listed(&mut self, chat: i64, message: i32) {
+    pub(super) async fn listed(&mut self, chat: Chat, message: MessageId) {
         let Some(listing) = self.lists.get_mut(&chat) else { return };
         listing.message = Some(message);
         let Listing { questions, left_out, approver, .. } = listing.clone();
@@ -115,7 +115,7 @@ impl Desk {
     }
 
     /// The list of a chat says what is true now; after its last word nobody keeps it.
-    pub(super) async fn relisted(&mut self, chat: i64) {
+    pub(super) async fn relisted(&mut self, chat: Chat) {
         if let Some(Listing { message: Some(message), over: true, .. }) = self.lists.get(&chat) {
             let message = *message;
             self.lists.remove(&chat);
@@ -125,15 +125,15 @@ impl Desk {
 
     async fn note_list(
         &self,
-        chat: i64,
-        message: i32,
+        chat: Chat,
+        message: MessageId,
         questions: Vec<(TaskId, ApprovalId)>,
         left_out: u64,
         denies: bool,
     ) {
         let (chat, message) = (chat.to_string(), message.to_string());
         let note = ChatNote::ListShown { chat, message, questions, left_out, denies };
-        if let Err(error) = self.hub.note(Platform::Telegram, None, note).await {
+        if let Err(error) = self.record(None, note).await {
             tracing::warn!(%error, "where a list is could not be recorded");
         }
     }
@@ -148,8 +148,8 @@ impl Desk {
     /// A list of an earlier life is kept up to date by this one.
     pub(super) fn recall_listing(
         &mut self,
-        chat: i64,
-        message: i32,
+        chat: Chat,
+        message: MessageId,
         questions: Vec<(TaskId, ApprovalId)>,
         left_out: u64,
         approver: bool,
@@ -178,12 +178,12 @@ impl Desk {
         let _made = keys::deny_all(&mut self.mint, approvals.iter().cloned().collect());
     }
 
-    fn seen(&self, chat: i64, line: OpenLine) -> OpenLine {
+    fn seen(&self, chat: Chat, line: OpenLine) -> OpenLine {
         if self.may_see(chat, &line.task) { line } else { line.without_action() }
     }
 
-    fn list(&mut self, chat: i64, lines: &[OpenLine], listing: &Listing) -> (Rich, Under) {
-        let text = render::open_questions(lines, listing.left_out, self.reader(), LIMIT);
+    fn list(&mut self, chat: Chat, lines: &[OpenLine], listing: &Listing) -> (Rich, Under) {
+        let text = render::open_questions(lines, listing.left_out, self.reader(), self.traits.text);
         let all: BTreeSet<_> = listing.questions.iter().map(|(_, id)| id.clone()).collect();
         let seen: Vec<_> = lines
             .iter()
@@ -205,7 +205,7 @@ impl Desk {
     ) -> Result<(), RequestError> {
         if let Some(chosen) = wish {
             let note = quiet::note(who.clone(), chosen);
-            self.hub.note(Platform::Telegram, None, note.clone()).await?;
+            self.record(None, note.clone()).await?;
             self.hours.recall(&note);
         }
         let words = render::quiet(self.hours.of(who), self.reader());

@@ -18,14 +18,14 @@ use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
-use super::person;
 use super::question_key;
+use crate::place::Chat;
 
 impl Desk {
     /// Brings every copy of a question to what is true now, and makes those that are missing.
     pub(super) fn ask(&mut self, task: &TaskId, approval: &ApprovalId) {
         let key = question_key(approval);
-        let mut chats: BTreeSet<i64> = BTreeSet::new();
+        let mut chats: BTreeSet<Chat> = BTreeSet::new();
         if let Some((home, audience)) = self.audience(task) {
             chats.extend(audience.own.then_some(home));
             chats.extend(audience.private.iter().filter_map(chat_of));
@@ -38,7 +38,7 @@ impl Desk {
     }
 
     /// Shows a question in one chat as it is now.
-    pub(super) fn ask_in(&mut self, chat: i64, task: &TaskId, approval: &ApprovalId) {
+    pub(super) fn ask_in(&mut self, chat: Chat, task: &TaskId, approval: &ApprovalId) {
         let op = Op::Question(task.clone(), approval.clone());
         let slot = format!("{task}/{}", question_key(approval));
         self.hurry_what_comes_first(chat, task);
@@ -48,7 +48,7 @@ impl Desk {
     /// Brings what a task came to into its own chat, and every copy of it up to date.
     pub(super) fn tell_result(&mut self, task: &TaskId) {
         let copies = self.copies.get(task).into_iter().flat_map(|copies| copies.chats("result"));
-        let chats: BTreeSet<i64> = copies.chain(self.home_chat(task)).collect();
+        let chats: BTreeSet<Chat> = copies.chain(self.home_chat(task)).collect();
         for chat in chats {
             let op = Op::Result(task.clone());
             self.push_to(chat, &format!("{task}/result"), Urgency::Loud, op);
@@ -56,9 +56,9 @@ impl Desk {
     }
 
     /// A task's own chat, and who is asked where; nothing for a task that lives elsewhere.
-    fn audience(&self, task: &TaskId) -> Option<(i64, Audience)> {
+    fn audience(&self, task: &TaskId) -> Option<(Chat, Audience)> {
         let place = self.homes.get(task)?.place;
-        let person = u64::try_from(place.chat).ok().filter(|_| place.private).map(person);
+        let person = self.person_of(place.chat);
         Some((place.chat, self.people.audience(self.asking, person.as_ref())))
     }
 
@@ -88,30 +88,30 @@ impl Desk {
     }
 
     /// Whether a chat may see what a question of a task is about.
-    pub(super) fn may_see(&self, chat: i64, task: &TaskId) -> bool {
-        match (u64::try_from(chat).map(person), self.asking) {
-            (Ok(who), Asking::Chat) => self.people.knows(&who),
-            (Ok(who), Asking::Private) => self.people.is(&who, Role::Approver),
+    pub(super) fn may_see(&self, chat: Chat, task: &TaskId) -> bool {
+        match (self.person_of(chat), self.asking) {
+            (Some(who), Asking::Chat) => self.people.knows(&who),
+            (Some(who), Asking::Private) => self.people.is(&who, Role::Approver),
             // A group sees what its own tasks want, and nothing of others.
-            (Err(_), Asking::Chat) => self.home_chat(task) == Some(chat),
-            (Err(_), Asking::Private) => false,
+            (None, Asking::Chat) => self.home_chat(task) == Some(chat),
+            (None, Asking::Private) => false,
         }
     }
 
     /// A task's card as a chat may see it: in a group whose questions are asked in private, how the
     /// task stands and not what it acts on.
-    pub(super) fn card_for(&self, chat: i64, detail: &TaskDetail) -> TaskCard {
+    pub(super) fn card_for(&self, chat: Chat, detail: &TaskDetail) -> TaskCard {
         let card = TaskCard::of(detail);
         if self.is_veiled(chat) { card.veiled() } else { card }
     }
 
     /// Whether a chat sees how tasks stand and not what they act on.
-    pub(super) fn is_veiled(&self, chat: i64) -> bool {
-        chat < 0 && self.asking == Asking::Private
+    pub(super) fn is_veiled(&self, chat: Chat) -> bool {
+        !chat.is_private() && self.asking == Asking::Private
     }
 
     /// Somebody who could not be written to has now written: what is open is asked there again.
-    pub(super) fn reachable_now(&mut self, chat: i64) {
+    pub(super) fn reachable_now(&mut self, chat: Chat) {
         let mut again = Vec::new();
         for (task, copies) in &mut self.copies {
             let refused: Vec<_> = copies.refused(chat).map(str::to_owned).collect();
@@ -130,7 +130,7 @@ impl Desk {
 
     /// Whether a message to a chat comes without a sound. A group rings for all or for nobody, and
     /// whoever is in it mutes it for themselves.
-    pub(super) fn is_hushed(&self, chat: i64, op: &Op) -> bool {
+    pub(super) fn is_hushed(&self, chat: Chat, op: &Op) -> bool {
         let matter = match op {
             Op::Question(..) | Op::Prompt(..) => Matter::Question,
             Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
@@ -146,9 +146,17 @@ impl Desk {
             | Op::Say { .. }
             | Op::File { .. } => Matter::Other,
         };
-        let Ok(who) = u64::try_from(chat).map(person) else { return false };
+        let Some(who) = self.person_of(chat) else { return false };
         let reader = self.reader();
         self.hours.of(&who).is_some_and(|quiet| quiet.hushes(matter, reader.now, reader.offset))
+    }
+
+    /// Whose private chat a chat is.
+    pub(super) fn person_of(&self, chat: Chat) -> Option<Principal> {
+        match chat {
+            Chat::Person(id) => Some(self.person(id)),
+            Chat::Group(_) => None,
+        }
     }
 
     /// The ids of those who may answer, as a card names them.
@@ -158,6 +166,6 @@ impl Desk {
 }
 
 /// A person's private chat has their number.
-fn chat_of(who: &Principal) -> Option<i64> {
-    who.id.parse().ok()
+pub(super) fn chat_of(who: &Principal) -> Option<Chat> {
+    who.id.parse().ok().map(Chat::Person)
 }

@@ -15,11 +15,11 @@ use gatepost_domain::lifecycle::State;
 use gatepost_domain::request::TaskDetail;
 
 use super::question_key;
-use crate::api::Key;
-use crate::api::Under;
-
-/// How many buttons stand in one row, so that a phone shows their labels.
-const A_ROW: usize = 3;
+use crate::surface::Form;
+use crate::surface::Key;
+use crate::surface::Look;
+use crate::surface::Row;
+use crate::surface::Under;
 
 /// The number of the record that brought about what can be done with a task now. A button made for
 /// another state no longer means anything.
@@ -48,7 +48,11 @@ pub(super) fn card(mint: &mut Mint, detail: &TaskDetail) -> Under {
         | State::AwaitingWords => true,
         State::Cancelling | State::Finishing | State::Finished => false,
     };
-    if live { Under::Keys(vec![vec![task(mint, detail, Press::Stop)]]) } else { Under::Nothing }
+    if live {
+        Under::Rows(vec![Row::Keys(vec![task(mint, detail, Press::Stop)])])
+    } else {
+        Under::Nothing
+    }
 }
 
 /// Under an open question: every answer, or only the refusals where the action cannot be read.
@@ -64,15 +68,15 @@ pub(super) fn question(
     let name = detail.task.id();
     let mut rows = Vec::new();
     if readable {
-        rows.push(vec![answer(mint, name, id, Press::ApproveOnce)]);
-        rows.push(vec![answer(mint, name, id, Press::ApproveForTask)]);
+        rows.push(Row::Keys(vec![answer(mint, name, id, Press::ApproveOnce)]));
+        rows.push(Row::Keys(vec![answer(mint, name, id, Press::ApproveForTask)]));
     }
-    rows.push(vec![
+    rows.push(Row::Keys(vec![
         answer(mint, name, id, Press::Deny),
         answer(mint, name, id, Press::DenyWithReason),
-    ]);
-    rows.push(vec![task(mint, detail, Press::Stop)]);
-    Under::Keys(rows)
+    ]));
+    rows.push(Row::Keys(vec![task(mint, detail, Press::Stop)]));
+    Under::Rows(rows)
 }
 
 /// Under a result: what can still be done with the changes, and going on.
@@ -88,17 +92,17 @@ pub(super) fn result(mint: &mut Mint, detail: &TaskDetail) -> Under {
         .partition(|press| matches!(press, Press::Apply | Press::Branch | Press::Discard));
     let mut rows = Vec::new();
     if !first.is_empty() {
-        rows.push(first.into_iter().map(|press| task(mint, detail, press)).collect());
+        rows.push(Row::Keys(first.into_iter().map(|press| task(mint, detail, press)).collect()));
     }
     let mut last = vec![task(mint, detail, Press::Continue)];
     last.extend(second.into_iter().map(|press| task(mint, detail, press)));
-    rows.push(last);
-    Under::Keys(rows)
+    rows.push(Row::Keys(last));
+    Under::Rows(rows)
 }
 
 /// Under a nudge: the message that may not have arrived.
 pub(super) fn show(mint: &mut Mint, id: &TaskId, key: &str) -> Under {
-    Under::Keys(vec![vec![bring(mint, id, key, Press::Show.label().to_owned())]])
+    Under::Rows(vec![Row::Keys(vec![bring(mint, id, key, Press::Show.label().to_owned())])])
 }
 
 /// Under a list of open questions: one to bring each that may be seen here, and one that denies
@@ -117,15 +121,18 @@ pub(super) fn open(
             bring(mint, &line.task, &question_key(&line.id), label)
         })
         .collect();
-    let mut rows: Vec<Vec<Key>> = shown.chunks(A_ROW).map(<[Key]>::to_vec).collect();
-    rows.extend(all.map(|all| vec![deny_all(mint, all)]));
-    if rows.is_empty() { Under::Nothing } else { Under::Keys(rows) }
+    let mut rows = Vec::new();
+    if !shown.is_empty() {
+        rows.push(Row::Pick { hint: "Show a question", keys: shown });
+    }
+    rows.extend(all.map(|all| Row::Keys(vec![deny_all(mint, all)])));
+    if rows.is_empty() { Under::Nothing } else { Under::Rows(rows) }
 }
 
 /// The button that denies these questions and no others.
 pub(super) fn deny_all(mint: &mut Mint, questions: BTreeSet<ApprovalId>) -> Key {
     let data = mint.token(Meaning::DenyAll { questions }).as_str().to_owned();
-    Key { label: Press::DenyAll.label().to_owned(), data }
+    key(Press::DenyAll, data)
 }
 
 /// A question of a task, open or settled.
@@ -158,17 +165,33 @@ pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
 
 fn bring(mint: &mut Mint, id: &TaskId, key: &str, label: String) -> Key {
     let meaning = Meaning::Show { task: id.clone(), key: key.to_owned() };
-    Key { label, data: mint.token(meaning).as_str().to_owned() }
+    Key { label, ..Key::plain("", mint.token(meaning).as_str().to_owned()) }
 }
 
 fn answer(mint: &mut Mint, task: &TaskId, approval: &ApprovalId, press: Press) -> Key {
     let meaning = Meaning::Answer { task: task.clone(), approval: approval.clone(), press };
-    Key { label: press.label().to_owned(), data: mint.token(meaning).as_str().to_owned() }
+    key(press, mint.token(meaning).as_str().to_owned())
 }
 
 fn task(mint: &mut Mint, detail: &TaskDetail, press: Press) -> Key {
     // A stop means the same however far the task is.
     let state = if press == Press::Stop { 0 } else { state(detail) };
     let meaning = Meaning::Task { task: detail.task.id().clone(), press, state };
-    Key { label: press.label().to_owned(), data: mint.token(meaning).as_str().to_owned() }
+    key(press, mint.token(meaning).as_str().to_owned())
+}
+
+fn key(press: Press, data: String) -> Key {
+    let look = match press {
+        Press::ApproveOnce | Press::ApproveForTask | Press::Apply => Look::Good,
+        Press::Deny | Press::DenyWithReason | Press::DenyAll | Press::Stop | Press::Discard => {
+            Look::Bad
+        }
+        Press::Show | Press::Branch | Press::Continue | Press::RunAgain => Look::Plain,
+    };
+    let form = (press == Press::DenyWithReason).then(|| Form {
+        title: "Deny with a reason".into(),
+        field: "What the agent is told".into(),
+        text: String::new(),
+    });
+    Key { label: press.label().to_owned(), data, look, form }
 }

@@ -12,7 +12,6 @@ use gatepost_chat::rich::Style;
 use gatepost_chat::rich::units;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::id::TaskId;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::RequestError;
@@ -21,10 +20,9 @@ use gatepost_domain::request::TaskDetail;
 use super::Desk;
 use super::Home;
 use super::Op;
-use super::person;
 use super::question_key;
-use crate::entities::LIMIT;
 use crate::inbound::Said;
+use crate::place::Chat;
 
 /// How many tasks a list shows.
 const LISTED: usize = 15;
@@ -37,7 +35,7 @@ impl Desk {
         said: &Said,
         command: Command,
     ) -> Result<(), RequestError> {
-        if said.place.private {
+        if said.place.chat.is_private() {
             self.reachable_now(said.place.chat);
         }
         let answer = match command {
@@ -167,11 +165,14 @@ impl Desk {
         if !here {
             // A task of another chat is only looked at; its buttons stay where it was asked. But
             // whoever asked may be unable to press those under its result, and an approver can.
-            let card =
-                render::task(&self.card_for(said.place.chat, &detail), &Standing::default(), LIMIT);
+            let card = render::task(
+                &self.card_for(said.place.chat, &detail),
+                &Standing::default(),
+                self.traits.text,
+            );
             self.say_quietly(said.place, Some(said.message), card);
-            let approver = self.people.is(&person(said.from), Role::Approver);
-            if detail.task.is_finished() && said.place.private && approver {
+            let approver = self.people.is(&self.person(said.from), Role::Approver);
+            if detail.task.is_finished() && said.place.chat.is_private() && approver {
                 self.again(said.place.chat, &id, "result", Op::Result(id.clone()));
             }
             return Ok(());
@@ -190,7 +191,7 @@ impl Desk {
     }
 
     /// Sends a message of a task as a new one; the old one is no longer kept up to date.
-    pub(super) fn again(&mut self, chat: i64, task: &TaskId, key: &str, op: Op) {
+    pub(super) fn again(&mut self, chat: Chat, task: &TaskId, key: &str, op: Op) {
         if let Some(copies) = self.copies.get_mut(task)
             && copies.get(key, chat) != Some(&Copied::Sending)
         {
@@ -225,7 +226,7 @@ impl Desk {
             self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
             return Ok(());
         };
-        if units(&text) <= LIMIT - 100 {
+        if units(&text) <= self.traits.text - 100 {
             let words = Rich::new().styled(Style::Pre, text.trim_end());
             self.say_quietly(said.place, Some(said.message), words);
         } else {
@@ -278,7 +279,7 @@ impl Desk {
                 agent: preference.agent.clone(),
                 mode: preference.mode,
             };
-            self.hub.note(Platform::Telegram, None, note).await?;
+            self.record(None, note).await?;
             self.preferences.insert(chat, preference.clone());
         }
         let or = |given: Option<&str>| given.unwrap_or("as configured").to_owned();

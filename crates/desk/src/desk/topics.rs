@@ -23,17 +23,15 @@ use gatepost_domain::outcome::Outcome;
 use super::Desk;
 use super::Op;
 use super::tell::Call;
-use crate::inbound::Place;
+use crate::place::Chat;
+use crate::place::Place;
+use crate::place::ThreadId;
 
 /// What a topic is among a task's messages.
 pub(super) const TOPIC: &str = "topic";
 
-/// How many characters of a task a topic's name shows; Telegram takes 128 in all
-/// (<https://core.telegram.org/bots/api#createforumtopic>).
-const NAME: usize = 60;
-
 /// A topic by its chat and number.
-type Thread = (i64, i32);
+type Thread = (Chat, ThreadId);
 
 /// What is known of topics.
 #[derive(Debug, Default)]
@@ -43,7 +41,7 @@ pub(super) struct Topics {
     /// Whether private chats have topics.
     private: bool,
     /// Chats that refused one; they are asked again after the next start.
-    barred: BTreeSet<i64>,
+    barred: BTreeSet<Chat>,
     made: BTreeMap<Thread, Made>,
     closed: BTreeSet<Thread>,
     /// Topics that people deleted; what would go there goes to the chat itself.
@@ -65,9 +63,9 @@ struct Made {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// It has this name.
-    Named(i32, String),
+    Named(ThreadId, String),
     /// It is closed, or not.
-    Closed(i32, bool),
+    Closed(ThreadId, bool),
 }
 
 impl Topics {
@@ -78,12 +76,12 @@ impl Topics {
     /// Whether a task that was asked for here gets a topic. One that was asked for in a topic
     /// stays there.
     fn is_wanted(&self, place: Place) -> bool {
-        let has_topics = if place.private { self.private } else { place.forum };
+        let has_topics = if place.chat.is_private() { self.private } else { place.has_threads };
         self.wanted && has_topics && place.thread.is_none() && !self.barred.contains(&place.chat)
     }
 
     /// The topic to write in: none where it is gone.
-    pub(super) fn living(&self, chat: i64, thread: Option<i32>) -> Option<i32> {
+    pub(super) fn living(&self, chat: Chat, thread: Option<ThreadId>) -> Option<ThreadId> {
         thread.filter(|thread| !self.gone.contains(&(chat, *thread)))
     }
 
@@ -107,7 +105,7 @@ impl Desk {
 
     /// A question overtakes what waits, but not the topic that it belongs into, nor the card that
     /// it hangs on.
-    pub(super) fn hurry_what_comes_first(&mut self, chat: i64, task: &TaskId) {
+    pub(super) fn hurry_what_comes_first(&mut self, chat: Chat, task: &TaskId) {
         if self.home_chat(task) != Some(chat) {
             return;
         }
@@ -151,10 +149,10 @@ impl Desk {
     pub(super) fn recall_topic(&mut self, task: &Task) {
         let id = task.id();
         let Some(Copied::There { message, .. }) = self.at_home(id, TOPIC) else { return };
-        let thread = *message;
+        let thread = ThreadId(message.number);
         let Some(chat) = self.home_chat(id) else { return };
         self.enter(id, chat, thread);
-        let made = Made { title: title(task), latest: id.clone(), name: None };
+        let made = Made { title: self.title(task), latest: id.clone(), name: None };
         self.topics.made.entry((chat, thread)).or_insert(made);
         if task.is_finished() {
             // Opening one that is open changes nothing, writing into one that is closed fails.
@@ -185,8 +183,9 @@ impl Desk {
             return None;
         }
         let detail = self.detail(task).await?;
-        let name = name(&title(&detail.task), &detail.task);
-        Some(Call::OpenTopic { chat: place.chat, name })
+        let name = name(&self.title(&detail.task), &detail.task);
+        let asked = self.homes.get(task).and_then(|home| home.asked);
+        Some(Call::OpenTopic { chat: place.chat, name, asked })
     }
 
     /// The next call that makes a topic look as it should; none when it does.
@@ -202,7 +201,7 @@ impl Desk {
         }
         // Private topics cannot be closed; and what came of the task has to be in it first.
         let told = matches!(self.at_home(task, "result"), Some(Copied::There { .. }));
-        let close = chat < 0 && detail.task.is_finished() && told;
+        let close = !chat.is_private() && detail.task.is_finished() && told;
         let files = |n| self.at_home(task, &super::outbox_key(n)).is_none();
         let waits = (0..detail.task.outbox().len())
             .any(|n| detail.task.outbox().get(n).is_some_and(|f| f.refusal.is_none()) && files(n));
@@ -230,10 +229,10 @@ impl Desk {
     }
 
     /// A topic was opened for a task: from now on the task lives in it.
-    pub(super) async fn opened(&mut self, task: &TaskId, chat: i64, thread: i32) {
+    pub(super) async fn opened(&mut self, task: &TaskId, chat: Chat, thread: ThreadId) {
         let asked = self.homes.get(task).map(|home| (home.place, home.asked));
         let Some(detail) = self.detail(task).await else { return };
-        let title = title(&detail.task);
+        let title = self.title(&detail.task);
         let shown = name(&title, &detail.task);
         self.enter(task, chat, thread);
         let made = Made { title: title.clone(), latest: task.clone(), name: Some(shown) };
@@ -242,13 +241,13 @@ impl Desk {
             let words = Rich::new()
                 .plain("Task ")
                 .styled(Style::Code, task.as_str())
-                .plain(&format!(" has a topic of its own: {title}"));
+                .plain(&format!(" has a {} of its own: {title}", self.traits.thread));
             self.say_quietly(place, asked, words);
         }
     }
 
     /// A topic looks as was wanted.
-    pub(super) fn changed_topic(&mut self, chat: i64, change: Change, task: Option<&TaskId>) {
+    pub(super) fn changed_topic(&mut self, chat: Chat, change: Change, task: Option<&TaskId>) {
         match change {
             Change::Named(thread, name) => {
                 if let Some(made) = self.topics.made.get_mut(&(chat, thread)) {
@@ -268,13 +267,13 @@ impl Desk {
     }
 
     /// A chat will have no topics of ours.
-    pub(super) fn bar_topics(&mut self, chat: i64) {
+    pub(super) fn bar_topics(&mut self, chat: Chat) {
         self.topics.barred.insert(chat);
     }
 
     /// Somebody closed a topic. One of a task is opened again for what has to be said in it; any
     /// other is left to whoever closed it.
-    pub(super) async fn found_closed(&mut self, chat: i64, thread: i32) {
+    pub(super) async fn found_closed(&mut self, chat: Chat, thread: ThreadId) {
         if self.topics.made.contains_key(&(chat, thread)) {
             self.topics.closed.insert((chat, thread));
         } else {
@@ -283,11 +282,11 @@ impl Desk {
     }
 
     /// A topic is gone: everything that lives in it goes on in the chat itself.
-    pub(super) async fn topic_gone(&mut self, chat: i64, thread: i32) {
+    pub(super) async fn topic_gone(&mut self, chat: Chat, thread: ThreadId) {
         if !self.topics.gone.insert((chat, thread)) {
             return;
         }
-        tracing::info!(chat, thread, "a topic is gone; its tasks go on in the chat itself");
+        tracing::info!(%chat, thread = thread.0, "a topic is gone; its tasks go on in the chat itself");
         self.topics.made.remove(&(chat, thread));
         self.topics.closed.remove(&(chat, thread));
         let there = |place: Place| place.chat == chat && place.thread == Some(thread);
@@ -303,7 +302,7 @@ impl Desk {
             .collect();
         for task in lost {
             let own = matches!(self.at_home(&task, TOPIC),
-                Some(Copied::There { message, .. }) if *message == thread);
+                Some(Copied::There { message, .. }) if message.number == thread.0);
             if own {
                 self.set_shown(&task, TOPIC, chat, Copied::Refused);
                 let why = "the topic is gone".to_owned();
@@ -313,7 +312,7 @@ impl Desk {
         }
     }
 
-    fn enter(&mut self, task: &TaskId, chat: i64, thread: i32) {
+    fn enter(&mut self, task: &TaskId, chat: Chat, thread: ThreadId) {
         if let Some(home) = self.homes.get_mut(task)
             && home.place.chat == chat
             && home.place.thread.is_none()
@@ -324,32 +323,18 @@ impl Desk {
         }
     }
 
+    fn title(&self, task: &Task) -> String {
+        let (spec, most) = (task.spec(), self.traits.thread_name);
+        let words = one_line(&spec.text, most);
+        let files = || spec.attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>();
+        let words = if words.is_empty() { one_line(&files().join(", "), most) } else { words };
+        format!("{} · {words}", task.id())
+    }
+
     fn thread_of(&self, task: &TaskId) -> Option<Thread> {
         let place = self.homes.get(task)?.place;
         Some((place.chat, place.thread?))
     }
-}
-
-/// Whether a refusal means that a topic is not there.
-pub(super) fn is_gone(why: &str) -> bool {
-    let why = why.to_lowercase();
-    ["thread not found", "topic_deleted", "topic_id_invalid", "topic deleted"]
-        .iter()
-        .any(|words| why.contains(words))
-}
-
-/// Whether a refusal means that a topic is closed.
-pub(super) fn is_closed(why: &str) -> bool {
-    let why = why.to_lowercase();
-    why.contains("topic_closed") || why.contains("topic closed")
-}
-
-fn title(task: &Task) -> String {
-    let spec = task.spec();
-    let words = one_line(&spec.text, NAME);
-    let files = || spec.attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>();
-    let words = if words.is_empty() { one_line(&files().join(", "), NAME) } else { words };
-    format!("{} · {words}", task.id())
 }
 
 /// What a topic is called: how its task stands, and what the topic was opened for.
@@ -369,24 +354,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_topics_are_told_apart() {
-        for why in ["Bad Request: message thread not found", "Bad Request: TOPIC_ID_INVALID"] {
-            assert!(is_gone(why) && !is_closed(why), "{why}");
-        }
-        assert!(is_closed("Bad Request: TOPIC_CLOSED") && !is_gone("Bad Request: TOPIC_CLOSED"));
-        assert!(!is_gone("Bad Request: message to edit not found"));
-    }
-
-    #[test]
     fn a_topic_is_wanted_only_where_there_are_topics_and_none_was_chosen() {
-        let place = |chat: i64, thread, forum| Place { chat, thread, private: chat > 0, forum };
+        let (group, person) = (Chat::Group(5), Chat::Person(5));
+        let place = |chat, thread: Option<u64>, has_threads| Place {
+            chat,
+            thread: thread.map(ThreadId),
+            has_threads,
+        };
         let topics = Topics::new(true, false);
-        assert!(topics.is_wanted(place(-5, None, true)));
-        assert!(!topics.is_wanted(place(-5, Some(7), true)), "it stays where it was asked");
+        assert!(topics.is_wanted(place(group, None, true)));
+        assert!(!topics.is_wanted(place(group, Some(7), true)), "it stays where it was asked");
         assert!(
-            !topics.is_wanted(place(-5, None, false)) && !topics.is_wanted(place(5, None, false))
+            !topics.is_wanted(place(group, None, false))
+                && !topics.is_wanted(place(person, None, false))
         );
-        assert!(Topics::new(true, true).is_wanted(place(5, None, false)));
-        assert!(!Topics::new(false, true).is_wanted(place(-5, None, true)));
+        assert!(Topics::new(true, true).is_wanted(place(person, None, false)));
+        assert!(!Topics::new(false, true).is_wanted(place(group, None, true)));
     }
 }

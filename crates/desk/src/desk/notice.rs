@@ -23,12 +23,15 @@ use gatepost_domain::request::RequestError;
 
 use super::Desk;
 use super::Op;
-use super::person;
-use crate::api::Key;
-use crate::api::To;
-use crate::api::Trouble;
-use crate::api::Under;
-use crate::inbound::Place;
+use super::ask::chat_of;
+use crate::place::Chat;
+use crate::place::MessageId;
+use crate::place::Place;
+use crate::surface::Key;
+use crate::surface::Row;
+use crate::surface::To;
+use crate::surface::Trouble;
+use crate::surface::Under;
 
 /// What a message with buttons is about, if not about a task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,14 +47,14 @@ pub(super) enum Notice {
 pub(super) struct Notices {
     pub(super) door: Door,
     pub(super) kept: Kept,
-    shown: BTreeMap<(Notice, i64), Copied<i32>>,
+    shown: BTreeMap<(Notice, Chat), Copied<MessageId>>,
 }
 
 /// A notice as it should be now.
 pub(super) struct Draft {
     pub(super) to: To,
     /// The message that is changed; a new one where there is none.
-    pub(super) message: Option<i32>,
+    pub(super) message: Option<MessageId>,
     pub(super) text: Rich,
     pub(super) under: Under,
 }
@@ -65,11 +68,11 @@ impl Notice {
         }
     }
 
-    fn of_key(key: &str) -> Option<Self> {
+    fn of_key(key: &str, platform: Platform) -> Option<Self> {
         if let Some(id) = key.strip_prefix("door:") {
-            return Some(Self::Stranger(person(id.parse().ok()?)));
+            return Some(Self::Stranger(Principal { platform, id: id.to_owned() }));
         }
-        let (chat, message) = key.strip_prefix("held:")?.rsplit_once('/')?;
+        let (chat, message) = key.strip_prefix("held:")?.split_once('/')?;
         Some(Self::Held((chat.to_owned(), message.to_owned())))
     }
 }
@@ -82,7 +85,7 @@ impl Desk {
         }
         let at = (self.sources.now)();
         let Some(note) = self.notices.door.knock(who, name, at) else { return Ok(()) };
-        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.record(None, note.clone()).await?;
         self.notices.door.recall(&note);
         self.show_door(who);
         Ok(())
@@ -99,23 +102,23 @@ impl Desk {
         }
     }
 
-    pub(super) fn show_notice(&mut self, notice: &Notice, chat: i64) {
+    pub(super) fn show_notice(&mut self, notice: &Notice, chat: Chat) {
         self.outbox.push(Parcel {
             chat: chat.to_string(),
-            group: chat < 0,
+            group: !chat.is_private(),
             slot: notice.key(),
             urgency: Urgency::Loud,
             content: Op::Notice(notice.clone()),
         });
     }
 
-    /// The private chats of the admins, which have their person's number.
-    fn admins(&self) -> Vec<i64> {
-        self.people.with(Role::Admin).filter_map(|who| who.id.parse().ok()).collect()
+    /// The private chats of the admins.
+    fn admins(&self) -> Vec<Chat> {
+        self.people.with(Role::Admin).filter_map(chat_of).collect()
     }
 
     /// The notice as it should be now; none where there is nothing to say.
-    pub(super) fn draft_notice(&mut self, chat: i64, notice: &Notice) -> Option<Draft> {
+    pub(super) fn draft_notice(&mut self, chat: Chat, notice: &Notice) -> Option<Draft> {
         let shown = self.notices.shown.get(&(notice.clone(), chat));
         let message = match shown {
             None => None,
@@ -126,7 +129,7 @@ impl Desk {
         let (text, open, place) = match notice {
             Notice::Stranger(who) => {
                 let text = self.notices.door.card(who, reader)?;
-                let place = Place { chat, thread: None, private: true, forum: false };
+                let place = Place { chat, thread: None, has_threads: false };
                 (text, self.notices.door.waits(who), (place, None))
             }
             Notice::Held(key) => {
@@ -142,7 +145,7 @@ impl Desk {
         }
         let under = if open { self.keys_of(notice) } else { Under::Nothing };
         let (place, reply) = place;
-        let to = To { chat, thread: place.thread, reply, silent: true };
+        let to = self.to_place(chat, place.thread, reply, true);
         Some(Draft { to, message, text, under })
     }
 
@@ -154,7 +157,7 @@ impl Desk {
                 for admit in Admit::ALL {
                     let meaning = Meaning::Door { who: who.clone(), admit };
                     let data = self.mint.token(meaning).as_str().to_owned();
-                    rows.push(vec![Key { label: admit.label().to_owned(), data }]);
+                    rows.push(Row::Keys(vec![Key::plain(admit.label(), data)]));
                 }
             }
             Notice::Held((chat, message)) => {
@@ -165,33 +168,33 @@ impl Desk {
                     let (chat, message) = (chat.clone(), message.clone());
                     let meaning = Meaning::Held { chat, message, how };
                     let data = self.mint.token(meaning).as_str().to_owned();
-                    row.push(Key { label: held::label(why, how).to_owned(), data });
+                    row.push(Key::plain(held::label(why, how), data));
                 }
-                rows.push(row);
+                rows.push(Row::Keys(row));
             }
         }
-        Under::Keys(rows)
+        Under::Rows(rows)
     }
 
     /// A notice is about to be sent as a new message.
     pub(super) async fn sending_notice(
         &mut self,
         notice: &Notice,
-        chat: i64,
+        chat: Chat,
     ) -> Result<(), RequestError> {
         let note = ChatNote::Sending { key: notice.key(), chat: chat.to_string() };
-        self.hub.note(Platform::Telegram, None, note).await?;
+        self.record(None, note).await?;
         self.notices.shown.insert((notice.clone(), chat), Copied::Sending);
         Ok(())
     }
 
     /// A notice is there.
-    pub(super) async fn sent_notice(&mut self, notice: &Notice, chat: i64, message: i32) {
+    pub(super) async fn sent_notice(&mut self, notice: &Notice, chat: Chat, message: MessageId) {
         let there = Copied::There { message, print: None };
         self.notices.shown.insert((notice.clone(), chat), there);
         let key = notice.key();
         let note = ChatNote::Sent { key, chat: chat.to_string(), message: message.to_string() };
-        if let Err(error) = self.hub.note(Platform::Telegram, None, note).await {
+        if let Err(error) = self.record(None, note).await {
             tracing::warn!(%error, "where a notice is could not be recorded");
         }
         // It may have been settled meanwhile.
@@ -205,14 +208,14 @@ impl Desk {
     }
 
     /// A notice could not be sent or changed.
-    pub(super) fn failed_notice(&mut self, notice: &Notice, chat: i64, trouble: &Trouble) {
+    pub(super) fn failed_notice(&mut self, notice: &Notice, chat: Chat, trouble: &Trouble) {
         let key = (notice.clone(), chat);
         let was_new = self.notices.shown.get(&key) == Some(&Copied::Sending);
         match trouble {
             Trouble::Lost(_) if was_new => {
                 self.notices.shown.insert(key, Copied::Unsure);
             }
-            Trouble::Refused(_) | Trouble::NotParsed(_) if was_new => {
+            Trouble::Refused(_) if was_new => {
                 self.notices.shown.insert(key, Copied::Refused);
             }
             // It had no effect, and is tried again as a new one.
@@ -235,7 +238,8 @@ impl Desk {
             }
             _ => return,
         };
-        if let (Some(notice), Ok(chat)) = (Notice::of_key(key), chat.parse()) {
+        if let (Some(notice), Ok(chat)) = (Notice::of_key(key, self.traits.platform), chat.parse())
+        {
             self.notices.shown.insert((notice, chat), shown);
         }
     }
@@ -293,14 +297,14 @@ impl Desk {
             }
             Admit::Ignore => ChatNote::Ignored { who: who.clone(), by: by.clone() },
         };
-        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.record(None, note.clone()).await?;
         self.people.recall(&note);
         self.notices.door.recall(&note);
         self.show_door(who);
-        if let (Admit::AsRequester | Admit::AsApprover, Ok(chat)) = (admit, who.id.parse()) {
+        if let (Admit::AsRequester | Admit::AsApprover, Some(chat)) = (admit, chat_of(who)) {
             let roles = gatepost_chat::render::roles(&admit.roles());
             let words = format!("You are in, as {roles}. /help says what I do.");
-            let place = Place { chat, thread: None, private: true, forum: false };
+            let place = Place { chat, thread: None, has_threads: false };
             self.say(place, None, Rich::new().plain(&words));
         }
         Ok((self.notices.door.settled(who).unwrap_or_default(), false))
@@ -313,9 +317,12 @@ mod tests {
 
     #[test]
     fn a_notice_is_known_by_its_key() {
-        for notice in [Notice::Stranger(person(7)), Notice::Held(("-1001".into(), "42".into()))] {
-            assert_eq!(Notice::of_key(&notice.key()), Some(notice));
+        let platform = Platform::Discord;
+        let stranger = Notice::Stranger(Principal { platform, id: "7".into() });
+        let held = |message: &str| Notice::Held(("-1001".into(), message.into()));
+        for notice in [stranger, held("42"), held("7/42")] {
+            assert_eq!(Notice::of_key(&notice.key(), platform), Some(notice));
         }
-        assert_eq!(Notice::of_key("question:ABC"), None);
+        assert_eq!(Notice::of_key("question:ABC", platform), None);
     }
 }

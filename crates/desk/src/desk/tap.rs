@@ -18,7 +18,6 @@ use gatepost_domain::chat::ChatNote;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Delivery;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::DeliveryReceipt;
@@ -29,12 +28,14 @@ use tokio::sync::oneshot;
 use super::Desk;
 use super::Op;
 use super::keys;
-use super::person;
 use super::question_key;
 use super::until_given_up;
-use crate::api::Api;
-use crate::api::Trouble;
-use crate::inbound::Tap;
+use crate::inbound::PressId;
+use crate::inbound::Pressed;
+use crate::place::Chat;
+use crate::surface::Answer;
+use crate::surface::Surface;
+use crate::surface::Trouble;
 
 /// An answer that takes longer than this is given without its end, so that the button does not
 /// seem dead: the reader's program waits only seconds
@@ -44,38 +45,33 @@ const PROMPT: Duration = Duration::from_millis(700);
 /// What somebody hears who presses an answer and may give none.
 const NO_APPROVER: &str = "Only an approver may answer this, and you are none.";
 
-/// What is said in a toast, or in a box that must be closed.
-struct Said {
-    text: String,
-    alert: bool,
-}
-
 impl Desk {
     /// Deals with a press. `taken` is sent when what it wants is recorded.
-    pub(super) async fn tap(&mut self, tap: Tap, taken: oneshot::Sender<()>) {
-        let who = person(tap.from);
+    pub(super) async fn pressed(&mut self, tap: Pressed, taken: oneshot::Sender<()>) {
+        let who = self.person(tap.from);
         let meaning = self.mint.meaning(&tap.data).cloned();
         match self.claim(&who, &tap, meaning).await {
             Claim::Say(said) => {
-                self.toast(&tap.query, said);
+                self.toast(tap.id, said);
                 let _the_poll_has_ended = taken.send(());
             }
-            Claim::Do(wish) => self.carry_out(who, tap.query, wish, taken),
+            Claim::Do(wish) => self.carry_out(who, tap.id, wish, taken),
             Claim::Later(error) => tracing::error!(%error, "a press could not be looked up"),
         }
     }
 
     /// Checks who presses, where, and whether what the button stands for is still so.
-    async fn claim(&mut self, who: &Principal, tap: &Tap, meaning: Option<Meaning>) -> Claim {
+    async fn claim(&mut self, who: &Principal, tap: &Pressed, meaning: Option<Meaning>) -> Claim {
         if !self.people.knows(who) {
-            return Claim::Say(Said::alert("This is not yours to answer."));
+            return Claim::Say(Answer::alert("This is not yours to answer."));
         }
         let place = tap.message.map(|(place, _)| place);
-        if place.is_some_and(|place| !place.private && !self.groups.contains(&place.chat)) {
-            return Claim::Say(Said::alert("This chat is not one I listen to."));
+        if place.is_some_and(|place| !place.chat.is_private() && !self.groups.contains(place.chat))
+        {
+            return Claim::Say(Answer::alert("This chat is not one I listen to."));
         }
         let Some(meaning) = meaning else {
-            return Claim::Say(Said::alert(
+            return Claim::Say(Answer::alert(
                 "This button is out of date and does nothing. /status shows the task as it is.",
             ));
         };
@@ -83,13 +79,13 @@ impl Desk {
         let chat = place.map(|place| place.chat);
         match meaning {
             Meaning::Answer { task, approval, press } => {
-                self.claim_answer(who, chat, task, approval, press)
+                self.claim_answer(who, chat, task, approval, press, tap.words.as_deref())
             }
             Meaning::Task { task, press, state } => self.claim_task(who, task, press, state).await,
             Meaning::Show { task, key } => self.claim_show(chat, task, &key),
             Meaning::DenyAll { questions } => {
                 if !self.people.is(who, Role::Approver) {
-                    return Claim::Say(Said::alert(NO_APPROVER));
+                    return Claim::Say(Answer::alert(NO_APPROVER));
                 }
                 Claim::Do(Wish::DenyAll(questions))
             }
@@ -101,7 +97,7 @@ impl Desk {
     }
 
     /// A press also says where its message is, should that have been unknown.
-    async fn found(&mut self, tap: &Tap, meaning: &Meaning) {
+    async fn found(&mut self, tap: &Pressed, meaning: &Meaning) {
         let Some((place, message)) = tap.message else { return };
         let (task, key) = match meaning {
             Meaning::Answer { task, approval, press: _ } => (task, question_key(approval)),
@@ -120,7 +116,7 @@ impl Desk {
             self.set_there(task, &key, place.chat, message, None);
             let (chat, message) = (place.chat.to_string(), message.to_string());
             let note = ChatNote::Sent { key, chat, message };
-            if let Err(error) = self.hub.note(Platform::Telegram, Some(task.clone()), note).await {
+            if let Err(error) = self.record(Some(task.clone()), note).await {
                 tracing::warn!(%error, "where a question is could not be recorded");
             }
         }
@@ -129,19 +125,22 @@ impl Desk {
     fn claim_answer(
         &mut self,
         who: &Principal,
-        chat: Option<i64>,
+        chat: Option<Chat>,
         task: TaskId,
         approval: ApprovalId,
         press: Press,
+        words: Option<&str>,
     ) -> Claim {
         if !self.people.is(who, Role::Approver) {
-            return Claim::Say(Said::alert(NO_APPROVER));
+            return Claim::Say(Answer::alert(NO_APPROVER));
         }
         // Whatever comes of it, the message then says what is true.
         self.ask(&task, &approval);
         let decision = match press {
             Press::ApproveOnce => Decision::Approve,
             Press::ApproveForTask => Decision::ApproveForTask,
+            // A form has asked for the reason already.
+            Press::DenyWithReason if words.is_some() => Decision::Deny,
             Press::DenyWithReason => {
                 // Where it was pressed, so that the reply comes from whoever pressed.
                 if let Some(chat) = chat.or(self.home_chat(&task)) {
@@ -150,7 +149,7 @@ impl Desk {
                     let op = Op::Prompt(task.clone(), approval.clone());
                     self.again(chat, &task, &format!("prompt:{approval}"), op);
                 }
-                return Claim::Say(Said::toast("Reply to the next message with your reason."));
+                return Claim::Say(Answer::toast("Reply to the next message with your reason."));
             }
             Press::Deny
             | Press::DenyAll
@@ -162,7 +161,8 @@ impl Desk {
             | Press::Continue
             | Press::RunAgain => Decision::Deny,
         };
-        Claim::Do(Wish::Answer { approval, decision })
+        let reason = words.map(str::trim).filter(|words| !words.is_empty()).map(str::to_owned);
+        Claim::Do(Wish::Answer { approval, decision, reason })
     }
 
     async fn claim_task(
@@ -184,14 +184,14 @@ impl Desk {
             if writes {
                 words.push_str(&format!(" /status {task} brings it to a chat of theirs."));
             }
-            return Claim::Say(Said::alert(&words));
+            return Claim::Say(Answer::alert(&words));
         }
         let detail = match self.hub.task(task.clone()).await {
             Ok(detail) => detail,
             Err(error) if error.kind == RequestErrorKind::Unavailable => {
                 return Claim::Later(error);
             }
-            Err(error) => return Claim::Say(Said::alert(&error.message)),
+            Err(error) => return Claim::Say(Answer::alert(&error.message)),
         };
         if press != Press::Stop && keys::state(&detail) != state {
             self.tell_result(&task);
@@ -200,7 +200,7 @@ impl Desk {
                 Delivery::Underway { .. } => "Already under way.".to_owned(),
                 Delivery::Done { result } => format!("Already {}", delivery_words(result).0),
             };
-            return Claim::Say(Said::alert(&words));
+            return Claim::Say(Answer::alert(&words));
         }
         match press {
             Press::Stop => Claim::Do(Wish::Stop(task)),
@@ -216,14 +216,14 @@ impl Desk {
                     ));
                     self.say_quietly(place, None, words);
                 }
-                Claim::Say(Said::toast("Reply with what should happen next."))
+                Claim::Say(Answer::toast("Reply with what should happen next."))
             }
             Press::ApproveOnce
             | Press::ApproveForTask
             | Press::Deny
             | Press::DenyWithReason
             | Press::DenyAll
-            | Press::Show => Claim::Say(Said::alert("This button does nothing.")),
+            | Press::Show => Claim::Say(Answer::alert("This button does nothing.")),
         }
     }
 
@@ -236,7 +236,7 @@ impl Desk {
                 match again {
                     Some(again) => {
                         let words = format!("It was run again already, as {}.", again.id());
-                        Claim::Say(Said::alert(&words))
+                        Claim::Say(Answer::alert(&words))
                     }
                     None => Claim::Do(Wish::RunAgain(task)),
                 }
@@ -247,29 +247,29 @@ impl Desk {
 
     /// Brings a message anew: a question where it was asked for, everything else where its task
     /// lives.
-    fn claim_show(&mut self, chat: Option<i64>, task: TaskId, key: &str) -> Claim {
+    fn claim_show(&mut self, chat: Option<Chat>, task: TaskId, key: &str) -> Claim {
         let home = self.home_chat(&task);
         let op = match key.strip_prefix("question:").map(str::parse) {
             Some(Ok(approval)) => {
                 let Some(chat) = chat.or(home).filter(|chat| self.may_see(*chat, &task)) else {
-                    return Claim::Say(Said::alert("What is asked is not shown here."));
+                    return Claim::Say(Answer::alert("What is asked is not shown here."));
                 };
                 self.again(chat, &task, key, Op::Question(task.clone(), approval));
-                return Claim::Say(Said::toast("Here it comes."));
+                return Claim::Say(Answer::toast("Here it comes."));
             }
-            Some(Err(_)) => return Claim::Say(Said::alert("That question is not known.")),
+            Some(Err(_)) => return Claim::Say(Answer::alert("That question is not known.")),
             None if key == "result" => Op::Result(task.clone()),
             None => Op::Card(task.clone()),
         };
         if let Some(home) = home {
             self.again(home, &task, key, op);
         }
-        Claim::Say(Said::toast("Here it comes."))
+        Claim::Say(Answer::toast("Here it comes."))
     }
 
     /// Does it on the side, so that a slow disk holds up no other press.
-    fn carry_out(&self, who: Principal, query: String, wish: Wish, taken: oneshot::Sender<()>) {
-        let (hub, api) = (Arc::clone(&self.hub), self.api.clone());
+    fn carry_out(&self, who: Principal, press: PressId, wish: Wish, taken: oneshot::Sender<()>) {
+        let (hub, surface) = (Arc::clone(&self.hub), Arc::clone(&self.surface));
         // Applying many files takes long, and other messages should not wait for its end. The wish
         // is recorded at once, and made at the next start if this one ends first.
         let long = matches!(wish, Wish::Deliver(..));
@@ -281,7 +281,7 @@ impl Desk {
             let late = in_time.is_err();
             if late {
                 let words = "Taken. The message will say what came of it.";
-                answer(&api, &query, Said::toast(words)).await;
+                answer(&*surface, press.clone(), Answer::toast(words)).await;
                 if let Some(taken) = taken.take_if(|_| long) {
                     let _the_poll_has_ended = taken.send(());
                 }
@@ -296,7 +296,7 @@ impl Desk {
                         let _the_poll_has_ended = taken.send(());
                     }
                     if !late {
-                        answer(&api, &query, said).await;
+                        answer(&*surface, press.clone(), said).await;
                     }
                 }
                 // Not recorded, so not confirmed: the press comes again.
@@ -304,7 +304,7 @@ impl Desk {
                     tracing::error!(%error, "a press could not be recorded");
                     if !late {
                         let words = "It could not be recorded yet; I try again.";
-                        answer(&api, &query, Said::alert(words)).await;
+                        answer(&*surface, press.clone(), Answer::alert(words)).await;
                     }
                     drop(taken);
                 }
@@ -312,9 +312,9 @@ impl Desk {
         }));
     }
 
-    fn toast(&self, query: &str, said: Said) {
-        let (api, query) = (self.api.clone(), query.to_owned());
-        let toast = async move { answer(&api, &query, said).await };
+    fn toast(&self, press: PressId, said: Answer) {
+        let surface = Arc::clone(&self.surface);
+        let toast = async move { answer(&*surface, press, said).await };
         self.tracker.spawn(until_given_up(self.stop.clone(), toast));
     }
 }
@@ -322,7 +322,7 @@ impl Desk {
 /// What was done at the desk itself, in words.
 fn told(done: Result<(String, bool), RequestError>) -> Claim {
     match done {
-        Ok((text, alert)) => Claim::Say(Said { text, alert }),
+        Ok((text, alert)) => Claim::Say(Answer { text, alert }),
         Err(error) => Claim::Later(error),
     }
 }
@@ -330,7 +330,7 @@ fn told(done: Result<(String, bool), RequestError>) -> Claim {
 /// What a press comes to.
 enum Claim {
     /// Only words.
-    Say(Said),
+    Say(Answer),
     /// Something to do.
     Do(Wish),
     /// It could not be looked up; the press comes again.
@@ -339,7 +339,7 @@ enum Claim {
 
 /// What somebody wants.
 enum Wish {
-    Answer { approval: ApprovalId, decision: Decision },
+    Answer { approval: ApprovalId, decision: Decision, reason: Option<String> },
     DenyAll(BTreeSet<ApprovalId>),
     Stop(TaskId),
     Deliver(TaskId, DeliveryKind),
@@ -348,24 +348,14 @@ enum Wish {
 
 /// What came of it.
 enum Done {
-    Said(Said),
+    Said(Answer),
     Unrecorded(RequestError),
-}
-
-impl Said {
-    fn toast(text: &str) -> Self {
-        Self { text: text.to_owned(), alert: false }
-    }
-
-    fn alert(text: &str) -> Self {
-        Self { text: text.to_owned(), alert: true }
-    }
 }
 
 async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
     let done = match wish {
-        Wish::Answer { approval, decision } => {
-            hub.answer(who, approval, decision, None).await.map(|answered| receipt(&answered))
+        Wish::Answer { approval, decision, reason } => {
+            hub.answer(who, approval, decision, reason).await.map(|answered| receipt(&answered))
         }
         Wish::DenyAll(questions) => {
             let answers = questions
@@ -394,14 +384,14 @@ async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
         }
     };
     match done {
-        Ok(text) => Done::Said(Said { text, alert: false }),
+        Ok(text) => Done::Said(Answer { text, alert: false }),
         Err(error) if error.kind == RequestErrorKind::Unavailable => Done::Unrecorded(error),
-        Err(error) => Done::Said(Said { text: error.message, alert: true }),
+        Err(error) => Done::Said(Answer { text: error.message, alert: true }),
     }
 }
 
-async fn answer(api: &Api, query: &str, said: Said) {
-    match api.toast(query, &said.text, said.alert).await {
+async fn answer(surface: &dyn Surface, press: PressId, said: Answer) {
+    match surface.answer(press, said).await {
         Ok(()) => {}
         // The reader's program gave up on it long ago; the message says what is true.
         Err(Trouble::Refused(why)) => tracing::debug!(%why, "a press was too old to answer"),

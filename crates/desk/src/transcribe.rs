@@ -20,14 +20,6 @@ use tokio::process::Command;
 const HANDED_ON: [&str; 8] =
     ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH"];
 
-/// The longest transcript, in UTF-16 units as Telegram counts. A message takes 4096
-/// (<https://core.telegram.org/bots/api#sendmessage>), and all of it must be seen before it runs.
-const LONGEST: usize = 3000;
-
-/// How much is read of what the program prints, in bytes: four for each unit, so that what is cut
-/// off is longer than is taken anyhow.
-const READ: u64 = 4 * LONGEST as u64;
-
 /// The program that turns voice notes into words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcriber {
@@ -80,8 +72,12 @@ impl Drop for Group {
 }
 
 impl Transcriber {
-    /// The words of a voice note.
-    pub(crate) async fn listen(&self, audio: &[u8]) -> Result<String, TranscribeError> {
+    /// The words of a voice note, which are at most `longest` UTF-16 units.
+    pub(crate) async fn listen(
+        &self,
+        audio: &[u8],
+        longest: usize,
+    ) -> Result<String, TranscribeError> {
         // Readable by this user alone, and removed when this is left.
         let mut file = tempfile::Builder::new()
             .prefix("gatepost-voice-")
@@ -106,12 +102,14 @@ impl Transcriber {
         // Dropped before the child, which is not waited for until then: its number is still its own.
         let mut group = Group(pid);
         let mut printed = Vec::new();
+        // Four bytes for each unit, so that what is cut off is longer than is taken anyhow.
+        let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_mul(4);
         let out = child.stdout.take();
         let heard = async {
             if let Some(out) = out {
-                out.take(READ + 1).read_to_end(&mut printed).await?;
+                out.take(most.saturating_add(1)).read_to_end(&mut printed).await?;
             }
-            Ok(printed.len() as u64 > READ)
+            Ok(printed.len() as u64 > most)
         };
         let end = tokio::time::Instant::now() + self.timeout;
         match tokio::time::timeout_at(end, heard).await {
@@ -128,12 +126,12 @@ impl Transcriber {
         if !status.success() {
             return Err(TranscribeError::Failed(status));
         }
-        words(printed)
+        words(printed, longest)
     }
 }
 
 /// What was printed, as words that a person can read before they run.
-fn words(printed: Vec<u8>) -> Result<String, TranscribeError> {
+fn words(printed: Vec<u8>, longest: usize) -> Result<String, TranscribeError> {
     let text = String::from_utf8(printed).map_err(|_| TranscribeError::Garbage)?;
     let text = text.replace("\r\n", "\n");
     let text = text.trim();
@@ -145,7 +143,7 @@ fn words(printed: Vec<u8>) -> Result<String, TranscribeError> {
     if text.chars().any(odd) || !text.chars().any(char::is_alphanumeric) {
         return Err(TranscribeError::Garbage);
     }
-    if text.encode_utf16().count() > LONGEST {
+    if text.encode_utf16().count() > longest {
         return Err(TranscribeError::TooLong);
     }
     Ok(text.to_owned())
@@ -162,7 +160,7 @@ mod tests {
     }
 
     async fn heard(line: &str) -> String {
-        match shell(line, Duration::from_secs(60)).listen(b"hello").await {
+        match shell(line, Duration::from_secs(60)).listen(b"hello", 3000).await {
             Ok(words) => words,
             Err(error) => format!("! {error}"),
         }
@@ -182,7 +180,7 @@ mod tests {
             arguments: Vec::new(),
             timeout: Duration::from_secs(60),
         };
-        let error = missing.listen(b"x").await.unwrap_err().to_string();
+        let error = missing.listen(b"x", 3000).await.unwrap_err().to_string();
         assert!(error.starts_with("the transcriber cannot be started"), "{error}");
     }
 
@@ -191,7 +189,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
         let line = format!("sleep 600 & echo $! > '{}'; wait", path.display());
-        let error = shell(&line, Duration::from_secs(3)).listen(b"x").await.unwrap_err();
+        let error = shell(&line, Duration::from_secs(3)).listen(b"x", 3000).await.unwrap_err();
         assert!(matches!(error, TranscribeError::TimedOut(_)), "{error}");
         let pid = std::fs::read_to_string(&path).unwrap();
         let stat = format!("/proc/{}/stat", pid.trim());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,6 @@ use futures::StreamExt;
 use gatepost_chat::command::Target;
 use gatepost_chat::copies::Copies;
 use gatepost_chat::outbox::Outbox;
-use gatepost_chat::outbox::Pace;
 use gatepost_chat::outbox::Parcel;
 use gatepost_chat::outbox::Step;
 use gatepost_chat::outbox::Urgency;
@@ -21,6 +21,7 @@ use gatepost_chat::pairing::Pairing;
 use gatepost_chat::people::Asking;
 use gatepost_chat::people::People;
 use gatepost_chat::port::Hub;
+use gatepost_chat::port::Reply;
 use gatepost_chat::quiet::Hours;
 use gatepost_chat::report::Reader;
 use gatepost_chat::rich::Rich;
@@ -31,7 +32,6 @@ use gatepost_domain::event::Record;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::mode::Mode;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::RequestError;
 use tokio::sync::mpsc;
@@ -39,30 +39,38 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::Api;
-use crate::api::Done;
+use crate::desk::albums::Albums;
 use crate::desk::files::Again;
-use crate::desk::files::Albums;
 use crate::desk::files::Fetched;
 use crate::desk::topics::Change;
 use crate::desk::topics::Topics;
-use crate::entities::LIMIT;
 use crate::inbound::Inbound;
-use crate::inbound::Place;
 use crate::inbound::Said;
-use crate::poll::Delivered;
+use crate::intake::Delivered;
+use crate::place::Chat;
+use crate::place::MessageId;
+use crate::place::Place;
+use crate::place::ThreadId;
+use crate::settings::Beginning;
 use crate::settings::Sources;
+use crate::surface::Done;
+use crate::surface::Surface;
+use crate::surface::Traits;
 use crate::transcribe::Transcriber;
 
+mod albums;
 mod ask;
 mod commands;
-pub(crate) mod files;
+mod draft;
+mod fetch;
+mod files;
 mod keys;
 mod late;
 mod notice;
 mod open;
 mod recall;
 mod said;
+mod suggest;
 mod tap;
 mod tell;
 mod topics;
@@ -70,15 +78,6 @@ mod topics;
 use late::Late;
 use notice::Notice;
 use notice::Notices;
-
-/// Telegram's limits for one bot: about one message a second in a chat, 20 a minute in a group,
-/// 30 a second over all (<https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this>).
-/// A little slower, because clocks differ.
-const PACE: Pace = Pace {
-    person: Duration::from_millis(1050),
-    group: Duration::from_millis(3050),
-    all: Duration::from_millis(40),
-};
 
 /// How long what is being sent may still take when Gatepost ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -113,9 +112,9 @@ enum Op {
     /// Every open question, in a new message for whoever asked for it.
     Open {
         /// What it answers.
-        reply: i32,
+        reply: MessageId,
         /// The topic, where the chat has topics.
-        thread: Option<i32>,
+        thread: Option<ThreadId>,
         /// Whether whoever asked may deny them.
         approver: bool,
     },
@@ -126,9 +125,9 @@ enum Op {
         /// The words.
         text: Rich,
         /// What they answer.
-        reply: Option<i32>,
+        reply: Option<MessageId>,
         /// The topic, where the chat has topics.
-        thread: Option<i32>,
+        thread: Option<ThreadId>,
         /// Whether they ring.
         silent: bool,
     },
@@ -141,9 +140,9 @@ enum Op {
         /// What it is.
         about: String,
         /// What it answers.
-        reply: Option<i32>,
+        reply: Option<MessageId>,
         /// The topic, where the chat has topics.
-        thread: Option<i32>,
+        thread: Option<ThreadId>,
     },
 }
 
@@ -163,7 +162,7 @@ impl Op {
 struct Home {
     place: Place,
     /// The message that asked for the task.
-    asked: Option<i32>,
+    asked: Option<MessageId>,
     /// How many tasks went before it when it was taken.
     ahead: usize,
 }
@@ -178,7 +177,7 @@ struct Preference {
 
 /// What came of sending a parcel.
 struct Told {
-    chat: String,
+    chat: Chat,
     /// The message of a task that it was, if it was one.
     key: Option<(TaskId, String)>,
     /// A print of what was said.
@@ -190,32 +189,32 @@ struct Told {
     last: bool,
     /// What was done to a topic, if that was it.
     change: Option<Change>,
-    done: Done<Option<i32>>,
+    done: Done<Option<MessageId>>,
 }
 
 /// The desk.
-pub(crate) struct Desk {
+struct Desk {
     hub: Arc<dyn Hub>,
-    api: Api,
-    bot: String,
-    bot_id: u64,
-    groups: BTreeSet<i64>,
+    surface: Arc<dyn Surface>,
+    traits: Traits,
+    bot: Bot,
+    groups: Groups,
     people: People,
     pairing: Pairing,
     mint: Mint,
     outbox: Outbox<Op>,
     homes: BTreeMap<TaskId, Home>,
     /// Where the messages of tasks are, those of tasks that live elsewhere as well.
-    copies: BTreeMap<TaskId, Copies<i64, i32>>,
+    copies: BTreeMap<TaskId, Copies<Chat, MessageId>>,
     /// The latest list of open questions of each chat.
-    lists: BTreeMap<i64, open::Listing>,
+    lists: BTreeMap<Chat, open::Listing>,
     asking: Asking,
     hours: Hours,
     /// The denial that somebody began in a chat, and whose reason is not said yet.
-    begun_denials: BTreeMap<(i64, Principal), (TaskId, ApprovalId)>,
+    begun_denials: BTreeMap<(Chat, Principal), (TaskId, ApprovalId)>,
     /// Which message belongs to what, for replies.
-    messages: BTreeMap<(i64, i32), Target>,
-    preferences: BTreeMap<i64, Preference>,
+    messages: BTreeMap<(Chat, MessageId), Target>,
+    preferences: BTreeMap<Chat, Preference>,
     /// Messages with buttons that belong to no task.
     notices: Notices,
     /// What came while nobody listened.
@@ -223,7 +222,7 @@ pub(crate) struct Desk {
     /// What waited longer is not run without another word.
     hold_after: Duration,
     /// Groups that moved, by their old id.
-    moves: BTreeMap<i64, i64>,
+    moves: BTreeMap<Chat, Chat>,
     sources: Sources,
     begun: Instant,
     said: u64,
@@ -244,62 +243,99 @@ pub(crate) struct Desk {
 }
 
 /// What the desk is made of.
-pub(crate) struct Parts {
-    pub(crate) hub: Arc<dyn Hub>,
-    pub(crate) api: Api,
-    pub(crate) bot: String,
-    pub(crate) bot_id: u64,
-    pub(crate) groups: BTreeSet<i64>,
-    pub(crate) people: People,
-    pub(crate) pairing: Pairing,
-    pub(crate) mint: Mint,
-    pub(crate) asking: Asking,
-    pub(crate) hours: Hours,
-    pub(crate) max_file: u64,
-    pub(crate) transcriber: Option<Transcriber>,
-    pub(crate) hold_after: Duration,
-    /// Whether tasks get topics, and whether private chats have them.
-    pub(crate) topics: bool,
-    pub(crate) private_topics: bool,
-    pub(crate) sources: Sources,
-    pub(crate) tracker: TaskTracker,
-    pub(crate) stop: CancellationToken,
+pub struct Parts<S> {
+    /// The hub.
+    pub hub: Arc<dyn Hub>,
+    /// The platform, as it is written to.
+    pub surface: S,
+    /// What the platform is like.
+    pub traits: Traits,
+    /// The bot.
+    pub bot: Bot,
+    /// Which groups are listened to.
+    pub groups: Groups,
+    /// Who may do what, and what holds for all chats.
+    pub beginning: Beginning,
+    /// What the secret of the buttons follows from: it outlives the process, and only the bot has
+    /// it.
+    pub seed: String,
+    /// Where what runs on the side is known.
+    pub tracker: TaskTracker,
+    /// Cancelled when the desk is to end.
+    pub stop: CancellationToken,
+}
+
+impl<S> fmt::Debug for Parts<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { traits, bot, groups, .. } = self;
+        f.debug_struct("Parts")
+            .field("traits", traits)
+            .field("bot", bot)
+            .field("groups", groups)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who the bot is on its platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bot {
+    /// Its name, without `@`.
+    pub name: String,
+    /// Its number.
+    pub id: u64,
+}
+
+/// Which groups are listened to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Groups {
+    /// These.
+    Named(BTreeSet<Chat>),
+    /// All that the platform's crate lets through.
+    All,
+}
+
+impl Groups {
+    fn contains(&self, chat: Chat) -> bool {
+        match self {
+            Self::Named(groups) => groups.contains(&chat),
+            Self::All => !chat.is_private(),
+        }
+    }
+
+    fn moved(&mut self, from: Chat, to: Chat) {
+        if let Self::Named(groups) = self
+            && groups.remove(&from)
+        {
+            groups.insert(to);
+        }
+    }
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
+pub async fn serve(parts: Parts<impl Surface>, mut inbox: mpsc::Receiver<Delivered>) {
     let (told, mut results) = mpsc::channel(TOLD);
     let (fetched, mut files) = mpsc::channel(TOLD);
-    let Parts {
-        hub,
-        api,
-        bot,
-        bot_id,
-        groups,
+    let Parts { hub, surface, traits, bot, groups, beginning, seed, tracker, stop } = parts;
+    let Beginning {
         people,
-        pairing,
-        mint,
-        asking,
         hours,
+        pairing,
+        asking,
+        hold_after,
         max_file,
         transcriber,
-        hold_after,
-        topics,
-        private_topics,
+        threads,
         sources,
-        tracker,
-        stop,
-    } = parts;
+    } = beginning;
     let mut desk = Desk {
         hub,
-        api,
+        surface: Arc::new(surface),
         bot,
-        bot_id,
         groups,
         people,
         pairing,
-        mint,
-        outbox: Outbox::resumed(PACE),
+        mint: Mint::new(&seed),
+        outbox: Outbox::resumed(traits.pace),
         homes: BTreeMap::new(),
         copies: BTreeMap::new(),
         lists: BTreeMap::new(),
@@ -318,11 +354,12 @@ pub(crate) async fn serve(parts: Parts, mut inbox: mpsc::Receiver<Delivered>) {
         told,
         albums: Albums::default(),
         again: Again::default(),
-        topics: Topics::new(topics, private_topics),
+        topics: Topics::new(threads, traits.private_threads),
         leaving: BTreeSet::new(),
-        max_file,
+        max_file: max_file.min(traits.fetch),
         transcriber,
         fetched,
+        traits,
         tracker,
         stop: stop.clone(),
     };
@@ -344,7 +381,7 @@ impl Desk {
             // Watching begins before reading, so that nothing falls between the two.
             let mut news = self.hub.watch();
             if let Err(error) = self.recall(first).await {
-                tracing::error!(%error, "the tasks cannot be read; telegram tries again");
+                tracing::error!(%error, "the tasks cannot be read; the desk tries again");
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(AGAIN) => continue,
@@ -395,9 +432,18 @@ impl Desk {
                 self.edited(place, message, from);
                 Ok(())
             }
-            Inbound::Tap(tap) => {
-                self.tap(tap, taken).await;
+            Inbound::Pressed(pressed) => {
+                self.pressed(pressed, taken).await;
                 return;
+            }
+            Inbound::Suggest(suggest) => self.suggest(suggest).await,
+            Inbound::ThreadGone { chat, thread } => {
+                self.topic_gone(chat, thread).await;
+                Ok(())
+            }
+            Inbound::Reachable(chat) => {
+                self.reachable_now(chat);
+                Ok(())
             }
             Inbound::Moved { from, to } => self.moved(from, to).await,
             Inbound::Other => Ok(()),
@@ -412,8 +458,10 @@ impl Desk {
 
     /// Takes news of the hub.
     async fn hear(&mut self, record: &Record) {
-        if let Event::ChatNoted { platform: Platform::Telegram, note } = &record.event {
-            self.vouched(note).await;
+        if let Event::ChatNoted { platform, note } = &record.event {
+            if *platform == self.traits.platform {
+                self.vouched(note).await;
+            }
             return;
         }
         let Some(task) = &record.task else { return };
@@ -475,28 +523,26 @@ impl Desk {
     }
 
     /// Queues something for a chat, in a slot of the chat.
-    fn push_to(&mut self, chat: i64, slot: &str, urgency: Urgency, content: Op) {
-        // Private chats have their person's number, groups a negative one
-        // (<https://core.telegram.org/bots/api#chat>).
-        let (group, slot) = (chat < 0, slot.to_owned());
+    fn push_to(&mut self, chat: Chat, slot: &str, urgency: Urgency, content: Op) {
+        let (group, slot) = (!chat.is_private(), slot.to_owned());
         self.outbox.push(Parcel { chat: chat.to_string(), group, slot, urgency, content });
     }
 
-    fn home_chat(&self, task: &TaskId) -> Option<i64> {
+    fn home_chat(&self, task: &TaskId) -> Option<Chat> {
         self.homes.get(task).map(|home| home.place.chat)
     }
 
     /// Queues words for a chat.
-    fn say(&mut self, place: Place, reply: Option<i32>, text: Rich) {
+    fn say(&mut self, place: Place, reply: Option<MessageId>, text: Rich) {
         self.say_in_pieces(place, reply, &text, false);
     }
 
-    fn say_quietly(&mut self, place: Place, reply: Option<i32>, text: Rich) {
+    fn say_quietly(&mut self, place: Place, reply: Option<MessageId>, text: Rich) {
         self.say_in_pieces(place, reply, &text, true);
     }
 
-    fn say_in_pieces(&mut self, place: Place, reply: Option<i32>, text: &Rich, silent: bool) {
-        for text in text.split(LIMIT) {
+    fn say_in_pieces(&mut self, place: Place, reply: Option<MessageId>, text: &Rich, silent: bool) {
+        for text in text.split(self.traits.text) {
             self.speak(place, None, Op::Say { text, reply, thread: place.thread, silent });
         }
     }
@@ -507,7 +553,7 @@ impl Desk {
         let slot = slot.map_or_else(|| format!("said/{}", self.said), str::to_owned);
         self.outbox.push(Parcel {
             chat: place.chat.to_string(),
-            group: !place.private,
+            group: !place.chat.is_private(),
             slot,
             urgency: Urgency::Loud,
             content,
@@ -527,19 +573,18 @@ impl Desk {
     }
 
     /// A group that moved is still the group that was named.
-    async fn moved(&mut self, from: i64, to: i64) -> Result<(), RequestError> {
-        if from == to || !self.groups.remove(&from) {
+    async fn moved(&mut self, from: Chat, to: Chat) -> Result<(), RequestError> {
+        if from == to || !self.groups.contains(from) {
             return Ok(());
         }
         let note = ChatNote::ChatMoved { from: from.to_string(), to: to.to_string() };
-        self.hub.note(Platform::Telegram, None, note).await?;
+        self.record(None, note).await?;
         self.follow(from, to);
         Ok(())
     }
 
-    fn follow(&mut self, from: i64, to: i64) {
-        self.groups.remove(&from);
-        self.groups.insert(to);
+    fn follow(&mut self, from: Chat, to: Chat) {
+        self.groups.moved(from, to);
         self.moves.insert(from, to);
         for home in self.homes.values_mut().filter(|home| home.place.chat == from) {
             home.place.chat = to;
@@ -552,6 +597,15 @@ impl Desk {
         if let Some(preference) = self.preferences.remove(&from) {
             self.preferences.insert(to, preference);
         }
+    }
+
+    /// Records something; it is durable when this is ready.
+    fn record(&self, task: Option<TaskId>, note: ChatNote) -> Reply<()> {
+        self.hub.note(self.traits.platform, task, note)
+    }
+
+    fn person(&self, id: u64) -> Principal {
+        Principal { platform: self.traits.platform, id: id.to_string() }
     }
 
     fn now(&self) -> Duration {
@@ -570,10 +624,6 @@ fn outbox_key(number: usize) -> String {
 
 fn question_key(approval: &ApprovalId) -> String {
     format!("question:{approval}")
-}
-
-fn person(id: u64) -> Principal {
-    Principal { platform: Platform::Telegram, id: id.to_string() }
 }
 
 /// Runs work of the side until it is done, or a moment after Gatepost was told to stop: what hangs

@@ -11,7 +11,6 @@ use gatepost_chat::time::span;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::HeldEnd;
 use gatepost_domain::chat::HeldWhy;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::RequestError;
@@ -20,19 +19,16 @@ use jiff::Timestamp;
 
 use super::Desk;
 use super::notice::Notice;
-use super::person;
-use crate::inbound::Place;
+use crate::inbound::Gap;
 use crate::inbound::Said;
-use crate::poll::GAP;
-use crate::poll::Gap;
+use crate::intake::GAP;
+use crate::place::Chat;
+use crate::place::MessageId;
+use crate::place::Place;
 
 /// What was sent this long before somebody listened again was sent into the gap. A little more
 /// than clocks differ.
 const AWAY: SignedDuration = SignedDuration::from_secs(5);
-
-/// How long Telegram keeps what nobody takes
-/// (<https://core.telegram.org/bots/api#getting-updates>).
-const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// What came in a chat while nobody listened.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +42,7 @@ struct Missed {
 /// What came while nobody listened.
 #[derive(Debug, Default)]
 pub(super) struct Late {
-    missed: BTreeMap<i64, Missed>,
+    missed: BTreeMap<Chat, Missed>,
 }
 
 /// A message as it was kept.
@@ -67,7 +63,7 @@ impl Desk {
         if text.starts_with('/') && !text.starts_with("/run") {
             return false;
         }
-        let at = |message: i32| self.messages.get(&(said.place.chat, message));
+        let at = |message: MessageId| self.messages.get(&(said.place.chat, message));
         // It is a task already, and only its receipt was lost.
         if at(said.message).is_some() {
             return false;
@@ -96,7 +92,7 @@ impl Desk {
                 content,
                 why,
             };
-            self.hub.note(Platform::Telegram, None, note.clone()).await?;
+            self.record(None, note.clone()).await?;
             self.notices.kept.recall(&note);
             match why {
                 HeldWhy::Late => self.missed(said).held += 1,
@@ -191,7 +187,7 @@ impl Desk {
             how,
             by: by.clone(),
         };
-        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.record(None, note.clone()).await?;
         self.notices.kept.recall(&note);
         if let Ok(chat) = key.0.parse() {
             self.show_notice(&Notice::Held(key), chat);
@@ -223,16 +219,16 @@ impl Desk {
             // Whose tasks stood still, and after so long everybody: what they sent may be lost.
             let live: std::collections::BTreeSet<_> =
                 tasks.iter().filter(|task| !task.is_finished()).map(|task| task.id()).collect();
-            let lost = length.is_some_and(|length| length > KEPT);
+            let keeps = self.traits.keeps;
+            let lost = keeps.is_some_and(|keeps| length.is_some_and(|length| length > keeps));
             let places: Vec<_> = self
                 .homes
                 .iter()
-                .filter(|(id, home)| live.contains(id) || lost && home.place.private)
+                .filter(|(id, home)| live.contains(id) || lost && home.place.chat.is_private())
                 .map(|(_, home)| home.place)
                 .collect();
             for place in places {
-                let may = !place.private
-                    || u64::try_from(place.chat).is_ok_and(|id| self.people.knows(&person(id)));
+                let may = self.person_of(place.chat).is_none_or(|who| self.people.knows(&who));
                 if may {
                     let none = Missed { place, first: gap.to, taken: 0, held: 0 };
                     told.entry(place.chat).or_insert(none);
@@ -255,7 +251,9 @@ impl Desk {
     fn gap_in_words(&self, gap: Gap, missed: &Missed) -> String {
         let reader = self.reader();
         let time = |at| clock(at, reader.now, reader.offset);
-        let what = if gap.down { "I was not running" } else { "I could not reach Telegram" };
+        let name = self.traits.name;
+        let what =
+            if gap.down { "I was not running".into() } else { format!("I could not reach {name}") };
         // Nothing written before it ended is in a gap; clocks differ, and the file is a moment old.
         let from = gap.from.filter(|from| *from <= missed.first);
         let mut words = match from {
@@ -280,10 +278,13 @@ impl Desk {
                 span(u64::try_from(self.hold_after.as_millis()).unwrap_or(u64::MAX)),
             ));
         }
-        if from.is_some_and(|from| gap.to.duration_since(from) > KEPT) {
-            let since = gap.to.checked_sub(KEPT).unwrap_or(gap.to);
+        if let Some(keeps) = self.traits.keeps
+            && from.is_some_and(|from| gap.to.duration_since(from) > keeps)
+        {
+            let since = gap.to.checked_sub(keeps).unwrap_or(gap.to);
             words.push_str(&format!(
-                " Telegram keeps messages for 24 hours: what was sent before {} is lost.",
+                " {name} keeps messages for {} hours: what was sent before {} is lost.",
+                keeps.as_hours(),
                 time(since)
             ));
         }

@@ -20,7 +20,10 @@ use super::Op;
 use super::Preference;
 use super::keys;
 use super::question_key;
-use crate::inbound::Place;
+use crate::place::Chat;
+use crate::place::MessageId;
+use crate::place::Place;
+use crate::place::ThreadId;
 
 /// How many finished tasks keep their buttons over a restart; the newest ones. Those before answer
 /// a press with how to reach the task.
@@ -30,7 +33,7 @@ impl Desk {
     /// Reads notes and tasks, and brings every message of a live task up to date.
     pub(super) async fn recall(&mut self, first: bool) -> Result<(), RequestError> {
         if first {
-            for note in self.hub.notes(Platform::Telegram).await? {
+            for note in self.hub.notes(self.traits.platform).await? {
                 self.people.recall(&note);
                 self.hours.recall(&note);
                 self.recall_note(&note);
@@ -79,14 +82,14 @@ impl Desk {
         if self.homes.contains_key(id) {
             return;
         }
-        let here = spec.origin.as_ref().filter(|origin| origin.platform == Platform::Telegram);
+        let here = spec.origin.as_ref().filter(|origin| origin.platform == self.traits.platform);
         let home = match here {
             Some(origin) => home_of(origin),
             // A task that runs another again lives where that one did.
             None => spec
                 .retry_of
                 .as_ref()
-                .filter(|_| spec.requester.platform == Platform::Telegram)
+                .filter(|_| spec.requester.platform == self.traits.platform)
                 .and_then(|before| self.homes.get(before))
                 .map(|before| Home { ahead: 0, ..before.clone() }),
         };
@@ -101,7 +104,7 @@ impl Desk {
         }
     }
 
-    fn moved_to(&self, chat: i64) -> Option<i64> {
+    fn moved_to(&self, chat: Chat) -> Option<Chat> {
         self.moves.get(&chat).copied()
     }
 
@@ -115,7 +118,7 @@ impl Desk {
             }
             ChatNote::ChatMoved { from, to } => {
                 if let (Ok(from), Ok(to)) = (from.parse(), to.parse())
-                    && self.groups.contains(&from)
+                    && self.groups.contains(from)
                 {
                     self.follow(from, to);
                 }
@@ -147,12 +150,13 @@ impl Desk {
     fn recall_task(&mut self, detail: &TaskDetail) {
         let id = detail.task.id();
         for record in &detail.records {
-            let Event::ChatNoted { platform: Platform::Telegram, note } = &record.event else {
+            let Event::ChatNoted { platform, note } = &record.event else { continue };
+            if *platform != self.traits.platform {
                 continue;
-            };
+            }
             let home = self.home_chat(id);
             if let ChatNote::Sent { key, chat, message } = note
-                && let (Ok(chat), Ok(message)) = (chat.parse::<i64>(), message.parse::<i32>())
+                && let (Ok(chat), Ok(message)) = (chat.parse(), message.parse())
             {
                 self.set_there(id, key, chat, message, None);
             } else {
@@ -203,7 +207,7 @@ impl Desk {
 
     /// A message of a task may not have arrived. What still matters gets a nudge; what does not,
     /// nothing.
-    pub(super) fn doubt(&mut self, detail: &TaskDetail, key: &str, chat: i64) {
+    pub(super) fn doubt(&mut self, detail: &TaskDetail, key: &str, chat: Chat) {
         let matters = match key.strip_prefix("question:") {
             Some(question) => detail.task.open().keys().any(|open| open.as_str() == question),
             None => key == "card" && !detail.task.is_finished() || key == "result",
@@ -216,16 +220,22 @@ impl Desk {
     }
 
     /// What is known of a message of a task in a chat.
-    pub(super) fn shown(&self, id: &TaskId, key: &str, chat: i64) -> Option<&Copied<i32>> {
+    pub(super) fn shown(&self, id: &TaskId, key: &str, chat: Chat) -> Option<&Copied<MessageId>> {
         self.copies.get(id)?.get(key, chat)
     }
 
     /// The same in the task's own chat.
-    pub(super) fn at_home(&self, id: &TaskId, key: &str) -> Option<&Copied<i32>> {
+    pub(super) fn at_home(&self, id: &TaskId, key: &str) -> Option<&Copied<MessageId>> {
         self.shown(id, key, self.home_chat(id)?)
     }
 
-    pub(super) fn set_shown(&mut self, id: &TaskId, key: &str, chat: i64, copied: Copied<i32>) {
+    pub(super) fn set_shown(
+        &mut self,
+        id: &TaskId,
+        key: &str,
+        chat: Chat,
+        copied: Copied<MessageId>,
+    ) {
         self.copies.entry(id.clone()).or_default().set(key, chat, copied);
     }
 
@@ -234,8 +244,8 @@ impl Desk {
         &mut self,
         id: &TaskId,
         key: &str,
-        chat: i64,
-        message: i32,
+        chat: Chat,
+        message: MessageId,
         print: Option<u64>,
     ) {
         if self.moves.contains_key(&chat) {
@@ -255,22 +265,20 @@ impl Desk {
 /// The chat of an origin, with the topic that its form may name: `chat` or `chat/topic`.
 fn home_of(origin: &Origin) -> Option<Home> {
     let (chat, thread) = match origin.chat.split_once('/') {
-        Some((chat, thread)) => (chat, thread.parse().ok()),
+        Some((chat, thread)) => (chat, thread.parse().ok().map(ThreadId)),
         None => (origin.chat.as_str(), None),
     };
-    let chat: i64 = chat.parse().ok()?;
+    let chat = chat.parse().ok()?;
     let asked = origin.message.parse().ok();
-    // Private chats have their person's number, groups a negative one
-    // (<https://core.telegram.org/bots/api#chat>).
-    let place = Place { chat, thread, private: chat > 0, forum: false };
+    let place = Place { chat, thread, has_threads: false };
     Some(Home { place, asked, ahead: 0 })
 }
 
 /// A message's origin.
-pub(super) fn origin_of(place: Place, message: i32) -> Origin {
+pub(super) fn origin_of(platform: Platform, place: Place, message: MessageId) -> Origin {
     let chat = match place.thread {
-        Some(thread) => format!("{}/{thread}", place.chat),
+        Some(ThreadId(thread)) => format!("{}/{thread}", place.chat),
         None => place.chat.to_string(),
     };
-    Origin { platform: Platform::Telegram, chat, message: message.to_string() }
+    Origin { platform, chat, message: message.to_string() }
 }

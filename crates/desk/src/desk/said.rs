@@ -23,7 +23,6 @@ use gatepost_domain::message::INBOX;
 use gatepost_domain::message::Message;
 use gatepost_domain::message::Names;
 use gatepost_domain::message::Quoted;
-use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::NewTask;
@@ -34,11 +33,12 @@ use gatepost_domain::request::TaskDetail;
 use super::Desk;
 use super::Home;
 use super::Preference;
-use super::person;
+use super::ask::chat_of;
 use super::recall::origin_of;
 use crate::inbound::Called;
-use crate::inbound::Place;
 use crate::inbound::Said;
+use crate::place::MessageId;
+use crate::place::Place;
 
 impl Desk {
     /// Deals with a message.
@@ -46,13 +46,17 @@ impl Desk {
     /// # Errors
     /// It could not be recorded, and must come again.
     pub(super) async fn said(&mut self, said: Said) -> Result<(), RequestError> {
-        let who = person(said.from);
-        if !said.place.private && !self.is_for_us(&said) {
+        let who = self.person(said.from);
+        if !said.place.chat.is_private() && !self.is_for_us(&said) {
             return Ok(());
         }
         if !self.people.knows(&who) {
             // In a group a stranger is one of many, and answers would be noise.
-            return if said.place.private { self.stranger(&who, &said).await } else { Ok(()) };
+            return if said.place.chat.is_private() {
+                self.stranger(&who, &said).await
+            } else {
+                Ok(())
+            };
         }
         if self.is_too_old(&who, &said) {
             return self.hold(&who, &said, HeldWhy::Late, said.text.clone()).await;
@@ -92,7 +96,7 @@ impl Desk {
                 None => Intent::Task(words),
             }
         } else {
-            command::read(text, target.as_ref(), &self.bot, &projects)
+            command::read(text, target.as_ref(), &self.bot.name, &projects)
         };
         match intent {
             Intent::Task(words) | Intent::Command(Command::Run(words)) => {
@@ -141,7 +145,8 @@ impl Desk {
     fn is_only_files(&self, said: &Said) -> bool {
         let text = said.text.trim();
         let name = text.strip_prefix('@').unwrap_or(text);
-        !said.attachments.is_empty() && (text.is_empty() || name.eq_ignore_ascii_case(&self.bot))
+        !said.attachments.is_empty()
+            && (text.is_empty() || name.eq_ignore_ascii_case(&self.bot.name))
     }
 
     /// What a message quotes: a passage that was picked out; or all of what it answers, where that
@@ -149,28 +154,29 @@ impl Desk {
     fn quoted(&self, said: &Said) -> Vec<Quoted> {
         let Some(reply) = &said.reply else { return Vec::new() };
         let known = self.messages.contains_key(&(said.place.chat, reply.message));
-        let ours = reply.author == Some(self.bot_id);
+        let ours = reply.author == Some(self.bot.id);
         let counts = reply.picked || !known && !ours;
         reply.quoted.clone().filter(|_| counts).into_iter().collect()
     }
 
     /// In a named group, what speaks to the bot or answers it; anywhere else in groups, nothing.
     pub(super) fn is_for_us(&self, said: &Said) -> bool {
-        if !self.groups.contains(&said.place.chat) {
-            tracing::debug!(chat = said.place.chat, "a group that is not named is not listened to");
+        if !self.groups.contains(said.place.chat) {
+            tracing::debug!(chat = %said.place.chat, "a group that is not named is not listened to");
             return false;
         }
         let replies_to_us =
-            said.reply.as_ref().is_some_and(|reply| reply.author == Some(self.bot_id));
+            said.reply.as_ref().is_some_and(|reply| reply.author == Some(self.bot.id));
         // A command without a name is for every bot; one with the name of another is not for us.
         let first = said.text.split_whitespace().next().unwrap_or_default();
         let is_command = first.starts_with('/') && !first.contains('@');
         let called = match &said.called {
-            Called::Unmarked => command::addresses(&said.text, &self.bot),
+            Called::Unmarked => command::addresses(&said.text, &self.bot.name),
             Called::Marked { names, ids } => {
-                ids.contains(&self.bot_id)
-                    || names.iter().any(|name| name.eq_ignore_ascii_case(&self.bot))
+                ids.contains(&self.bot.id)
+                    || names.iter().any(|name| name.eq_ignore_ascii_case(&self.bot.name))
             }
+            Called::Bound => true,
         };
         replies_to_us || is_command || called
     }
@@ -178,7 +184,7 @@ impl Desk {
     /// Somebody without any role.
     async fn stranger(&mut self, who: &Principal, said: &Said) -> Result<(), RequestError> {
         let text = said.text.trim();
-        let code = match command::read(text, None, &self.bot, &[]) {
+        let code = match command::read(text, None, &self.bot.name, &[]) {
             Intent::Command(Command::Start(code)) => code,
             _ => Some(text.to_owned()).filter(|text| !text.contains(char::is_whitespace)),
         };
@@ -198,7 +204,7 @@ impl Desk {
             Politeness::Silence => Ok(()),
             Politeness::Answer => {
                 let note = ChatNote::StrangerTold { who: who.clone() };
-                self.hub.note(Platform::Telegram, None, note).await?;
+                self.record(None, note).await?;
                 self.people.told(who);
                 let mut answer =
                     format!("This is a private bot, and you ({}) are not on its list.", said.from);
@@ -226,7 +232,7 @@ impl Desk {
         by: String,
     ) -> Result<(), RequestError> {
         let note = ChatNote::Joined { who: who.clone(), roles, by };
-        self.hub.note(Platform::Telegram, None, note.clone()).await?;
+        self.record(None, note.clone()).await?;
         self.people.recall(&note);
         self.notices.door.recall(&note);
         self.show_door(who);
@@ -243,8 +249,8 @@ impl Desk {
             tracing::error!(%error, "somebody was vouched for and that could not be recorded");
             return;
         }
-        if let Ok(chat) = who.id.parse() {
-            let place = Place { chat, thread: None, private: true, forum: false };
+        if let Some(chat) = chat_of(&who) {
+            let place = Place { chat, thread: None, has_threads: false };
             self.say(place, None, Rich::new().plain(&words));
         }
     }
@@ -261,12 +267,13 @@ impl Desk {
         }
         let preference =
             self.preferences.get(&said.place.chat).cloned().unwrap_or(Preference::default());
+        let chosen = said.chosen.clone();
         let task = NewTask {
             text: words.text,
-            project: words.project.or(preference.project),
-            agent: words.agent.or(preference.agent),
-            mode: preference.mode,
-            origin: Some(origin_of(said.place, said.message)),
+            project: chosen.project.or(words.project).or(preference.project),
+            agent: chosen.agent.or(words.agent).or(preference.agent),
+            mode: chosen.mode.or(preference.mode),
+            origin: Some(origin_of(self.traits.platform, said.place, said.message)),
             quoted: self.quoted(said),
             attachments: said.attachments.clone(),
         };
@@ -317,7 +324,7 @@ impl Desk {
             self.say_quietly(said.place, Some(said.message), Rich::new().plain(&note));
             return self.submit(who, said, words).await;
         }
-        let origin = origin_of(said.place, said.message);
+        let origin = origin_of(self.traits.platform, said.place, said.message);
         let message =
             Message { text, quoted: self.quoted(said), attachments: said.attachments.clone() };
         let files = files_of(&detail, &message, &origin);
@@ -358,8 +365,8 @@ impl Desk {
     }
 
     /// Words are taken as they were first sent.
-    pub(super) fn edited(&mut self, place: Place, message: i32, from: u64) {
-        let known = self.people.knows(&person(from));
+    pub(super) fn edited(&mut self, place: Place, message: MessageId, from: u64) {
+        let known = self.people.knows(&self.person(from));
         if known && self.messages.contains_key(&(place.chat, message)) {
             let words = "I go by the words as you first sent them. Reply to the task with what \
                          should be different.";
