@@ -12,6 +12,7 @@ mod claude;
 mod codex;
 mod codex_tries;
 mod console;
+mod continuing;
 mod delivery;
 mod egress;
 mod fresh;

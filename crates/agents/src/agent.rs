@@ -9,6 +9,7 @@ use gatepost_domain::Metered;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::dispatch::Left;
 use gatepost_domain::message;
 use gatepost_domain::message::Quoted;
 use gatepost_domain::outcome::Reason;
@@ -51,8 +52,36 @@ pub struct Brief {
     pub messages: Vec<Words>,
     /// The workspace's root, absolute.
     pub workspace: String,
-    /// The [`Agent::resume_key`] of an earlier run of the task, if one was cut off.
-    pub resume: Option<String>,
+    /// Where an earlier run of the task left off, if there was one.
+    pub resume: Option<Resume>,
+}
+
+/// Where an earlier run left off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// Its [`Agent::resume_key`].
+    pub key: String,
+    /// How it left off there.
+    pub left: Left,
+}
+
+impl Resume {
+    /// What is said first to a program that takes up its conversation.
+    #[must_use]
+    pub(crate) fn words(left: Left) -> Option<&'static str> {
+        match left {
+            Left::Waiting => Some(
+                "You were cut off while you waited for the answer about a tool call. That call \
+                 did not run. Go on where you stood; if you still want it, make the same call \
+                 again.",
+            ),
+            Left::Ended => None,
+            Left::Cut => Some(
+                "You were cut off while you worked. What your last tool call has done is not \
+                 known: look before you make it again. Go on where you stood.",
+            ),
+        }
+    }
 }
 
 /// One message of the person, its parts apart.

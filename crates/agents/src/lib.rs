@@ -22,6 +22,7 @@ pub use agent::Brief;
 pub use agent::Executor;
 pub use agent::Next;
 pub use agent::ProposalId;
+pub use agent::Resume;
 pub use agent::ShellState;
 pub use agent::Words;
 pub use native::Native;

@@ -26,6 +26,7 @@ use crate::agent::Answer;
 use crate::agent::Brief;
 use crate::agent::Next;
 use crate::agent::ProposalId;
+use crate::agent::Resume;
 use crate::agent::Words;
 
 mod conversation;
@@ -98,8 +99,9 @@ impl Native {
     /// [`AgentError::Resume`] when the resume key is none of this agent's.
     pub fn new(client: Client, brief: Brief) -> Result<Self, AgentError> {
         let (conversation, stage) = match &brief.resume {
-            Some(key) => {
-                let conversation = Conversation::from_key(key)?;
+            Some(Resume { key, left }) => {
+                let mut conversation = Conversation::from_key(key)?;
+                conversation.take_up(*left);
                 let stage = conversation.open_call().map_or(Stage::Ready, Stage::calling);
                 (conversation, stage)
             }

@@ -9,6 +9,7 @@ use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::action::Exec;
 use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::dispatch::Left;
 use gatepost_domain::outcome::Reason;
 use serde::Deserialize;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::agent::Brief;
 use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
+use crate::agent::Resume;
 use crate::agent::ShellState;
 use crate::agent::Words;
 
@@ -45,6 +47,8 @@ pub struct Runbook {
     steps: Vec<Step>,
     /// The step that is proposed, or the next one.
     at: usize,
+    /// How many further messages it was told.
+    heard: usize,
     shell: ShellState,
     /// Whether step `at` is proposed and not yet answered.
     proposed: bool,
@@ -61,6 +65,12 @@ struct Place {
     step: usize,
     cwd: String,
     env: BTreeMap<String, String>,
+    /// How many steps it knew of.
+    #[serde(default)]
+    steps: usize,
+    /// How many further messages it had been told.
+    #[serde(default)]
+    heard: usize,
 }
 
 impl Runbook {
@@ -74,27 +84,45 @@ impl Runbook {
             splitter,
             steps: Vec::new(),
             at: 0,
+            heard: 0,
             shell: ShellState { cwd: brief.workspace.clone(), env: BTreeMap::new() },
             workspace: brief.workspace,
             proposed: false,
             reports: VecDeque::new(),
             end: None,
         };
+        let left = brief.resume.as_ref().map(|resume| resume.left);
         match steps_of(&brief.asked.text, splitter) {
             Ok(steps) => runbook.steps.extend(steps),
+            // Said when it came; what goes on is what people have said since.
+            Err(_) if left == Some(Left::Ended) => {}
             Err(error) => runbook.end = Some(broken(&error)),
         }
-        for words in brief.messages {
-            runbook.message(words);
-        }
-        if runbook.steps.is_empty() && runbook.end.is_none() {
-            runbook.end = Some((Outcome::Failed, Reason::NothingToDo { answer: FORM.into() }));
-        }
-        if let Some(key) = &brief.resume {
+        let mut heard = 0;
+        if let Some(Resume { key, left }) = &brief.resume {
             let place: Place =
                 serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?;
-            runbook.at = place.step;
+            heard = place.heard.min(brief.messages.len());
+            runbook.at = match left {
+                Left::Waiting | Left::Cut => place.step,
+                Left::Ended => place.steps.max(place.step),
+            };
             runbook.shell = ShellState { cwd: place.cwd, env: place.env };
+        }
+        let mut new = brief.messages;
+        let old = new.drain(..heard).collect::<Vec<_>>();
+        for words in old {
+            runbook.message(words);
+        }
+        // What was not understood of those was said then.
+        runbook.reports.clear();
+        for words in new {
+            runbook.message(words);
+        }
+        let nothing = runbook.steps.is_empty()
+            || left == Some(Left::Ended) && runbook.at >= runbook.steps.len();
+        if nothing && runbook.end.is_none() {
+            runbook.end = Some((Outcome::Failed, Reason::NothingToDo { answer: FORM.into() }));
         }
         Ok(runbook)
     }
@@ -175,6 +203,7 @@ impl Agent for Runbook {
 
     /// Only the person's own words are steps: whoever is quoted runs nothing here.
     fn message(&mut self, words: Words) {
+        self.heard = self.heard.saturating_add(1);
         if words.text.trim().is_empty() && !words.files.is_empty() {
             // Files alone ask for nothing; they are there for the steps that follow.
             return;
@@ -198,8 +227,13 @@ impl Agent for Runbook {
     }
 
     fn resume_key(&self) -> String {
-        let place =
-            Place { step: self.at, cwd: self.shell.cwd.clone(), env: self.shell.env.clone() };
+        let place = Place {
+            step: self.at,
+            cwd: self.shell.cwd.clone(),
+            env: self.shell.env.clone(),
+            steps: self.steps.len(),
+            heard: self.heard,
+        };
         // Text, numbers and a map of texts always have a JSON form.
         serde_json::to_string(&place).unwrap_or_default()
     }

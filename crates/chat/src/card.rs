@@ -249,8 +249,9 @@ impl TaskCard {
                 | State::Preparing
                 | State::Running
                 | State::AwaitingApproval
-                | State::AwaitingWords => true,
-                State::Cancelling | State::Finishing | State::Finished => false,
+                | State::AwaitingWords
+                | State::Finished => true,
+                State::Cancelling | State::Finishing => false,
             },
             buttons: buttons(task).into_iter().map(Button::from).collect(),
         }

@@ -37,7 +37,9 @@ pub trait Hub: Send + Sync + 'static {
     fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt>;
     /// Runs a finished task again, as a new task.
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt>;
-    /// Sends a live task another message.
+    /// Has an interrupted task go on where it was cut.
+    fn resume(&self, by: Principal, task: TaskId) -> Reply<Heard>;
+    /// Sends a task another message. One that is over goes on with it.
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard>;
     /// As [`Hub::message`], for a chat that may deliver a message twice: a second message with the
     /// same origin is the first one again, and changes nothing.

@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn finish(hub: &fake::FakeHub, id: &TaskId, outcome: Outcome, reason: Reason) {
-    hub.report(id, Report::Ended { outcome, reason });
+    hub.report(id, Report::Ended { outcome, reason, resume: None });
     let change = |path: &str, kind, added, removed| Change {
         path: path.into(),
         kind,

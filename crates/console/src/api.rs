@@ -52,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::show))
         .routes(routes!(tasks::cancel))
         .routes(routes!(tasks::retry))
+        .routes(routes!(tasks::resume))
         .routes(routes!(tasks::message))
         .routes(routes!(tasks::deliver))
         .routes(routes!(approvals::list))

@@ -509,6 +509,7 @@ impl Desk {
             | Event::CancelRequested { .. }
             | Event::WordsAwaited { .. }
             | Event::RunSuspended { .. }
+            | Event::ResumeRequested { .. }
             | Event::RunEnded { .. }
             | Event::ChangesCollected { .. }
             | Event::ChatNoted { .. } => {}

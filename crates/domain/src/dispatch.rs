@@ -51,12 +51,30 @@ pub struct Assignment {
     pub boundaries: Vec<Boundary>,
     /// The number for the run's first action.
     pub next_action: ActionId,
-    /// Where the agent takes up its work, if an earlier run of the task was cut off.
+    /// Where the agent takes up its work, if there was an earlier run of the task.
     pub resume: Option<String>,
+    /// How that earlier run left off there.
+    #[serde(default)]
+    pub left: Left,
     /// Answers to questions of that earlier run; each holds for one action with that digest.
     pub answers: Vec<Answer>,
     /// Actions approved for the whole task.
     pub grants: Vec<ActionDigest>,
+}
+
+/// How an earlier run of a task left off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Left {
+    /// It was cut off while people were asked: what is open there is proposed again first.
+    #[default]
+    Waiting,
+    /// It ended, and what is open there is over with it: the task goes on with what people have
+    /// said since.
+    Ended,
+    /// Gatepost ended while it worked, and nobody knows what the last thing it did has done. A
+    /// person wants it to go on.
+    Cut,
 }
 
 /// Where a message came from. Gatepost sets it; no word of the message has a say in it.
@@ -249,6 +267,9 @@ pub enum Report {
         outcome: Outcome,
         /// Why.
         reason: Reason,
+        /// Where the agent takes up its work if the task goes on; none where no agent was there.
+        #[serde(default)]
+        resume: Option<String>,
     },
     /// What the run changed; the last report of a run.
     Changes {

@@ -65,7 +65,8 @@ pub enum Event {
         /// What was asked.
         spec: TaskSpec,
     },
-    /// The task waits for its project to be free, for the first time or again.
+    /// The task waits for its project to be free, for the first time or again; also when it was
+    /// over and a person has it go on.
     TaskQueued {},
     /// A run began; its workspace is being prepared.
     RunStarted {
@@ -225,6 +226,10 @@ pub enum Event {
         outcome: Outcome,
         /// Why.
         reason: Reason,
+        /// Where the agent takes up its work if the task goes on after its end; opaque to all but
+        /// the agent. None where no agent was there to say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
     },
     /// What the run changed.
     ChangesCollected {
@@ -236,12 +241,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         outbox: Vec<OutboxFile>,
     },
-    /// The task is over.
+    /// The task is over, until a person has it go on.
     TaskFinished {
         /// How.
         outcome: Outcome,
         /// Why.
         reason: Reason,
+    },
+    /// A person wants an interrupted task to go on where it was cut.
+    ResumeRequested {
+        /// Who.
+        by: Principal,
     },
     /// A person asked for the changes.
     DeliveryRequested {
@@ -307,6 +317,7 @@ impl Event {
             Self::RunEnded { .. } => "run-ended",
             Self::ChangesCollected { .. } => "changes-collected",
             Self::TaskFinished { .. } => "task-finished",
+            Self::ResumeRequested { .. } => "resume-requested",
             Self::DeliveryRequested { .. } => "delivery-requested",
             Self::DeliveryFinished { .. } => "delivery-finished",
             Self::ChatNoted { .. } => "chat-noted",

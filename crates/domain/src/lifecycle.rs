@@ -5,6 +5,7 @@
 //!               ▲                    ⇅ AwaitingWords
 //!               └── Suspended (Gatepost died while a question was open; answered ▶ Queued)
 //! any live state ─cancel▶ Cancelling ▶ Finishing ▶ Finished(Cancelled)
+//! Finished ─a message, or Resume▶ Queued (it goes on in its workspace and conversation)
 //! ```
 //!
 //! - [`decide`]: state and [`Command`] to [`Event`]s, or a [`Refusal`] and nothing happened.
@@ -13,8 +14,8 @@
 //!
 //! INVARIANT (once): an action id is started at most once, because `ActionStarted` is refused for
 //! an id that was started before, and no function here emits `ActionStarted` by itself.
-//! INVARIANT (one outcome): `TaskFinished` is emitted only on the edge out of a live state, and
-//! after it only deliveries are legal.
+//! INVARIANT (one outcome): `TaskFinished` is emitted only on the edge out of a live state. After it
+//! only deliveries are legal, and what a person does to have the task go on.
 
 use jiff::Timestamp;
 
@@ -80,6 +81,11 @@ pub enum Command {
     },
     /// A person wants the task to stop.
     Cancel {
+        /// Who.
+        by: Principal,
+    },
+    /// A person wants an interrupted task to go on where it was cut.
+    Resume {
         /// Who.
         by: Principal,
     },
@@ -149,23 +155,35 @@ pub fn decide(task: &Task, command: Command, now: Timestamp) -> Result<Vec<Event
             | Phase::Queued
             | Phase::Suspended { .. }
             | Phase::Preparing { .. }
-            | Phase::Running { .. } => {
+            | Phase::Running { .. }
+            | Phase::Finished { .. } => {
+                task.check_can_go_on()?;
                 let Message { text, quoted, attachments } = message;
                 // Before the message, so that whoever hears it knows what holds with it.
                 let mut events = bounded(&text, &by, task.boundaries());
                 events.push(Event::MessageReceived { text, by, origin, quoted, attachments });
                 let waited = task.awaits_words().is_some() && task.open().is_empty();
-                if waited && matches!(task.phase(), Phase::Suspended { .. }) {
-                    events.push(Event::TaskQueued {});
-                }
+                let goes_on = match task.phase() {
+                    Phase::Suspended { .. } => waited,
+                    Phase::Finished { .. } => true,
+                    _ => false,
+                };
+                events.extend(goes_on.then_some(Event::TaskQueued {}));
                 Ok(events)
             }
-            Phase::Cancelling { .. } | Phase::Finishing { .. } | Phase::Finished { .. } => {
-                Err(task.wrong("a message needs a live task; hand over a new one"))
+            Phase::Cancelling { .. } | Phase::Finishing { .. } => {
+                Err(task.wrong("it is ending right now; send it again in a moment"))
             }
         },
         Command::Settle { approval, settlement } => decide_settle(task, &approval, settlement, now),
         Command::Cancel { by } => decide_cancel(task, &by),
+        Command::Resume { by } => match task.phase() {
+            Phase::Finished { outcome: Outcome::Interrupted, .. } => {
+                task.check_can_go_on()?;
+                Ok(vec![Event::ResumeRequested { by }, Event::TaskQueued {}])
+            }
+            _ => Err(task.wrong("only an interrupted task is resumed; send it a message instead")),
+        },
         Command::Recover => Ok(decide_recover(task)),
         Command::Deliver { how, by } => {
             check_deliverable(task, how)?;
@@ -201,6 +219,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 boundaries: task.boundaries().to_vec(),
                 next_action: task.next_action(),
                 resume: task.resume().map(str::to_owned),
+                left: task.left(),
                 answers: task.answers(),
                 grants: task.grants().to_vec(),
             }),
@@ -255,6 +274,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::RunEnded { .. }
         | Event::ChangesCollected { .. }
         | Event::TaskFinished { .. }
+        | Event::ResumeRequested { .. }
         | Event::DeliveryFinished { .. }
         | Event::ChatNoted { .. } => None,
     }
@@ -374,11 +394,11 @@ fn decide_report(
             }
             Ok(vec![Event::ActionRefused { run, action_id, digest, reason }])
         }
-        Report::Ended { outcome, reason } => {
+        Report::Ended { outcome, reason, resume } => {
             // What the run says of its end does not count against a person's stop.
             let (outcome, reason) = if cancelling { task.ending() } else { (outcome, reason) };
             let mut events = withdraw_open(task);
-            events.push(Event::RunEnded { run, outcome, reason });
+            events.push(Event::RunEnded { run, outcome, reason, resume });
             Ok(events)
         }
         Report::Delivered { .. } => Err(task.wrong("no delivery is under way")),
@@ -433,7 +453,10 @@ fn decide_cancel(task: &Task, by: &Principal) -> Result<Vec<Event>, Refusal> {
     let cancelled = (Outcome::Cancelled, Reason::CancelledBy { by: by.to_string() });
     let mut events = vec![Event::CancelRequested { by: by.clone() }];
     match task.phase() {
-        Phase::Received | Phase::Queued if task.run() == RunNumber::default() => {
+        // Nothing has run, or nothing since its changes were collected.
+        Phase::Received | Phase::Queued
+            if task.run() == RunNumber::default() || task.changes().is_some() =>
+        {
             events.push(Event::TaskFinished { outcome: cancelled.0, reason: cancelled.1 });
         }
         // An earlier run was cut off: what it changed is still collected.
@@ -443,6 +466,7 @@ fn decide_cancel(task: &Task, by: &Principal) -> Result<Vec<Event>, Refusal> {
                 run: task.run(),
                 outcome: cancelled.0,
                 reason: cancelled.1,
+                resume: None,
             });
         }
         Phase::Preparing { .. } | Phase::Running { .. } => events.extend(withdraw_open(task)),
@@ -469,7 +493,7 @@ fn decide_recover(task: &Task) -> Vec<Event> {
         // A person had stopped it.
         Phase::Cancelling { run, .. } => {
             let (outcome, reason) = task.ending();
-            vec![Event::RunEnded { run: *run, outcome, reason }]
+            vec![Event::RunEnded { run: *run, outcome, reason, resume: None }]
         }
         Phase::Preparing { run } | Phase::Running { run } => {
             let run = *run;
@@ -538,7 +562,8 @@ fn withdraw_open(task: &Task) -> Vec<Event> {
 }
 
 fn interrupted(run: RunNumber, during: Option<String>) -> Event {
-    Event::RunEnded { run, outcome: Outcome::Interrupted, reason: Reason::GatepostEnded { during } }
+    let reason = Reason::GatepostEnded { during };
+    Event::RunEnded { run, outcome: Outcome::Interrupted, reason, resume: None }
 }
 
 /// Replays a task from its own records, in order.

@@ -61,6 +61,11 @@ pub enum Heard {
     },
     /// The run is gone and a question is open; the next run begins with it once that is answered.
     Suspended,
+    /// The task was over and goes on with it.
+    TakenUp {
+        /// How many tasks of the project go before it.
+        ahead: usize,
+    },
     /// The same message was taken before.
     Before,
 }

@@ -35,7 +35,7 @@ pub struct Summary {
     pub outcome: Option<Outcome>,
     /// Why, in a sentence.
     pub reason: Option<String>,
-    /// From hand-over to end, in milliseconds.
+    /// From hand-over to end, in milliseconds; of a task that went on, the sum over its parts.
     pub duration_ms: Option<u64>,
     /// What changed.
     pub files: Vec<FileLine>,
@@ -267,10 +267,10 @@ impl Summary {
         // Who answered which action: a run that goes on after a restart proposes it anew, and is told
         // without another question.
         let mut answered: BTreeMap<ActionDigest, Source> = BTreeMap::new();
-        let mut received_at = None;
+        let mut began = None;
         for record in records {
             match &record.event {
-                Event::TaskReceived { .. } => received_at = Some(record.at),
+                Event::TaskReceived { .. } => began = Some(record.at),
                 Event::ModelUsed { metered, .. } => summary.meter(metered),
                 Event::RunReady { sandbox, .. } => summary.sandbox = Some(sandbox.clone()),
                 Event::Verdict { action_id, action, digest, judgement, weighed, .. } => {
@@ -364,19 +364,29 @@ impl Summary {
                     summary.take_changes(changes);
                     summary.outbox.clone_from(outbox);
                 }
+                Event::TaskQueued {} => {
+                    // One that was over goes on; what people took their time with is not its own.
+                    if summary.outcome.take().is_some() {
+                        summary.reason = None;
+                        summary.delivery = None;
+                        began = Some(record.at);
+                    }
+                }
                 Event::TaskFinished { outcome, reason } => {
                     summary.outcome = Some(*outcome);
                     summary.reason = Some(reason.to_string());
-                    summary.duration_ms = received_at.map(|from: Timestamp| {
-                        u64::try_from(record.at.duration_since(from).as_millis()).unwrap_or(0)
-                    });
+                    if let Some(from) = began {
+                        let took = record.at.duration_since(from).as_millis();
+                        let before = summary.duration_ms.unwrap_or(0);
+                        summary.duration_ms =
+                            Some(before.saturating_add(u64::try_from(took).unwrap_or(0)));
+                    }
                 }
                 Event::BoundarySet { boundary } => summary.bound(boundary, record.at),
                 Event::BoundaryLifted { boundary, .. } => summary.unbound(boundary),
                 Event::Egress { event, .. } => summary.network.take(event),
                 Event::DeliveryFinished { result } => summary.delivery = Some(result.clone()),
                 Event::HubStarted { .. }
-                | Event::TaskQueued {}
                 | Event::RunStarted { .. }
                 | Event::AgentReported { .. }
                 | Event::MessageReceived { .. }
@@ -385,6 +395,7 @@ impl Summary {
                 | Event::WordsAwaited { .. }
                 | Event::RunSuspended { .. }
                 | Event::RunEnded { .. }
+                | Event::ResumeRequested { .. }
                 | Event::DeliveryRequested { .. }
                 | Event::ChatNoted { .. } => {}
             }

@@ -126,6 +126,11 @@ impl Hub for Port {
         Box::pin(async move { hub.notes(platform).await })
     }
 
+    fn resume(&self, by: Principal, task: TaskId) -> Reply<Heard> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.resume(by, task).await })
+    }
+
     fn cancel(&self, by: Principal, task: TaskId) -> Reply<()> {
         let hub = self.hub.clone();
         Box::pin(async move { hub.cancel(by, task).await })

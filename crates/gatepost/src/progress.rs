@@ -71,6 +71,7 @@ impl Progress {
                 format!("lifted: {}\n", prose(&boundary.words))
             }
             Event::CancelRequested { by } => format!("stopped by {by}\n"),
+            Event::ResumeRequested { by } => format!("resumed by {by}\n"),
             Event::WordsAwaited { question, .. } => {
                 format!("asks: {}\n  answer with a message to the task\n", prose(question))
             }

@@ -207,6 +207,7 @@ impl Board {
         let seat = self.seats.get(id).ok_or(Refused::Unknown)?;
         let events = lifecycle::decide(&seat.task, command, now).map_err(Refused::LifeCycle)?;
         weigh(&events)?;
+        let was_over = seat.task.is_finished();
         let mut changed = seat.clone();
         let mut told = Vec::new();
         for event in &events {
@@ -227,6 +228,10 @@ impl Board {
         }
         if !matches!(changed.task.delivery(), Delivery::Underway { .. }) {
             changed.delivery = Turn::None;
+        }
+        if was_over && !changed.task.is_finished() {
+            // It was only lent; it goes on and takes a place like any other.
+            changed.place = self.next_place();
         }
         self.replace(id, changed);
         self.stage(id, events, now);
@@ -314,6 +319,7 @@ impl After {
             Command::Start
             | Command::Report { .. }
             | Command::Message { .. }
+            | Command::Resume { .. }
             | Command::Settle { .. } => Self::Told,
             Command::Cancel { .. } => Self::ToldAndUnfinished,
             Command::Recover => Self::Unfinished,

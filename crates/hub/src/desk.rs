@@ -100,6 +100,7 @@ impl Desk {
                 HubEvent::Retry { task, .. }
                 | HubEvent::Message { task, .. }
                 | HubEvent::Cancel { task, .. }
+                | HubEvent::Resume { task, .. }
                 | HubEvent::Deliver { task, .. }
                 | HubEvent::Report { task, .. } => {
                     if self.board.is_known(task) && self.board.task(task).is_none() {
@@ -140,6 +141,10 @@ impl Desk {
                 let hint = "look at the task to see how it ended";
                 let done = self.give(&task, Command::Cancel { by }, hint, around);
                 batch.owed.push(owe(reply, done));
+            }
+            HubEvent::Resume { by, task, reply } => {
+                let resumed = self.resume(by, &task, around);
+                batch.owed.push(owe(reply, resumed));
             }
             HubEvent::Answer { by, approval, decision, reason, reply } => {
                 let answered = self.answer(by, &approval, decision, reason, around);
@@ -211,15 +216,7 @@ impl Desk {
             let ahead = queue::ahead(&self.board, &id);
             return Ok(Receipt { id, ahead });
         }
-        let waiting = queue::waiting(&self.board);
-        let free = queue::is_free(&self.board, &spec.project_path, self.config.max_running);
-        if waiting >= self.config.max_queued && !free {
-            return Err(RequestError::new(
-                RequestErrorKind::Full,
-                format!("queue full: {waiting} tasks wait already, and no more than that may"),
-                "try again when one has finished, or stop one",
-            ));
-        }
+        self.check_room(&spec.project_path)?;
         let now = self.now();
         let id = self.fresh_id()?;
         let origin = spec.origin.clone();
@@ -231,6 +228,20 @@ impl Desk {
         }
         let ahead = queue::ahead(&self.board, &id);
         Ok(Receipt { id, ahead })
+    }
+
+    /// Whether one more task may wait for the project.
+    fn check_room(&self, project_path: &str) -> Result<(), RequestError> {
+        let waiting = queue::waiting(&self.board);
+        let free = queue::is_free(&self.board, project_path, self.config.max_running);
+        if waiting >= self.config.max_queued && !free {
+            return Err(RequestError::new(
+                RequestErrorKind::Full,
+                format!("queue full: {waiting} tasks wait already, and no more than that may"),
+                "try again when one has finished, or stop one",
+            ));
+        }
+        Ok(())
     }
 
     fn note(
@@ -285,7 +296,8 @@ impl Desk {
                 "try again in a minute",
             ));
         }
-        let hint = "hand over a new task, or run this one again";
+        let over = self.over(task)?;
+        let hint = "look at the task to see how it stands";
         let command = Command::Message { message, by, origin: origin.clone() };
         self.give(task, command, hint, around)?;
         if let Some(origin) = origin {
@@ -293,6 +305,7 @@ impl Desk {
         }
         let after = self.board.task(task).ok_or_else(|| no_task(task))?;
         Ok(match after.phase() {
+            _ if over => Heard::TakenUp { ahead: queue::ahead(&self.board, task) },
             Phase::Running { .. } => Heard::Told { open: after.open().len() },
             Phase::Preparing { .. } => Heard::Starting,
             Phase::Suspended { .. } if !after.open().is_empty() => Heard::Suspended,
@@ -304,6 +317,29 @@ impl Desk {
             | Phase::Finishing { .. }
             | Phase::Finished { .. } => Heard::Queued { ahead: queue::ahead(&self.board, task) },
         })
+    }
+
+    fn resume(
+        &mut self,
+        by: Principal,
+        task: &TaskId,
+        around: &Circumstances,
+    ) -> Result<Heard, RequestError> {
+        self.over(task)?;
+        let hint = "look at the task to see how it stands";
+        self.give(task, Command::Resume { by }, hint, around)?;
+        Ok(Heard::TakenUp { ahead: queue::ahead(&self.board, task) })
+    }
+
+    /// Whether a task is over. One that is takes a place among those that wait if it goes on.
+    fn over(&self, task: &TaskId) -> Result<bool, RequestError> {
+        match self.board.task(task) {
+            Some(task) if task.is_finished() => {
+                self.check_room(&task.spec().project_path)?;
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        }
     }
 
     fn answer(

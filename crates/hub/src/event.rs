@@ -44,6 +44,8 @@ pub(crate) enum HubEvent {
     },
     /// A person stops a task.
     Cancel { by: Principal, task: TaskId, reply: Reply<()> },
+    /// A person wants an interrupted task to go on.
+    Resume { by: Principal, task: TaskId, reply: Reply<Heard> },
     /// A person answers a question.
     Answer {
         by: Principal,

@@ -101,10 +101,25 @@ impl HubHandle {
         async move { this.ask(|reply| HubEvent::Retry { by, task, reply }).await }
     }
 
-    /// Sends a live task another message.
+    /// Has an interrupted task go on where it was cut.
     ///
     /// # Errors
-    /// `Invalid` as for a task's text; `NotFound`; `Conflict` when the task is ending or over.
+    /// `NotFound`; `Conflict` unless it was interrupted and nothing is being delivered; `Full`.
+    pub fn resume(
+        &self,
+        by: Principal,
+        task: TaskId,
+    ) -> impl Future<Output = Result<Heard, RequestError>> + Send + use<> {
+        let this = self.clone();
+        async move { this.ask(|reply| HubEvent::Resume { by, task, reply }).await }
+    }
+
+    /// Sends a task another message. One that is over goes on with it, in its own workspace and
+    /// conversation.
+    ///
+    /// # Errors
+    /// `Invalid` as for a task's text; `NotFound`; `Conflict` while the task is ending or its
+    /// changes are being delivered; `Full`.
     pub fn message(
         &self,
         by: Principal,

@@ -7,7 +7,7 @@
 //!    project changed under it.
 //! 2. Deliveries, in the order they were asked for. A person waits for them, they are short, and
 //!    the tasks behind them then begin on what was delivered.
-//! 3. New tasks, in the order they were handed over.
+//! 3. New tasks, and those that go on after their end, in the order they were handed over.
 //!
 //! The first in line blocks the others of its project, also while it waits for one of the places
 //! to run. Discarding touches nothing but the task's own workspace and waits for nobody.
@@ -132,8 +132,9 @@ fn running(board: &Board) -> usize {
 
 fn standing(seat: &Seat) -> Standing {
     if matches!(seat.task.phase(), Phase::Queued) {
-        let fresh = seat.task.run() == RunNumber::default();
-        return Standing::Waits(if fresh { Rank::New } else { Rank::TakenUp }, seat.place);
+        // What an earlier run changed is collected once it has ended; one that was cut off has not.
+        let cut = seat.task.run() != RunNumber::default() && seat.task.changes().is_none();
+        return Standing::Waits(if cut { Rank::TakenUp } else { Rank::New }, seat.place);
     }
     match (seat.task.delivery(), seat.delivery) {
         (Delivery::Underway { how: DeliveryKind::Discard }, Turn::Waits { .. }) => Standing::Free,

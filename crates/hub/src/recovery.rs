@@ -1,6 +1,7 @@
 //! The start: what the journal holds is taken up again before anybody is served.
 
 use gatepost_domain::Event;
+use gatepost_domain::Record;
 use gatepost_domain::TaskId;
 use gatepost_domain::lifecycle::Command;
 use gatepost_domain::lifecycle::Delivery;
@@ -60,7 +61,8 @@ pub(crate) fn recover(
 
 fn placed(task: Task, ledger: &Ledger) -> Result<Alive, HubError> {
     let records = ledger.records_of(task.id())?;
-    let received = records.first().map_or(0, |record| record.seq);
+    let queued = |record: &&Record| matches!(record.event, Event::TaskQueued {});
+    let received = records.iter().rfind(queued).or(records.first()).map_or(0, |record| record.seq);
     let asked = match task.delivery() {
         Delivery::Underway { .. } => records
             .iter()

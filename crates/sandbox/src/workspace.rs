@@ -13,6 +13,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+/// Where a task's storage has the layer of its changes.
+pub(crate) const LAYER: &str = "layer";
+/// Where it has the copy, where a layer could not be used.
+pub(crate) const COPY: &str = "copy";
+
 /// Where the task's changes are, as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "form")]
@@ -39,7 +44,7 @@ impl WorkspaceForm {
     #[must_use]
     pub fn in_storage(project: &Path, storage: &Path) -> Option<Self> {
         let is_dir = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-        let (copy, upper) = (storage.join("copy"), storage.join("layer").join("upper"));
+        let (copy, upper) = (storage.join(COPY), storage.join(LAYER).join("upper"));
         let lower = project.to_owned();
         // A copy is only made where the layer could not be used, and then the layer is empty.
         if is_dir(&copy) {
@@ -172,7 +177,7 @@ impl Storage {
                 why: "the task's storage lies inside it; move the data directory elsewhere",
             });
         }
-        let layer = root.join("layer");
+        let layer = root.join(LAYER);
         make_dir(&layer, owner)?;
         make_dir(&layer.join("upper"), owner)?;
         make_dir(&layer.join("work"), owner)?;
@@ -180,7 +185,7 @@ impl Storage {
         let mode = fs::metadata(project).map_err(storage)?.mode() & 0o777 | 0o700;
         fs::set_permissions(layer.join("upper"), fs::Permissions::from_mode(mode))
             .map_err(storage)?;
-        Ok(Self { layer, copy: root.join("copy"), home: root.join("home") })
+        Ok(Self { layer, copy: root.join(COPY), home: root.join("home") })
     }
 
     /// Makes the home directory, or takes the one that an earlier start left.

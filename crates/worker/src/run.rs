@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatepost_agents::Brief;
 use gatepost_agents::Hired;
+use gatepost_agents::Resume;
 use gatepost_domain::ActionId;
 use gatepost_domain::ChangeSet;
 use gatepost_domain::Message;
@@ -15,6 +16,7 @@ use gatepost_domain::TaskSpec;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::boundary::Boundary;
 use gatepost_domain::dispatch::Assignment;
+use gatepost_domain::dispatch::Left;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::dispatch::Sender;
 use gatepost_domain::message::OutboxFile;
@@ -98,7 +100,9 @@ pub(crate) async fn run(
 ) {
     let (task, run, spec) = (assignment.task.clone(), assignment.run, assignment.spec.clone());
     let reporter = Reporter { link, task: task.clone(), run };
-    let (outcome, reason) = match attempt(config, &reporter, assignment, told).await {
+    let mut resume = None;
+    let end = attempt(config, &reporter, assignment, told, &mut resume).await;
+    let (outcome, reason) = match end {
         Ok(end) => end,
         // The hub knows who stopped it and says so whatever is reported here.
         Err(Stop::Cancelled) => (Outcome::Cancelled, Reason::CancelledBy { by: String::new() }),
@@ -110,7 +114,7 @@ pub(crate) async fn run(
         }
     };
     // The sandbox is gone by now, so the changes hold still.
-    if let Err(error) = reporter.send(Report::Ended { outcome, reason }).await {
+    if let Err(error) = reporter.send(Report::Ended { outcome, reason, resume }).await {
         tracing::warn!(%task, %run, ?error, "the end of a run was not taken");
         return;
     }
@@ -151,15 +155,17 @@ pub(crate) async fn collect(
     }
 }
 
+/// Does the work of a run. `resume` gets where the agent takes it up if the task goes on.
 async fn attempt(
     config: &WorkerConfig,
     reporter: &Reporter,
     assignment: Assignment,
     mut told: mpsc::Receiver<Told>,
+    resume: &mut Option<String>,
 ) -> Result<End, Stop> {
     let storage = TaskStorage::of(&config.runs, &assignment.task);
     let mut inbox = Inbox::new(config.files.clone(), &assignment.spec.project_path);
-    let hired = hire(config, &mut inbox, &assignment)?;
+    let hired = hire(config, &storage, &mut inbox, &assignment)?;
     // What is said while the sandbox starts; the assignment has everything before.
     let mut early = Vec::new();
     let mut sandbox = {
@@ -208,6 +214,7 @@ async fn attempt(
         workspace: assignment.spec.project_path.clone(),
         reporter,
         agent,
+        storage: storage.clone(),
         told,
         next_action: assignment.next_action,
         grants: assignment.grants,
@@ -223,6 +230,7 @@ async fn attempt(
         // Whatever it was at, it cannot think any further; the end says why.
         () = model.spent() => Err(Stop::Broken(Reason::LimitReached { limit: String::new() })),
     };
+    *resume = Some(working.agent.resume_key());
     drop(working);
     sandbox.stop().await;
     network.end().await;
@@ -255,13 +263,21 @@ fn sandbox_failed(detail: String) -> Stop {
     Stop::Broken(Reason::SandboxFailed { detail })
 }
 
-fn hire(config: &WorkerConfig, inbox: &mut Inbox, assignment: &Assignment) -> Result<Hired, Stop> {
+fn hire(
+    config: &WorkerConfig,
+    storage: &TaskStorage,
+    inbox: &mut Inbox,
+    assignment: &Assignment,
+) -> Result<Hired, Stop> {
+    // What is journaled is exact; of a run that was cut, the worker has seen more.
+    let seen = (assignment.left == Left::Cut).then(|| storage.place()).flatten();
+    let key = seen.or_else(|| assignment.resume.clone());
     let brief = Brief {
         run: format!("{}/{}", assignment.task, assignment.run),
         asked: inbox.expect(assignment.spec.message()),
         messages: assignment.messages.iter().map(|sent| inbox.expect(sent.clone())).collect(),
         workspace: assignment.spec.project_path.clone(),
-        resume: assignment.resume.clone(),
+        resume: key.map(|key| Resume { key, left: assignment.left }),
     };
     config
         .agents

@@ -41,11 +41,28 @@ impl TaskStorage {
         fs::write(self.diff_path(), diff)
     }
 
-    /// Removes what is left once the changes are dealt with.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+    /// Notes where the agent stands.
+    pub(crate) fn keep_place(&self, key: &str) -> io::Result<()> {
+        let next = self.root.join("place.new");
+        fs::write(&next, key)?;
+        fs::rename(next, self.place_path())
+    }
+
+    /// Where the agent stood when it was last noted.
+    pub(crate) fn place(&self) -> Option<String> {
+        fs::read_to_string(self.place_path()).ok()
+    }
+
+    fn place_path(&self) -> PathBuf {
+        self.root.join("place")
+    }
+
+    /// Removes the changes and their diff. What the agent needs to go on with the task stays.
+    pub(crate) fn discard(&self) -> Result<(), String> {
+        deliver::discard_changes(&self.workspace()).map_err(|error| error.to_string())?;
+        match fs::remove_file(self.diff_path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -66,13 +83,19 @@ pub fn kept_diff(runs: &Path, task: &TaskId) -> io::Result<Option<String>> {
     }
 }
 
-/// Removes the home that an agent's program had in a task that is over: its sessions, settings and
-/// whatever else it wrote down. The task's changes stay as they are. Whether there was one.
+/// Removes what an agent needed to go on with a task that is over: the home of its program with its
+/// sessions, settings and whatever else it wrote down, and the note of where it stood. The task's
+/// changes stay as they are. Whether there was a home.
 ///
 /// # Errors
 /// What the disk says; what could be removed is gone.
 pub fn remove_home(runs: &Path, task: &TaskId) -> io::Result<bool> {
-    let home = TaskStorage::of(runs, task).home();
+    let storage = TaskStorage::of(runs, task);
+    match fs::remove_file(storage.place_path()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let home = storage.home();
     match home.symlink_metadata() {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -191,9 +191,7 @@ fn hand_out(
 ) -> DeliveryResult {
     let project = PathBuf::from(&spec.project_path);
     if how == DeliveryKind::Discard {
-        let removed = deliver::discard(&storage.workspace())
-            .map_err(|error| error.to_string())
-            .and_then(|()| storage.remove().map_err(|error| error.to_string()));
+        let removed = storage.discard();
         return match removed {
             Ok(()) => DeliveryResult::Discarded,
             Err(error) => DeliveryResult::Failed {
@@ -212,8 +210,9 @@ fn hand_out(
         DeliveryKind::Apply | DeliveryKind::Discard => deliver::apply(&form, &project, changes),
     };
     if matches!(result, DeliveryResult::Applied { .. }) {
-        // The project has them now; the diff stays to be read.
-        if let Err(error) = deliver::discard(&storage.workspace()) {
+        // The project has them now; the diff stays to be read, and the agent's home for when the
+        // task goes on.
+        if let Err(error) = deliver::discard_changes(&storage.workspace()) {
             tracing::warn!(%task, %error, "an applied workspace stays behind");
         }
     }

@@ -55,10 +55,12 @@ use crate::run::Reporter;
 use crate::run::Sent;
 use crate::run::Stop;
 use crate::run::Told;
+use crate::storage::TaskStorage;
 use crate::weighing;
 use crate::weighing::Waiting;
 use crate::weighing::Weighed;
 use crate::weighing::Weighing;
+use crate::worker::blocking;
 
 /// So many proposals may be open at once; an agent with more of them is told no. People are not
 /// asked more than they can look through, and models call far fewer tools at a time.
@@ -80,6 +82,7 @@ pub(crate) struct Working<'a> {
     pub(crate) workspace: String,
     pub(crate) reporter: &'a Reporter,
     pub(crate) agent: Box<dyn Agent>,
+    pub(crate) storage: TaskStorage,
     pub(crate) told: mpsc::Receiver<Told>,
     pub(crate) next_action: ActionId,
     /// Actions approved for the whole task.
@@ -197,7 +200,10 @@ impl Working<'_> {
     async fn serve(&mut self) -> Result<End, Stop> {
         loop {
             match self.hear_next().await? {
-                Heard::Agent(Next::Propose { id, action, by }) => self.act(id, by, action).await?,
+                Heard::Agent(Next::Propose { id, action, by }) => {
+                    self.keep_place().await;
+                    self.act(id, by, action).await?;
+                }
                 Heard::Agent(Next::Finished { id, result }) => self.finished(id, result).await?,
                 Heard::Agent(Next::Withdraw { id }) => self.withdraw(id).await?,
                 Heard::Agent(Next::Report { event }) => {
@@ -221,6 +227,17 @@ impl Working<'_> {
                 Heard::Ran(result, shell) => self.ran(result, shell).await?,
                 Heard::Weighed(weighed) => self.weighed(*weighed).await?,
             }
+        }
+    }
+
+    /// Notes where the agent stands, for a task that is resumed after it was cut. It is not
+    /// journaled, as it may be long and is asked for again seldom; without it the agent takes up
+    /// an earlier place.
+    async fn keep_place(&mut self) {
+        let (storage, key) = (self.storage.clone(), self.agent.resume_key());
+        let kept = blocking(move || storage.keep_place(&key).map_err(|error| error.to_string()));
+        if let Err(error) = kept.await.and_then(|kept| kept) {
+            tracing::warn!(task = %self.task, %error, "where the agent stands is not noted");
         }
     }
 

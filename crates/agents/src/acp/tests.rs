@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatepost_domain::Action;
 use gatepost_domain::agent::ActionResult;
+use gatepost_domain::dispatch::Left;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -13,6 +14,7 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
 
@@ -32,7 +34,7 @@ fn start(resume: Option<&str>) -> (Driver, Other) {
         asked: "do it".into(),
         messages: vec![],
         workspace: "/srv/demo".into(),
-        resume: resume.map(str::to_owned),
+        resume: resume.map(|key| Resume { key: key.to_owned(), left: Left::Waiting }),
     };
     let (stdin, said) = tokio::io::duplex(1 << 20);
     let (out, stdout) = tokio::io::duplex(1 << 20);

@@ -9,11 +9,8 @@ use sha2::Sha256;
 
 use crate::agent::AgentError;
 use crate::agent::Brief;
+use crate::agent::Resume;
 use crate::agent::Words;
-
-/// What is said to a session that is taken up again.
-const GO_ON: &str = "You were cut off while you waited for the answer about a tool call. That call \
-    did not run. Go on where you stood; if you still want it, make the same call again.";
 
 /// What people are told when a session cannot be taken up.
 const ANEW: &str = "the program had kept nothing of its session when it was cut off, so it begins \
@@ -31,6 +28,8 @@ pub struct Session {
     heard: usize,
     /// Messages that were said in this run.
     said: u64,
+    /// How many of the first of them are the task's own words or ours, and no further message.
+    uncounted: u64,
 }
 
 /// Whether the program knows the session already.
@@ -67,24 +66,24 @@ impl Session {
             first: Vec::new(),
             heard: 0,
             said: 0,
+            uncounted: 0,
         };
-        if let Some(key) = &brief.resume {
+        let mut lead = Some(brief.asked.whole());
+        if let Some(Resume { key, left }) = &brief.resume {
             let key: Key =
                 serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?;
             if is_kept(kept, &key.session) {
                 session.id = key.session;
                 session.form = Form::Resumed;
                 session.heard = key.heard;
+                lead = Resume::words(*left).map(str::to_owned);
             } else {
                 session.form = Form::Lost;
             }
         }
-        match session.form {
-            Form::New | Form::Lost => session.first.push(brief.asked.whole()),
-            Form::Resumed => session.first.push(GO_ON.to_owned()),
-        }
+        session.uncounted = u64::from(lead.is_some());
+        session.first.extend(lead);
         session.first.extend(brief.messages.iter().skip(session.heard).map(Words::whole));
-        // The first words are the task's own or ours; people's further messages are counted.
         session.heard = session.heard.min(brief.messages.len());
         Ok(session)
     }
@@ -124,7 +123,7 @@ impl Session {
     /// The id for the next message to it.
     pub(crate) fn next_message(&mut self) -> String {
         self.said += 1;
-        if self.said > 1 {
+        if self.said > self.uncounted {
             self.heard += 1;
         }
         // The program skips a message whose id it knows from an earlier run of the session.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatepost_domain::Action;
+use gatepost_domain::dispatch::Left;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -13,6 +14,7 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
 
@@ -567,7 +569,7 @@ fn a_session_is_taken_up_where_it_was_kept_and_begins_anew_where_it_was_not() {
     let again = Brief {
         run: "k7m2qd/2".into(),
         messages: vec!["one".into(), "two".into()],
-        resume: Some(format!("{{\"session\":\"{}\",\"heard\":1}}", first.id())),
+        resume: Some(waiting(&format!("{{\"session\":\"{}\",\"heard\":1}}", first.id()))),
         ..brief()
     };
     let mut lost = Session::of(&again, home.path()).unwrap();
@@ -587,9 +589,13 @@ fn a_session_is_taken_up_where_it_was_kept_and_begins_anew_where_it_was_not() {
     let message = first.clone().next_message();
     assert_ne!(kept.next_message(), message, "a message with a known id would be skipped");
 
-    let wrong = Brief { resume: Some("{\"step\":3}".into()), ..brief() };
+    let wrong = Brief { resume: Some(waiting("{\"step\":3}")), ..brief() };
     assert!(Session::of(&wrong, home.path()).is_err());
     let outside =
-        Brief { resume: Some("{\"session\":\"../../etc\",\"heard\":0}".into()), ..brief() };
+        Brief { resume: Some(waiting("{\"session\":\"../../etc\",\"heard\":0}")), ..brief() };
     assert_eq!(Session::of(&outside, home.path()).unwrap().form(), session::Form::Lost);
+}
+
+fn waiting(key: &str) -> Resume {
+    Resume { key: key.to_owned(), left: Left::Waiting }
 }

@@ -2,6 +2,7 @@
 //! 0.169.0, seen on 2026-11-25.
 
 use gatepost_domain::agent::ActionResult;
+use gatepost_domain::dispatch::Left;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::io::BufReader;
@@ -10,6 +11,7 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
 
@@ -29,7 +31,7 @@ fn brief(resume: Option<&str>, messages: &[&str]) -> Brief {
         asked: "do it".into(),
         messages: messages.iter().map(|text| Words::from(*text)).collect(),
         workspace: "/srv/demo".into(),
-        resume: resume.map(str::to_owned),
+        resume: resume.map(|key| Resume { key: key.to_owned(), left: Left::Waiting }),
     }
 }
 

@@ -1,15 +1,13 @@
 //! One conversation with Codex, over as many runs as it takes.
 
+use gatepost_domain::dispatch::Left;
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::agent::AgentError;
 use crate::agent::Brief;
+use crate::agent::Resume;
 use crate::agent::Words;
-
-/// What is said to a thread that is taken up again.
-const GO_ON: &str = "You were cut off while you waited for the answer about a tool call. That call \
-    did not run. Go on where you stood; if you still want it, make the same call again.";
 
 /// A thread and how far it has come.
 #[derive(Debug)]
@@ -18,6 +16,8 @@ pub struct Thread {
     id: Option<String>,
     /// The one to be taken up, until that is done or has failed.
     resume: Option<String>,
+    /// How it was left.
+    left: Left,
     workspace: String,
     asked: String,
     messages: Vec<String>,
@@ -39,16 +39,18 @@ impl Thread {
     /// # Errors
     /// [`AgentError::Resume`] when the resume key is none of this agent's.
     pub fn of(brief: &Brief) -> Result<Self, AgentError> {
-        let key = match &brief.resume {
+        let (key, left) = match &brief.resume {
             // One that was cut off before it had a thread begins like a new one.
-            None => Key { thread: String::new(), heard: 0 },
-            Some(key) => {
-                serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?
-            }
+            None => (Key { thread: String::new(), heard: 0 }, Left::default()),
+            Some(Resume { key, left }) => (
+                serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?,
+                *left,
+            ),
         };
         Ok(Self {
             id: None,
             resume: (!key.thread.is_empty()).then_some(key.thread),
+            left,
             workspace: brief.workspace.clone(),
             asked: brief.asked.whole(),
             messages: brief.messages.iter().map(Words::whole).collect(),
@@ -75,11 +77,11 @@ impl Thread {
     pub(crate) fn began(&mut self, id: &str) -> Vec<String> {
         self.id = Some(id.to_owned());
         let (first, skip) = match self.resume.take() {
-            Some(_) => (GO_ON.to_owned(), self.heard),
-            None => (self.asked.clone(), 0),
+            Some(_) => (Resume::words(self.left).map(str::to_owned), self.heard),
+            None => (Some(self.asked.clone()), 0),
         };
         let rest = self.messages.iter().skip(skip).cloned();
-        let said = std::iter::once(first).chain(rest).collect();
+        let said = first.into_iter().chain(rest).collect();
         self.heard = self.messages.len();
         said
     }
@@ -107,36 +109,42 @@ impl Thread {
 mod tests {
     use super::*;
 
-    fn brief(resume: Option<String>, messages: &[&str]) -> Brief {
+    fn brief(key: Option<String>, left: Left, messages: &[&str]) -> Brief {
         Brief {
             run: "k7m2qd/1".into(),
             asked: "do it".into(),
             messages: messages.iter().map(|text| Words::from(*text)).collect(),
             workspace: "/srv/demo".into(),
-            resume,
+            resume: key.map(|key| Resume { key, left }),
         }
     }
 
     #[test]
     fn a_thread_is_taken_up_and_told_only_what_it_has_not_heard() {
-        let mut first = Thread::of(&brief(None, &["one"])).unwrap();
+        let mut first = Thread::of(&brief(None, Left::Waiting, &["one"])).unwrap();
         assert_eq!(first.began("t1"), ["do it", "one"]);
         first.told();
-        let mut second = Thread::of(&brief(Some(first.key()), &["one", "two", "three"])).unwrap();
-        assert_eq!(second.resumes(), Some("t1"));
-        assert_eq!(second.began("t1"), [GO_ON, "three"]);
-        assert_eq!(second.key(), r#"{"thread":"t1","heard":3}"#);
+        for left in [Left::Waiting, Left::Ended, Left::Cut] {
+            let messages = ["one", "two", "three"];
+            let mut second = Thread::of(&brief(Some(first.key()), left, &messages)).unwrap();
+            assert_eq!(second.resumes(), Some("t1"));
+            let said: Vec<_> = Resume::words(left).into_iter().chain(["three"]).collect();
+            assert_eq!(second.began("t1"), said);
+            assert_eq!(second.key(), r#"{"thread":"t1","heard":3}"#);
+        }
     }
 
     #[test]
     fn a_lost_thread_begins_anew_with_everything() {
         let key = r#"{"thread":"t1","heard":1}"#.to_owned();
-        let mut thread = Thread::of(&brief(Some(key), &["one"])).unwrap();
+        let mut thread = Thread::of(&brief(Some(key), Left::Ended, &["one"])).unwrap();
         assert_eq!(thread.key(), r#"{"thread":"t1","heard":1}"#, "until it is known to be lost");
         thread.lost();
         assert_eq!(thread.began("t2"), ["do it", "one"]);
-        let before = Thread::of(&brief(None, &[])).unwrap().key();
-        assert!(Thread::of(&brief(Some(before), &[])).unwrap().resumes().is_none());
-        assert!(matches!(Thread::of(&brief(Some("x".into()), &[])), Err(AgentError::Resume(_))));
+        let left = Left::Waiting;
+        let before = Thread::of(&brief(None, left, &[])).unwrap().key();
+        assert!(Thread::of(&brief(Some(before), left, &[])).unwrap().resumes().is_none());
+        let of_another = Thread::of(&brief(Some("x".into()), left, &[]));
+        assert!(matches!(of_another, Err(AgentError::Resume(_))));
     }
 }

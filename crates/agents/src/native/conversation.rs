@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepost_domain::dispatch::Left;
 use gatepost_models::Message;
 use gatepost_models::Said;
 use gatepost_models::ToolCall;
@@ -67,6 +68,25 @@ impl Conversation {
 
     pub(super) fn from_key(key: &str) -> Result<Self, AgentError> {
         serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))
+    }
+
+    /// Takes up what an earlier run left: what is open there is proposed again only if that run
+    /// was waiting for people.
+    pub(super) fn take_up(&mut self, left: Left) {
+        let why = match left {
+            Left::Waiting => return,
+            Left::Ended => "not carried out: the run ended before",
+            Left::Cut => {
+                "Gatepost ended while this was proposed or at work. What it has done is not known: \
+                 look before you do it again."
+            }
+        };
+        while let Some(call) = self.open_call() {
+            self.answer(&call.id, why.to_owned(), true);
+        }
+        // The limit of turns is one of a run.
+        self.turns = 0;
+        self.forget_refusals();
     }
 
     /// The whole conversation. It is no longer than the model's context, so a question of a task

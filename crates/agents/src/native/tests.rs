@@ -2,6 +2,7 @@
 
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::dispatch::Left;
 use gatepost_models::Message;
 use gatepost_models::Said;
 use gatepost_models::ToolCall;
@@ -176,4 +177,26 @@ fn old_outputs_go_before_anything_else_does() {
     });
     assert_eq!(kept.count(), 4, "the latest are whole");
     assert!(!talk.shorten(3_000), "a summary is needed");
+}
+
+#[test]
+fn what_was_open_at_the_end_is_answered_and_not_proposed_again() {
+    let open = |left| {
+        let mut conversation = Conversation::begin(&"do it".into(), "/w");
+        let calls = ["a", "b"].map(|id| Said::Call(call(id, "exec", json!({"command": id}))));
+        conversation.said(calls.to_vec());
+        conversation.answer("a", "done".into(), false);
+        conversation.take_up(left);
+        conversation
+    };
+    assert_eq!(open(Left::Waiting).open_call().map(|call| call.id), Some("b".into()));
+    for (left, words) in [(Left::Ended, "not carried out"), (Left::Cut, "is not known")] {
+        let conversation = open(left);
+        assert_eq!(conversation.open_call(), None);
+        let Some(Message::Results { results }) = conversation.messages().last() else {
+            panic!("{conversation:?}")
+        };
+        assert!(results[1].is_error && results[1].content.contains(words), "{results:?}");
+        assert_eq!(conversation.turns(), 0);
+    }
 }

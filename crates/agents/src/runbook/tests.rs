@@ -2,6 +2,7 @@
 
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::dispatch::Left;
 use proptest::prelude::*;
 
 use super::*;
@@ -175,15 +176,54 @@ fn it_takes_up_where_it_stood() {
         asked: "$ a\n$ b\n$ c".into(),
         messages: vec!["$ d".into()],
         workspace: "/srv/demo".into(),
-        resume: Some(before.resume_key()),
+        resume: Some(Resume { key: before.resume_key(), left: Left::Waiting }),
     };
     let mut after = Runbook::new(brief.clone(), split).unwrap();
     let (id, again) = proposed(&mut after);
     assert_eq!(again, asked, "the very same action, so that its approval holds");
     after.answer(id, ran(0, "/srv/demo"));
     assert_eq!(proposed(&mut after).1.command, "c");
-    let wrong = Brief { resume: Some("nonsense".into()), ..brief };
+    let wrong =
+        Brief { resume: Some(Resume { key: "nonsense".into(), left: Left::Waiting }), ..brief };
     assert!(Runbook::new(wrong, split).is_err());
+}
+
+/// A run that has ended with what `before` has done, and goes on with these messages.
+fn gone_on(before: &Runbook, messages: &[&str], left: Left) -> Runbook {
+    let brief = Brief {
+        run: "k7m2/2".into(),
+        asked: "$ a\n$ b\n$ c".into(),
+        messages: messages.iter().map(|text| Words::from(*text)).collect(),
+        workspace: "/srv/demo".into(),
+        resume: Some(Resume { key: before.resume_key(), left }),
+    };
+    Runbook::new(brief, split).unwrap()
+}
+
+#[test]
+fn after_its_end_it_goes_on_with_what_was_said_since() {
+    let mut before = runbook("$ a\n$ b\n$ c");
+    before.message("$ 'not closed".into());
+    assert!(matches!(next(&mut before), Some(Next::Report { event: AgentEvent::Text { .. } })));
+    let (id, _) = proposed(&mut before);
+    before.answer(id, ran(0, "/srv/demo/sub"));
+    let (id, _) = proposed(&mut before);
+    before.answer(id, ran(1, "/srv/demo/sub"));
+    assert!(matches!(done(&mut before), (Outcome::Failed, Reason::StepFailed { .. })));
+
+    let mut after = gone_on(&before, &["$ 'not closed", "$ d"], Left::Ended);
+    let (id, exec) = proposed(&mut after);
+    let place = (exec.command.as_str(), exec.cwd.as_str());
+    assert_eq!(place, ("d", "/srv/demo/sub"), "neither the failed step nor those behind it");
+    after.answer(id, ran(0, "/srv/demo"));
+    assert_eq!(done(&mut after), (Outcome::Succeeded, Reason::Completed));
+
+    let mut idle = gone_on(&before, &["$ 'not closed", "thanks"], Left::Ended);
+    assert!(matches!(next(&mut idle), Some(Next::Report { event: AgentEvent::Text { .. } })));
+    assert!(matches!(done(&mut idle), (Outcome::Failed, Reason::NothingToDo { .. })));
+
+    let mut resumed = gone_on(&before, &["$ 'not closed"], Left::Cut);
+    assert_eq!(proposed(&mut resumed).1.command, "b", "where it was cut");
 }
 
 #[test]

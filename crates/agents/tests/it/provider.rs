@@ -9,12 +9,14 @@ use gatepost_agents::Answer;
 use gatepost_agents::Brief;
 use gatepost_agents::Native;
 use gatepost_agents::Next;
+use gatepost_agents::Resume;
 use gatepost_agents::Words;
 use gatepost_domain::Action;
 use gatepost_domain::Metered;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::dispatch::Left;
 use gatepost_domain::outcome::Reason;
 use gatepost_e2e::models::FakeAnthropic;
 use gatepost_e2e::models::FakeChat;
@@ -109,7 +111,7 @@ impl Provider {
             asked: Words::from("paint it blue"),
             messages: Vec::new(),
             workspace: "/w".into(),
-            resume,
+            resume: resume.map(|key| Resume { key, left: Left::Waiting }),
         };
         Native::new(Client::new(endpoint, patience).unwrap(), brief).unwrap()
     }

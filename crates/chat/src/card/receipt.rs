@@ -18,6 +18,10 @@ pub fn heard(heard: Heard) -> String {
         Heard::Queued { ahead } => {
             format!("kept for when the task starts; it is {}", queued(ahead))
         }
+        Heard::TakenUp { ahead: 0 } => "the task goes on with it".into(),
+        Heard::TakenUp { ahead } => {
+            format!("the task goes on with it; it is queued {}", ordinal(ahead + 1))
+        }
         Heard::Suspended => {
             "kept; the task goes on with it once its question is answered by a button".into()
         }
@@ -62,6 +66,8 @@ mod tests {
             (Heard::Starting, false),
             (Heard::Queued { ahead: 0 }, false),
             (Heard::Queued { ahead: 1 }, false),
+            (Heard::TakenUp { ahead: 0 }, false),
+            (Heard::TakenUp { ahead: 2 }, false),
             (Heard::Suspended, false),
             (Heard::Before, false),
         ];

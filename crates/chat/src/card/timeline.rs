@@ -221,6 +221,9 @@ impl Timeline {
                 let words = format!("refused: {}", prose(reason));
                 self.step(*action_id, words, Tone::Bad, None);
             }
+            Event::ResumeRequested { by } => {
+                self.gatepost(record, Tone::Busy, format!("resumed by {by}"));
+            }
             Event::CancelRequested { by } => {
                 self.gatepost(record, Tone::Busy, format!("stopped by {by}"));
             }

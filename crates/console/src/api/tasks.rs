@@ -281,7 +281,8 @@ pub(crate) async fn show(
     responses(
         (status = 200, description = "it is being stopped", body = Named),
         (status = 404, description = "no such task", body = Problem),
-        (status = 409, description = "it is over already", body = Problem)
+        (status = 409, description = "it is ending, or its changes are being delivered", body = Problem),
+        (status = 503, description = "full; see Retry-After", body = Problem)
     )
 )]
 pub(crate) async fn cancel(
@@ -314,7 +315,29 @@ pub(crate) async fn retry(
     Ok((StatusCode::CREATED, Answer(Taken { id: receipt.id, ahead: receipt.ahead })))
 }
 
-/// Sends a live task another message.
+/// Has an interrupted task go on where it was cut.
+#[utoipa::path(
+    post,
+    path = "/api/tasks/{id}/resume",
+    params(("id" = String, Path, description = "the task")),
+    responses(
+        (status = 200, description = "it goes on", body = Named),
+        (status = 404, description = "no such task", body = Problem),
+        (status = 409, description = "it was not interrupted, or goes on already", body = Problem),
+        (status = 503, description = "full; see Retry-After", body = Problem)
+    )
+)]
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Id(id): Id<TaskId>,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<Answer<Named>, Problem> {
+    app.hub.resume(Principal::console(), id.clone()).await?;
+    Ok(Answer(Named { id }))
+}
+
+/// Sends a task another message. One that is over goes on with it, in its own workspace and
+/// conversation.
 #[utoipa::path(
     post,
     path = "/api/tasks/{id}/message",

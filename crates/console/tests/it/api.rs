@@ -19,7 +19,7 @@ use crate::world::send;
 #[expect(clippy::unwrap_used, reason = "a helper of tests fails them where it stands")]
 fn finish(world: &World, id: &TaskId) {
     let (outcome, reason) = (Outcome::Succeeded, Reason::Completed);
-    world.hub.report(id, Report::Ended { outcome, reason });
+    world.hub.report(id, Report::Ended { outcome, reason, resume: None });
     let changes: ChangeSet = serde_json::from_value(json!({"changes": [{
         "path": "a.txt", "kind": {"type": "added"}, "base": {"type": "absent"},
         "mode": 0o644, "size": 2, "lines_added": 1
@@ -296,6 +296,7 @@ async fn the_description_has_every_route_and_every_route_is_there() {
             "POST /api/tasks/{id}/cancel",
             "POST /api/tasks/{id}/deliver",
             "POST /api/tasks/{id}/message",
+            "POST /api/tasks/{id}/resume",
             "POST /api/tasks/{id}/retry",
         ]
     );

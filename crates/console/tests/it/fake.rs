@@ -346,6 +346,11 @@ impl Hub for FakeHub {
         }))
     }
 
+    fn resume(&self, by: Principal, task: TaskId) -> Reply<Heard> {
+        let told = self.try_play(&task, Command::Resume { by });
+        ready(told.map(|()| Heard::TakenUp { ahead: 0 }))
+    }
+
     fn message(&self, by: Principal, task: TaskId, text: String) -> Reply<Heard> {
         let told = Command::Message { message: text.into(), by, origin: None };
         ready(self.try_play(&task, told).map(|()| Heard::Told { open: 0 }))

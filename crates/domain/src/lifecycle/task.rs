@@ -18,6 +18,7 @@ use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::Origin;
 use crate::dispatch::Answer;
+use crate::dispatch::Left;
 use crate::dispatch::Sender;
 use crate::event::Event;
 use crate::id::ActionId;
@@ -47,7 +48,7 @@ pub struct Task {
     reviewed: BTreeMap<ActionId, Reviewed>,
     /// Started, not yet ended, with the words a person knows them by.
     in_flight: BTreeMap<ActionId, String>,
-    /// Whether any action of the task ever started.
+    /// Whether any action started since the task was handed over, or since it goes on.
     ever_acted: bool,
     open: BTreeMap<ApprovalId, Approval>,
     settled: BTreeMap<ApprovalId, Settlement>,
@@ -69,9 +70,13 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     message_origins: Vec<Origin>,
     resume: Option<String>,
+    /// How the run left off that said where to resume.
+    #[serde(default)]
+    left: Left,
     /// How it stands with what the agent has asked in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Words>,
+    /// What the latest run changed, once it is collected.
     changes: Option<ChangeSet>,
     delivery: Delivery,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -240,6 +245,7 @@ impl Task {
             boundaries: Vec::new(),
             message_origins: Vec::new(),
             resume: None,
+            left: Left::default(),
             words: None,
             changes: None,
             delivery: Delivery::NotAsked,
@@ -259,12 +265,19 @@ impl Task {
             Event::TaskQueued {} => match self.phase {
                 Phase::Received => self.phase = Phase::Queued,
                 Phase::Suspended { .. } if self.open.is_empty() => self.phase = Phase::Queued,
+                Phase::Finished { .. } if self.check_can_go_on().is_ok() => {
+                    self.phase = Phase::Queued;
+                    self.ever_acted = false;
+                }
                 _ => return Err(illegal()),
             },
             Event::RunStarted { run } => match self.phase {
                 Phase::Queued if *run == self.run.next() => {
                     self.run = *run;
                     self.phase = Phase::Preparing { run: *run };
+                    // What it changes is collected, and asked for, anew.
+                    self.changes = None;
+                    self.delivery = Delivery::NotAsked;
                 }
                 _ => return Err(illegal()),
             },
@@ -289,6 +302,7 @@ impl Task {
                 }
                 self.refused.clear();
                 self.resume = Some(resume.clone());
+                self.left = Left::Waiting;
                 self.words = Some(Words::Awaited { question: question.clone() });
             }
             Event::BoundarySet { boundary } => {
@@ -303,25 +317,21 @@ impl Task {
                 self.check_takes_words().map_err(|()| illegal())?;
                 self.boundaries.retain(|known| known != boundary);
             }
-            Event::MessageReceived { text, by, origin, quoted, attachments } => match self.phase {
-                Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => {
-                    return Err(illegal());
-                }
-                _ => {
-                    self.messages.push(Message {
-                        text: text.clone(),
-                        quoted: quoted.clone(),
-                        attachments: attachments.clone(),
-                    });
-                    self.senders.push(Sender {
-                        by: by.clone(),
-                        at,
-                        chat: origin.as_ref().map(|origin| origin.chat.clone()),
-                    });
-                    self.message_origins.extend(origin.clone());
-                    self.words_came();
-                }
-            },
+            Event::MessageReceived { text, by, origin, quoted, attachments } => {
+                self.check_takes_words().map_err(|()| illegal())?;
+                self.messages.push(Message {
+                    text: text.clone(),
+                    quoted: quoted.clone(),
+                    attachments: attachments.clone(),
+                });
+                self.senders.push(Sender {
+                    by: by.clone(),
+                    at,
+                    chat: origin.as_ref().map(|origin| origin.chat.clone()),
+                });
+                self.message_origins.extend(origin.clone());
+                self.words_came();
+            }
             Event::Verdict { run, action_id, action, digest, judgement, weighed: _ } => {
                 if self.live_run() != Some(*run) || *action_id < self.next_action {
                     return Err(illegal());
@@ -346,6 +356,7 @@ impl Task {
                 }
                 self.refused.clear();
                 self.resume = Some(approval.resume.clone());
+                self.left = Left::Waiting;
                 self.open.insert(approval.id.clone(), (**approval).clone());
             }
             Event::ApprovalDecided { approval, action_id, digest, settlement } => {
@@ -411,7 +422,7 @@ impl Task {
                 }
                 _ => return Err(illegal()),
             },
-            Event::RunEnded { run, outcome, reason } => {
+            Event::RunEnded { run, outcome, reason, resume } => {
                 let fits = *run == self.run
                     && self.open.is_empty()
                     && !matches!(
@@ -426,6 +437,14 @@ impl Task {
                 self.unacted.clear();
                 self.refused.clear();
                 self.words = None;
+                self.left = match (resume, outcome) {
+                    (None, Outcome::Interrupted) => Left::Cut,
+                    (None, _) if self.left == Left::Cut => Left::Cut,
+                    _ => Left::Ended,
+                };
+                if resume.is_some() {
+                    self.resume.clone_from(resume);
+                }
                 self.phase =
                     Phase::Finishing { run: *run, outcome: *outcome, reason: reason.clone() };
             }
@@ -440,6 +459,10 @@ impl Task {
                 Phase::Finishing { .. } | Phase::Queued | Phase::Received => {
                     self.phase = Phase::Finished { outcome: *outcome, reason: reason.clone(), at };
                 }
+                _ => return Err(illegal()),
+            },
+            Event::ResumeRequested { .. } => match self.phase {
+                Phase::Finished { outcome: Outcome::Interrupted, .. } => {}
                 _ => return Err(illegal()),
             },
             Event::DeliveryRequested { how, .. } => match (&self.phase, &self.delivery) {
@@ -606,12 +629,23 @@ impl Task {
 
     fn check_takes_words(&self) -> Result<(), ()> {
         match self.phase {
-            Phase::Finishing { .. } | Phase::Finished { .. } | Phase::Cancelling { .. } => Err(()),
+            Phase::Finishing { .. } | Phase::Cancelling { .. } => Err(()),
             Phase::Received
             | Phase::Queued
             | Phase::Suspended { .. }
             | Phase::Preparing { .. }
-            | Phase::Running { .. } => Ok(()),
+            | Phase::Running { .. }
+            | Phase::Finished { .. } => Ok(()),
+        }
+    }
+
+    /// A task that is over goes on unless its changes are on their way out of the workspace.
+    pub(super) fn check_can_go_on(&self) -> Result<(), Refusal> {
+        match (&self.phase, &self.delivery) {
+            (Phase::Finished { .. }, Delivery::Underway { .. }) => {
+                Err(self.wrong("its changes are being delivered; send it again when that is done"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -626,10 +660,16 @@ impl Task {
         self.spec.origin.iter().chain(&self.message_origins)
     }
 
-    /// Where the agent takes up its work after a cut.
+    /// Where the agent takes up its work.
     #[must_use]
     pub fn resume(&self) -> Option<&str> {
         self.resume.as_deref()
+    }
+
+    /// How the run left off that said so.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        self.left
     }
 
     /// What the agent has asked, while it waits for somebody to write.

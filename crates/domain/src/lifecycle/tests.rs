@@ -17,6 +17,7 @@ use crate::changes::Base;
 use crate::changes::Change;
 use crate::changes::ChangeKind;
 use crate::changes::ChangeSet;
+use crate::dispatch::Left;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::mode::Mode;
@@ -254,7 +255,12 @@ fn a_task_runs_from_hand_over_to_delivery() {
     assert_eq!(life.task.state(), State::Running);
     life.start(2, 2).unwrap();
     life.finish(2, 2).unwrap();
-    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    life.report(Report::Ended {
+        outcome: Outcome::Succeeded,
+        reason: Reason::Completed,
+        resume: None,
+    })
+    .unwrap();
     assert_eq!(life.task.state(), State::Finishing);
     life.report(Report::Changes { changes: one_change(), outbox: Vec::new() }).unwrap();
     assert_eq!(life.task.outcome(), Some((Outcome::Succeeded, &Reason::Completed)));
@@ -273,8 +279,12 @@ fn a_task_runs_from_hand_over_to_delivery() {
 fn changes_that_could_not_be_listed_can_be_discarded_and_nothing_else() {
     for listed in [ChangeSet::default(), one_change()] {
         let mut life = Life::running();
-        life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed })
-            .unwrap();
+        life.report(Report::Ended {
+            outcome: Outcome::Succeeded,
+            reason: Reason::Completed,
+            resume: None,
+        })
+        .unwrap();
         let changes = ChangeSet { truncated: true, ..listed };
         life.report(Report::Changes { changes, outbox: Vec::new() }).unwrap();
         let by = Principal::console();
@@ -286,7 +296,12 @@ fn changes_that_could_not_be_listed_can_be_discarded_and_nothing_else() {
         life.give(Command::Deliver { how: DeliveryKind::Discard, by }).unwrap();
     }
     let mut life = Life::running();
-    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    life.report(Report::Ended {
+        outcome: Outcome::Succeeded,
+        reason: Reason::Completed,
+        resume: None,
+    })
+    .unwrap();
     life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
     let by = Principal::console();
     let refusal = life.give(Command::Deliver { how: DeliveryKind::Discard, by });
@@ -357,7 +372,12 @@ fn a_stop_withdraws_questions_and_outlasts_what_the_run_says() {
     assert!(life.task.open().is_empty());
     assert_eq!(life.task.state(), State::Cancelling);
     assert!(life.review(2, Verdict::Allow).is_err(), "a stopped run reviews nothing more");
-    life.report(Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed }).unwrap();
+    life.report(Report::Ended {
+        outcome: Outcome::Succeeded,
+        reason: Reason::Completed,
+        resume: None,
+    })
+    .unwrap();
     life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
     let (outcome, _) = life.task.outcome().unwrap();
     assert_eq!(outcome, Outcome::Cancelled);
@@ -512,7 +532,11 @@ fn a_report_of_an_older_run_is_refused() {
     life.give(Command::Start).unwrap();
     let stale = life.give(Command::Report {
         run: RunNumber(1),
-        report: Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed },
+        report: Report::Ended {
+            outcome: Outcome::Succeeded,
+            reason: Reason::Completed,
+            resume: None,
+        },
         asking: (ApprovalId::from_entropy(1), at(9)),
     });
     assert_eq!(stale, Err(Refusal::StaleRun { run: RunNumber(1) }));
@@ -536,6 +560,7 @@ enum Step {
     Cancel,
     Recover,
     Message,
+    Resume,
     AwaitWords,
     Deliver(DeliveryKind),
     Delivered(bool),
@@ -567,6 +592,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Cancel),
         2 => Just(Step::Recover),
         2 => Just(Step::Message),
+        1 => Just(Step::Resume),
         2 => Just(Step::AwaitWords),
         3 => how.prop_map(Step::Deliver),
         3 => any::<bool>().prop_map(Step::Delivered),
@@ -596,7 +622,9 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
             digest: digest(n),
             reason: "no".into(),
         }),
-        Step::End(outcome) => life.report(Report::Ended { outcome, reason: Reason::Completed }),
+        Step::End(outcome) => {
+            life.report(Report::Ended { outcome, reason: Reason::Completed, resume: None })
+        }
         Step::Changes(some) => life.report(Report::Changes {
             outbox: Vec::new(),
             changes: if some { one_change() } else { ChangeSet::default() },
@@ -606,6 +634,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
         Step::Cancel => life.give(Command::Cancel { by }),
         Step::Recover => life.give(Command::Recover),
         Step::Message => life.give(Command::Message { message: "more".into(), by, origin: None }),
+        Step::Resume => life.give(Command::Resume { by }),
         Step::AwaitWords => {
             life.report(Report::AwaitWords { question: "which?".into(), resume: "there".into() })
         }
@@ -634,13 +663,22 @@ fn check_life(events: &[(Event, Timestamp)]) {
     let mut settled = BTreeSet::new();
     for (event, _) in events {
         if finished {
-            assert!(
-                matches!(event, Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. }),
-                "{event:?} after the end"
+            let delivers =
+                matches!(event, Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. });
+            let goes_on = matches!(
+                event,
+                Event::MessageReceived { .. }
+                    | Event::ResumeRequested { .. }
+                    | Event::TaskQueued {}
             );
+            assert!(delivers || goes_on, "{event:?} after the end");
         }
         match event {
-            Event::TaskFinished { .. } => finished = true,
+            Event::TaskFinished { .. } => {
+                assert!(!finished, "it ended twice");
+                finished = true;
+            }
+            Event::TaskQueued {} => finished = false,
             Event::Verdict { action_id, digest, judgement, .. }
                 if judgement.verdict == Verdict::Allow =>
             {
@@ -767,7 +805,80 @@ proptest! {
             life.report(Report::Changes { changes: ChangeSet::default(), outbox: Vec::new() }).unwrap();
         }
         prop_assert!(life.task.is_finished(), "{:?}", life.task.phase());
-        let ends = life.events.iter().filter(|(e, _)| matches!(e, Event::TaskFinished { .. }));
-        prop_assert_eq!(ends.count(), 1);
+        check_life(&life.events);
     }
+}
+
+impl Life {
+    fn end(&mut self, outcome: Outcome, resume: Option<&str>) {
+        let resume = resume.map(str::to_owned);
+        self.report(Report::Ended { outcome, reason: Reason::Completed, resume }).unwrap();
+        self.report(Report::Changes { changes: one_change(), outbox: vec![] }).unwrap();
+        assert!(self.task.is_finished());
+    }
+
+    fn say(&mut self, text: &str) -> Result<Vec<Event>, Refusal> {
+        let by = Principal::console();
+        self.give(Command::Message { message: text.into(), by, origin: None })
+    }
+
+    /// Begins the next run and gives its assignment.
+    fn begin(&mut self) -> Assignment {
+        let events = self.give(Command::Start).unwrap();
+        let Some(ToWorker::Start { assignment }) = effect(&self.task, &events[0]) else {
+            panic!("{events:?} begins nothing")
+        };
+        *assignment
+    }
+}
+
+#[test]
+fn a_task_that_is_over_goes_on_with_a_message() {
+    let mut life = Life::running();
+    life.say("never push").unwrap();
+    life.end(Outcome::Succeeded, Some("the end"));
+    life.give(Command::Deliver { how: DeliveryKind::Apply, by: Principal::console() }).unwrap();
+    let early = life.say("and the docs").unwrap_err();
+    assert!(early.to_string().contains("being delivered"), "{early}");
+    let result = DeliveryResult::Applied { paths: 1, refused: 0 };
+    life.report(Report::Delivered { result }).unwrap();
+    life.say("and the docs").unwrap();
+    assert_eq!((life.task.state(), life.task.outcome()), (State::Queued, None));
+    life.give(Command::Cancel { by: Principal::console() }).unwrap();
+    let again = Command::Deliver { how: DeliveryKind::Apply, by: Principal::console() };
+    let refused = life.give(again).unwrap_err();
+    assert!(refused.to_string().contains("applied already"), "nothing ran since: {refused}");
+    life.say("do go on").unwrap();
+    let assignment = life.begin();
+    assert_eq!((assignment.run, assignment.left), (RunNumber(2), Left::Ended));
+    assert_eq!(assignment.resume.as_deref(), Some("the end"));
+    let said: Vec<_> = assignment.messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(said, ["never push", "and the docs", "do go on"]);
+    assert_eq!(assignment.boundaries.len(), 1, "a boundary holds until it is lifted");
+    // Cut before it did anything, it begins again at the same place.
+    life.give(Command::Recover).unwrap();
+    let again = life.begin();
+    assert_eq!((again.resume.as_deref(), again.left), (Some("the end"), Left::Ended));
+    take(&mut life, Step::Ready).unwrap();
+    life.end(Outcome::Failed, Some("the second end"));
+    life.give(Command::Deliver { how: DeliveryKind::Apply, by: Principal::console() }).unwrap();
+}
+
+#[test]
+fn only_an_interrupted_task_is_resumed_where_it_was_cut() {
+    let mut life = Life::running();
+    life.review(1, Verdict::Allow).unwrap();
+    life.start(1, 1).unwrap();
+    life.give(Command::Recover).unwrap();
+    life.report(Report::Changes { changes: one_change(), outbox: vec![] }).unwrap();
+    assert_eq!(life.task.outcome().map(|(outcome, _)| outcome), Some(Outcome::Interrupted));
+    life.give(Command::Resume { by: Principal::console() }).unwrap();
+    assert!(life.give(Command::Resume { by: Principal::console() }).is_err(), "once");
+    assert_eq!(life.begin().left, Left::Cut);
+    take(&mut life, Step::Ready).unwrap();
+    assert!(life.start(1, 1).is_err(), "what started once does not start again");
+    life.end(Outcome::Succeeded, None);
+    let refused = life.give(Command::Resume { by: Principal::console() }).unwrap_err();
+    assert!(refused.to_string().contains("send it a message"), "{refused}");
+    life.say("go on").unwrap();
 }

@@ -48,7 +48,7 @@ fn task(number: u128, project: &str, life: Life) -> Task {
             let (outcome, reason) = (Outcome::Succeeded, Reason::Completed);
             events.extend([
                 started,
-                Event::RunEnded { run, outcome, reason: reason.clone() },
+                Event::RunEnded { run, outcome, reason: reason.clone(), resume: None },
                 Event::ChangesCollected { run, changes: ChangeSet::default(), outbox: Vec::new() },
                 Event::TaskFinished { outcome, reason },
                 Event::DeliveryRequested { how, by: Principal::console() },

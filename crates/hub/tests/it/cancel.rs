@@ -64,6 +64,7 @@ async fn while_it_is_prepared_or_runs() {
             Report::Ended {
                 outcome: Outcome::Succeeded,
                 reason: gatepost_domain::outcome::Reason::Completed,
+                resume: None,
             },
             Report::Changes { changes: one_change(), outbox: Vec::new() },
         ] {

@@ -47,7 +47,8 @@ async fn an_open_question_stays_the_same_and_its_answer_makes_the_task_go_on() {
     let again = up.hub.answer(by, id, Decision::Deny, None).await.unwrap();
     assert_eq!(again.consequence, Consequence::TooLate);
 
-    let stale = Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed };
+    let stale =
+        Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed, resume: None };
     let stale = up.hub.report(run.task.clone(), run.run, stale).await.unwrap_err();
     assert!(matches!(stale, ReportError::Refused(_)), "the dead run speaks no more: {stale:?}");
     let mut next = crate::world::Run {

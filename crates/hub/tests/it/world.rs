@@ -309,7 +309,8 @@ impl Run {
     }
 
     pub(crate) async fn ended(&self) {
-        let ended = Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed };
+        let ended =
+            Report::Ended { outcome: Outcome::Succeeded, reason: Reason::Completed, resume: None };
         self.report(ended).await.unwrap();
     }
 

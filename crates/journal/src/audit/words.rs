@@ -122,7 +122,7 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             write!(out, "run {run} action {action_id} {digest:?}: {}", plain(reason))
         }
         Event::CancelRequested { by } => write!(out, "by {}", plain(&by.to_string())),
-        Event::RunEnded { run, outcome, reason } => {
+        Event::RunEnded { run, outcome, reason, resume: _ } => {
             write!(out, "run {run} {outcome}: {}", plain(&reason.to_string()))
         }
         Event::ChangesCollected { run, changes, outbox: _ } => write!(
@@ -135,6 +135,7 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
         Event::TaskFinished { outcome, reason } => {
             write!(out, "{outcome}: {}", plain(&reason.to_string()))
         }
+        Event::ResumeRequested { by } => write!(out, "by {}", plain(&by.to_string())),
         Event::DeliveryRequested { how, by } => {
             let how = match how {
                 DeliveryKind::Apply => "apply",

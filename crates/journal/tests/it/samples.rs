@@ -93,6 +93,7 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
         Event::Egress { .. } => return event.kind() == "egress",
         Event::WordsAwaited { .. } => return event.kind() == "words-awaited",
+        Event::ResumeRequested { .. } => return event.kind() == "resume-requested",
     };
     KINDS[listed] == event.kind()
 }
@@ -297,7 +298,12 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
             digest: write.digest(&[]),
             reason: "denied: not that file".into(),
         },
-        Event::RunEnded { run: RunNumber(2), outcome: completed().0, reason: completed().1 },
+        Event::RunEnded {
+            run: RunNumber(2),
+            outcome: completed().0,
+            reason: completed().1,
+            resume: None,
+        },
         Event::ChangesCollected { run: RunNumber(2), changes: changed(), outbox: Vec::new() },
         Event::TaskFinished { outcome: completed().0, reason: completed().1 },
         Event::DeliveryRequested { how: DeliveryKind::Branch, by: Principal::console() },
@@ -315,7 +321,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
         Event::TaskQueued {},
         Event::RunStarted { run },
         Event::CancelRequested { by: Principal::terminal() },
-        Event::RunEnded { run, outcome: Outcome::Cancelled, reason: cancelled() },
+        Event::RunEnded { run, outcome: Outcome::Cancelled, reason: cancelled(), resume: None },
         Event::ChangesCollected { run, changes: ChangeSet::default(), outbox: Vec::new() },
         Event::TaskFinished { outcome: Outcome::Cancelled, reason: cancelled() },
     ];

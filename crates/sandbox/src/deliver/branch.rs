@@ -32,6 +32,20 @@ fn failed<T>(reason: impl Into<String>) -> Step<T> {
     Err(Stop::Failed(reason.into()))
 }
 
+/// So many more branches a task may have; each time it goes on it can leave one.
+const MOST_BRANCHES: u32 = 98;
+
+/// The first name for a branch of the task that is not taken, with its reference.
+fn free_name(git: &Git, task: &str) -> Option<(String, String)> {
+    let first = format!("gatepost/{task}");
+    let more = (2..MOST_BRANCHES + 2).map(|n| format!("{first}-{n}"));
+    std::iter::once(first.clone()).chain(more).find_map(|name| {
+        let reference = format!("refs/heads/{name}");
+        let taken = git.run(&["show-ref", "--verify", "--quiet", &reference], b"").is_ok();
+        (!taken).then_some((name, reference))
+    })
+}
+
 fn try_branch(
     form: &WorkspaceForm,
     project: &Path,
@@ -52,14 +66,12 @@ fn try_branch(
     let Ok(head) = git.line(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]) else {
         return failed("the repository has no commit yet; make a first one, or apply instead");
     };
-    let name = format!("gatepost/{task}");
-    let reference = format!("refs/heads/{name}");
-    if git.run(&["show-ref", "--verify", "--quiet", &reference], b"").is_ok() {
+    let Some((name, reference)) = free_name(&git, task) else {
         return failed(format!(
-            "the branch `{name}` exists already; delete it with `git branch -D {name}` to make it \
-             anew"
+            "`gatepost/{task}` and {MOST_BRANCHES} more branches of the task exist already; delete \
+             those that you do not need with `git branch -D`"
         ));
-    }
+    };
     let mut ignored = Ignored::start(project);
     let all = taken.len();
     taken.retain(|change| {

@@ -132,6 +132,19 @@ pub fn discard(storage: &Path) -> Result<(), DeliverError> {
     discard::discard(storage)
 }
 
+/// Removes the workspace's changes from `storage` and keeps what the agent's program has in its
+/// home there, for a task that goes on later.
+///
+/// # Errors
+/// As [`discard`].
+pub fn discard_changes(storage: &Path) -> Result<(), DeliverError> {
+    // The forms of a workspace; a layer holds what was changed, a copy everything.
+    for name in [crate::workspace::LAYER, crate::workspace::COPY] {
+        discard::discard(&storage.join(name))?;
+    }
+    Ok(())
+}
+
 /// Whether the project is a git repository of its own.
 #[must_use]
 pub fn is_git(project: &Path) -> bool {
