@@ -237,7 +237,7 @@ pub enum Event {
         run: RunNumber,
         /// The changes.
         changes: ChangeSet,
-        /// What it left in its outbox for the chat.
+        /// What it left in its outbox for the chat, and had not left there before.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         outbox: Vec<OutboxFile>,
     },

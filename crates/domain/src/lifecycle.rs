@@ -320,7 +320,9 @@ fn decide_report(
     let cancelling = matches!(task.phase(), Phase::Cancelling { .. });
     let finishing = matches!(task.phase(), Phase::Finishing { .. });
     match report {
-        Report::Changes { changes, outbox } if finishing => {
+        Report::Changes { changes, mut outbox } if finishing => {
+            // What lay there at an earlier end was handed over then.
+            outbox.retain(|file| !task.outbox().contains(file));
             let (outcome, reason) = task.ending();
             Ok(vec![
                 Event::ChangesCollected { run, changes, outbox },

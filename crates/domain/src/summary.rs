@@ -362,7 +362,7 @@ impl Summary {
                 }
                 Event::ChangesCollected { changes, outbox, .. } => {
                     summary.take_changes(changes);
-                    summary.outbox.clone_from(outbox);
+                    summary.outbox.extend(outbox.iter().cloned());
                 }
                 Event::TaskQueued {} => {
                     // One that was over goes on; what people took their time with is not its own.

@@ -451,7 +451,7 @@ impl Task {
             Event::ChangesCollected { run, changes, outbox } => match self.phase {
                 Phase::Finishing { run: now, .. } if now == *run => {
                     self.changes = Some(changes.clone());
-                    self.outbox.clone_from(outbox);
+                    self.outbox.extend(outbox.iter().cloned());
                 }
                 _ => return Err(illegal()),
             },
@@ -537,7 +537,7 @@ impl Task {
         }
     }
 
-    /// What it left in its outbox.
+    /// What it left in its outbox, over all its runs.
     #[must_use]
     pub fn outbox(&self) -> &[OutboxFile] {
         &self.outbox
