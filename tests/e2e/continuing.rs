@@ -30,7 +30,7 @@ async fn a_message_to_a_finished_task_goes_on_in_its_workspace() {
     assert_eq!(say("$ cat a.txt > b.txt && echo $WORD >> b.txt").await.status, StatusCode::OK);
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
-    assert_eq!(paths(&task), ["part", "part/a.txt", "part/b.txt"]);
+    assert_eq!(paths(&task), ["part/a.txt", "part/b.txt"]);
     assert_eq!(events_of(&task, "run-started").len(), 2);
     assert_eq!(events_of(&task, "action-started").len(), 4, "nothing of before is done again");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
