@@ -10,6 +10,7 @@ use gatepost_e2e::Setup;
 use gatepost_e2e::api::events_of;
 use gatepost_e2e::telegram::Message;
 use gatepost_e2e::telegram::TOKEN;
+use gatepost_e2e::world::only_task;
 
 /// Asks and approves.
 const ANN: i64 = 1001;
@@ -359,7 +360,8 @@ async fn receipts_say_exactly_what_became_of_a_message() {
 async fn a_card_that_kill_9_cut_off_says_interrupted_and_offers_to_go_on() {
     let world = World::new(&["demo"], "").await;
     let gatepost = world.setup.up();
-    let _ = world.chat.say(ANN, "$ echo one > a.txt\n$ sleep 600");
+    let text = "$ echo one > a.txt\n$ test -e cut.txt || { touch cut.txt; sleep 600; }";
+    let _ = world.chat.say(ANN, text);
     let step = |message: &Message| message.text.contains("sleep 600") && has_key(message, "Stop");
     let card = world.chat.message("card of the running step", |message| {
         step(message) && message.text.contains("running")
@@ -374,6 +376,39 @@ async fn a_card_that_kill_9_cut_off_says_interrupted_and_offers_to_go_on() {
         |message: &Message| message.text.contains("interrupted") && has_key(message, "Continue");
     let result = world.chat.message("result", over).await;
     assert!(has_key(&result, "Run again") && !result.silent, "{result:#?}");
+
+    // It goes on where it was cut: a card and a result of their own, and the old one is done with.
+    let toast = world.chat.press(ANN, &result, "Resume").await;
+    assert_eq!(toast.text, "it goes on where it was cut");
+    let before = world.says(&result, "interrupted").await;
+    let next = |what: &'static str, since: i64| {
+        move |message: &Message| {
+            message.id > since && message.text.contains(what) && has_key(message, "Continue")
+        }
+    };
+    let done = world.chat.message("result of the rest", next("succeeded", result.id)).await;
+    assert!(!done.silent && !has_key(&done, "Resume"), "{done:#?}");
+    world
+        .chat
+        .message("the old one without buttons", |message| {
+            message.id == before.id && message.keys.is_empty()
+        })
+        .await;
+
+    // A reply goes on in the same workspace, as the same task.
+    let reply = world.chat.reply(ANN, &done, "$ cat a.txt > b.txt");
+    let card = world
+        .chat
+        .message("a card of its own", |message| {
+            message.id > done.id && message.reply_to == Some(reply)
+        })
+        .await;
+    assert!(card.silent, "{card:#?}");
+    let result = world.chat.message("result of the reply", next("succeeded", done.id)).await;
+    let api = gatepost.api();
+    let task = api.task(&only_task(&api).await).await;
+    assert_eq!(events_of(&task, "run-started").len(), 3, "{task:#}");
+    assert_eq!(task["summary"]["files"].as_array().unwrap().len(), 3, "{task:#}");
     let toast = world.chat.press(ANN, &result, "Run again").await;
     assert!(toast.text.starts_with("taken as task"), "{toast:?}");
     let again = world.chat.press(ANN, &result, "Run again").await;

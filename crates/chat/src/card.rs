@@ -85,8 +85,10 @@ pub enum Press {
     Branch,
     /// Throw the changes away.
     Discard,
-    /// Go on from what a finished task did, with other words.
+    /// Have a task that is over go on, with other words.
     Continue,
+    /// Have an interrupted task go on where it was cut.
+    Resume,
     /// Run the task again.
     RunAgain,
 }
@@ -168,6 +170,7 @@ impl Press {
             Self::Branch => "Branch",
             Self::Discard => "Discard",
             Self::Continue => "Continue",
+            Self::Resume => "Resume",
             Self::RunAgain => "Run again",
         }
     }
@@ -330,6 +333,9 @@ fn buttons(task: &Task) -> Vec<Press> {
         State::Cancelling | State::Finishing => Vec::new(),
         State::Finished => {
             let mut buttons = result::delivery_buttons(task.changes(), task.delivery());
+            if let Some((Outcome::Interrupted, _)) = task.outcome() {
+                buttons.push(Press::Resume);
+            }
             buttons.push(Press::RunAgain);
             buttons
         }

@@ -34,11 +34,18 @@ pub struct Copies<C, M> {
     copies: BTreeMap<(String, C), Copied<M>>,
     /// Which of them say what they will say for good.
     last: BTreeSet<(String, C)>,
+    /// How often the task had gone on after its end when its card and result were sent.
+    part: usize,
 }
+
+/// The message that shows a task as it is.
+pub const CARD: &str = "card";
+/// The message that says what it came to.
+pub const RESULT: &str = "result";
 
 impl<C, M> Default for Copies<C, M> {
     fn default() -> Self {
-        Self { copies: BTreeMap::new(), last: BTreeSet::new() }
+        Self { copies: BTreeMap::new(), last: BTreeSet::new(), part: 0 }
     }
 }
 
@@ -74,6 +81,31 @@ where
         let copy = (key.to_owned(), chat);
         self.copies.remove(&copy);
         self.last.remove(&copy);
+    }
+
+    /// The task has gone on after its end for the `part`th time: from then on its card and its
+    /// result are new messages. Gives where the old result stands; nothing when that was known.
+    pub fn turn(&mut self, part: usize) -> Option<Vec<(C, M)>> {
+        if part <= self.part {
+            return None;
+        }
+        self.part = part;
+        self.last.retain(|(key, _)| key != CARD && key != RESULT);
+        let (old, rest) = std::mem::take(&mut self.copies)
+            .into_iter()
+            .partition(|((key, _), _)| key == CARD || key == RESULT);
+        self.copies = rest;
+        let there = |((key, chat), copied): ((String, C), Copied<M>)| match copied {
+            Copied::There { message, .. } if key == RESULT => Some((chat, message)),
+            _ => None,
+        };
+        Some(BTreeMap::into_iter(old).filter_map(there).collect())
+    }
+
+    /// How often the task had gone on when its card and result were sent.
+    #[must_use]
+    pub fn part(&self) -> usize {
+        self.part
     }
 
     /// Forgets everything in a chat that is gone.
@@ -173,6 +205,22 @@ mod tests {
 
     fn sent(key: &str, chat: &str, message: &str) -> ChatNote {
         ChatNote::Sent { key: key.into(), chat: chat.into(), message: message.into() }
+    }
+
+    #[test]
+    fn a_task_that_goes_on_gets_a_new_card_and_a_new_result() {
+        let mut copies = Numbers::default();
+        for note in [sent(CARD, "1", "10"), sent(RESULT, "1", "11"), sent("question:a", "1", "12")]
+        {
+            copies.recall(&note, None);
+        }
+        copies.set_last(CARD, 1);
+        assert_eq!(copies.turn(0), None);
+        assert_eq!(copies.turn(1), Some(vec![(1, 11)]));
+        assert_eq!(copies.turn(1), None, "once");
+        assert!(copies.get(CARD, 1).is_none() && copies.get(RESULT, 1).is_none());
+        assert!(copies.get("question:a", 1).is_some());
+        assert!(copies.set_last(CARD, 1), "the new one has not said its last word");
     }
 
     #[test]

@@ -12,6 +12,7 @@ const PATHS = {
   branch: ['deliver', { how: 'branch' }],
   discard: ['deliver', { how: 'discard' }],
   'run-again': ['retry'],
+  resume: ['resume'],
 };
 
 /** Shows the task in `place`; gives back how to bring it up to date. */

@@ -64,6 +64,7 @@ mod commands;
 mod draft;
 mod fetch;
 mod files;
+mod going_on;
 mod keys;
 mod late;
 mod notice;
@@ -97,6 +98,9 @@ enum Op {
     Question(TaskId, ApprovalId),
     /// What a finished task came to.
     Result(TaskId),
+    /// A message that says what a task came to which went on since: as that was after the record
+    /// of this number, without buttons.
+    Before(TaskId, MessageId, u64),
     /// A file that a finished task left for the chat, by its number.
     Outbox(TaskId, usize),
     /// A task's topic is to be opened.
@@ -180,6 +184,8 @@ struct Told {
     chat: Chat,
     /// The message of a task that it was, if it was one.
     key: Option<(TaskId, String)>,
+    /// The part of the task's life in which it was sent.
+    part: usize,
     /// A print of what was said.
     print: u64,
     /// The parcel, for when it must be tried again in another form.

@@ -136,6 +136,7 @@ impl Desk {
             Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
             Op::Card(_)
             | Op::Result(_)
+            | Op::Before(..)
             | Op::Outbox(..)
             | Op::Topic(_)
             | Op::TopicState(_)

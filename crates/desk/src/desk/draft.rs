@@ -74,13 +74,23 @@ impl Desk {
             }
             Op::Card(task) => {
                 let detail = self.detail(task).await?;
+                self.turn_page(&detail);
                 let last = detail.task.is_finished();
                 self.draft_card(&detail).map(|draft| Draft { last, ..draft })
             }
             Op::Result(task) => {
                 let detail = self.detail(task).await?;
+                self.turn_page(&detail);
+                if !detail.task.is_finished() {
+                    // It goes on; what it comes to is said at its end.
+                    return None;
+                }
                 let last = detail.task.delivery().is_final();
                 self.draft_result(&detail, chat).map(|draft| Draft { last, ..draft })
+            }
+            Op::Before(task, message, last) => {
+                let detail = self.detail(task).await?;
+                self.draft_before(&detail, chat, *message, *last)
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;

@@ -186,12 +186,19 @@ fn key(press: Press, data: String) -> Key {
         Press::Deny | Press::DenyWithReason | Press::DenyAll | Press::Stop | Press::Discard => {
             Look::Bad
         }
-        Press::Show | Press::Branch | Press::Continue | Press::RunAgain => Look::Plain,
+        Press::Show | Press::Branch | Press::Continue | Press::Resume | Press::RunAgain => {
+            Look::Plain
+        }
     };
-    let form = (press == Press::DenyWithReason).then(|| Form {
-        title: "Deny with a reason".into(),
-        field: "What the agent is told".into(),
+    let asks = |title: &str, field: &str| Form {
+        title: title.to_owned(),
+        field: field.to_owned(),
         text: String::new(),
-    });
+    };
+    let form = match press {
+        Press::DenyWithReason => Some(asks("Deny with a reason", "What the agent is told")),
+        Press::Continue => Some(asks("Continue", "What should happen next")),
+        _ => None,
+    };
     Key { label: press.label().to_owned(), data, look, form }
 }

@@ -18,6 +18,7 @@ use super::Desk;
 use super::Home;
 use super::Op;
 use super::Preference;
+use super::going_on::Parts;
 use super::keys;
 use super::question_key;
 use crate::place::Chat;
@@ -149,7 +150,13 @@ impl Desk {
     /// Where the task's messages are, from its own records.
     fn recall_task(&mut self, detail: &TaskDetail) {
         let id = detail.task.id();
+        let mut parts = Parts::default();
         for record in &detail.records {
+            if let Some(part) = parts.hear(&record.event) {
+                // Its old result keeps its buttons; they answer that they are out of date.
+                let _old = self.copies.entry(id.clone()).or_default().turn(part);
+                self.hang_on(id, parts.begun_in());
+            }
             let Event::ChatNoted { platform, note } = &record.event else { continue };
             if *platform != self.traits.platform {
                 continue;

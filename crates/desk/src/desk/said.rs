@@ -18,13 +18,13 @@ use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
-use gatepost_domain::lifecycle::State;
 use gatepost_domain::message::INBOX;
 use gatepost_domain::message::Message;
 use gatepost_domain::message::Names;
 use gatepost_domain::message::Quoted;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::NewTask;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
@@ -312,18 +312,6 @@ impl Desk {
             Ok(detail) => detail,
             Err(error) => return self.refused(said, error),
         };
-        if matches!(detail.task.state(), State::Finished | State::Finishing | State::Cancelling) {
-            // What was asked of a finished task is a new one on the same project.
-            let spec = detail.task.spec();
-            let words = Words {
-                text,
-                project: Some(spec.project.clone()),
-                agent: Some(spec.agent.clone()),
-            };
-            let note = format!("Task {task} is over, so this is a new one on {}.", spec.project);
-            self.say_quietly(said.place, Some(said.message), Rich::new().plain(&note));
-            return self.submit(who, said, words).await;
-        }
         let origin = origin_of(self.traits.platform, said.place, said.message);
         let message =
             Message { text, quoted: self.quoted(said), attachments: said.attachments.clone() };
@@ -331,7 +319,10 @@ impl Desk {
         match self.hub.message_from(who.clone(), task.clone(), message, origin).await {
             Ok(heard) => {
                 // A reply to it speaks to the same task.
-                self.messages.insert((said.place.chat, said.message), Target::Task(task));
+                self.messages.insert((said.place.chat, said.message), Target::Task(task.clone()));
+                if let Heard::TakenUp { ahead } = heard {
+                    self.goes_on(&task, ahead);
+                }
                 let words = format!("{}{files}", gatepost_chat::card::heard(heard));
                 self.say_quietly(said.place, Some(said.message), Rich::new().plain(&words));
                 self.count_if_late(said);

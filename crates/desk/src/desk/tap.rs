@@ -7,6 +7,8 @@ use std::time::Duration;
 use gatepost_chat::card::Press;
 use gatepost_chat::card::delivery_words;
 use gatepost_chat::card::denied_all;
+use gatepost_chat::card::heard;
+use gatepost_chat::card::queued;
 use gatepost_chat::card::receipt;
 use gatepost_chat::copies::Copied;
 use gatepost_chat::port::Hub;
@@ -21,6 +23,7 @@ use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
 use gatepost_domain::request::DeliveryReceipt;
+use gatepost_domain::request::Heard;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
 use tokio::sync::oneshot;
@@ -81,7 +84,9 @@ impl Desk {
             Meaning::Answer { task, approval, press } => {
                 self.claim_answer(who, chat, task, approval, press, tap.words.as_deref())
             }
-            Meaning::Task { task, press, state } => self.claim_task(who, task, press, state).await,
+            Meaning::Task { task, press, state } => {
+                self.claim_task(who, task, press, state, tap.words.clone()).await
+            }
             Meaning::Show { task, key } => self.claim_show(chat, task, &key),
             Meaning::DenyAll { questions } => {
                 if !self.people.is(who, Role::Approver) {
@@ -159,6 +164,7 @@ impl Desk {
             | Press::Branch
             | Press::Discard
             | Press::Continue
+            | Press::Resume
             | Press::RunAgain => Decision::Deny,
         };
         let reason = words.map(str::trim).filter(|words| !words.is_empty()).map(str::to_owned);
@@ -171,6 +177,7 @@ impl Desk {
         task: TaskId,
         press: Press,
         state: u64,
+        words: Option<String>,
     ) -> Claim {
         let writes = matches!(press, Press::Apply | Press::Branch);
         let allowed = if writes {
@@ -208,7 +215,11 @@ impl Desk {
             Press::Branch => Claim::Do(Wish::Deliver(task, DeliveryKind::Branch)),
             Press::Discard => Claim::Do(Wish::Deliver(task, DeliveryKind::Discard)),
             Press::RunAgain => self.claim_again(task).await,
+            Press::Resume => Claim::Do(Wish::Resume(task)),
             Press::Continue => {
+                if let Some(words) = words {
+                    return Claim::Do(Wish::Say(task, words));
+                }
                 if let Some(home) = self.homes.get(&task) {
                     let place = home.place;
                     let words = Rich::new().plain(&format!(
@@ -344,6 +355,8 @@ enum Wish {
     Stop(TaskId),
     Deliver(TaskId, DeliveryKind),
     RunAgain(TaskId),
+    Resume(TaskId),
+    Say(TaskId, String),
 }
 
 /// What came of it.
@@ -376,6 +389,13 @@ async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
             0 => format!("taken as task {}", receipt.id),
             ahead => format!("taken as task {}; {ahead} before it", receipt.id),
         }),
+        Wish::Resume(task) => hub.resume(who, task).await.map(|heard| match heard {
+            Heard::TakenUp { ahead } if ahead > 0 => {
+                format!("it goes on where it was cut; {}", queued(ahead))
+            }
+            _ => "it goes on where it was cut".into(),
+        }),
+        Wish::Say(task, words) => hub.message(who, task, words).await.map(heard),
         Wish::Deliver(task, how) => {
             hub.deliver(who, task, how).await.map(|receipt| match receipt {
                 DeliveryReceipt::Done(result) => delivery_words(&result).0,

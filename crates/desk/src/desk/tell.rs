@@ -96,6 +96,7 @@ impl Desk {
             self.outbox.settle(&lane, Fate::Over, self.now());
             return;
         }
+        let part = key.as_ref().map_or(0, |(task, _)| self.part(task));
         let (surface, told) = (Arc::clone(&self.surface), self.told.clone());
         // Doing it twice is doing it once.
         let edited =
@@ -126,14 +127,16 @@ impl Desk {
                 }
             };
             // Without a desk nobody waits for this; the note that it was being sent stays.
-            let result = Told { chat, key, print, op, edited, last, change, done };
+            let result = Told { chat, key, part, print, op, edited, last, change, done };
             let _the_desk_is_gone = told.send(result).await;
         }));
     }
 
     /// Takes what came of sending.
     pub(super) async fn settle(&mut self, told: Told) {
-        let Told { chat, key, print, op, edited, last, change, done } = told;
+        let Told { chat, key, part, print, op, edited, last, change, done } = told;
+        let arrived = done.as_ref().ok().and_then(|message| Some((chat, (*message)?)));
+        let key = self.key_of_part(key, part, arrived);
         let (now, lane) = (self.now(), chat.to_string());
         let fate = match &done {
             Ok(None) if change.is_some() => self.topic_changed(chat, change, &op),
@@ -356,6 +359,7 @@ impl Desk {
             | Op::Topic(_)
             | Op::TopicState(_)
             | Op::Nudge(..)
+            | Op::Before(..)
             | Op::Notice(_)
             | Op::Prompt(..)
             | Op::Open { .. }
@@ -388,6 +392,7 @@ impl Desk {
             | Op::Topic(_)
             | Op::TopicState(_)
             | Op::Nudge(..)
+            | Op::Before(..)
             | Op::Notice(_)
             | Op::Prompt(..)
             | Op::Open { .. }

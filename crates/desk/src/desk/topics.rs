@@ -140,6 +140,7 @@ impl Desk {
             Event::TaskReceived { .. } => self.settle_in(task),
             Event::ApprovalRequested { .. }
             | Event::ApprovalDecided { .. }
+            | Event::TaskQueued {}
             | Event::TaskFinished { .. } => self.retitle(task),
             _ => {}
         }

@@ -73,6 +73,9 @@ pub struct Task {
     /// How the run left off that said where to resume.
     #[serde(default)]
     left: Left,
+    /// How often it went on after its end.
+    #[serde(default)]
+    went_on: usize,
     /// How it stands with what the agent has asked in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Words>,
@@ -246,6 +249,7 @@ impl Task {
             message_origins: Vec::new(),
             resume: None,
             left: Left::default(),
+            went_on: 0,
             words: None,
             changes: None,
             delivery: Delivery::NotAsked,
@@ -267,6 +271,7 @@ impl Task {
                 Phase::Suspended { .. } if self.open.is_empty() => self.phase = Phase::Queued,
                 Phase::Finished { .. } if self.check_can_go_on().is_ok() => {
                     self.phase = Phase::Queued;
+                    self.went_on = self.went_on.saturating_add(1);
                     self.ever_acted = false;
                 }
                 _ => return Err(illegal()),
@@ -664,6 +669,12 @@ impl Task {
     #[must_use]
     pub fn resume(&self) -> Option<&str> {
         self.resume.as_deref()
+    }
+
+    /// How often it went on after its end.
+    #[must_use]
+    pub fn went_on(&self) -> usize {
+        self.went_on
     }
 
     /// How the run left off that said so.
