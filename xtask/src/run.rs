@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,7 +56,11 @@ pub(crate) fn tests(root: &Path, filter: Option<&str>, programs: &[(&str, PathBu
     let mut args = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
     args.extend(filter);
     let programs = programs.iter().map(|(variable, place)| (variable, place));
-    run(cargo(root, &args).env("GATEPOST_BIN", binary).envs(programs))
+    // Most tests of the whole binary wait for something; two for each core keep it busy.
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or((cores * 2).to_string());
+    let mut tests = cargo(root, &args);
+    run(tests.env("GATEPOST_BIN", binary).env("RUST_TEST_THREADS", threads).envs(programs))
 }
 
 /// The benches, and the figures of the release binary.
