@@ -170,6 +170,8 @@ async fn after_a_crash_the_session_of_claude_goes_on_and_nothing_runs_twice() {
         // Taken up again, it makes the same call as it is told to.
         Play::Turn(vec![bash(once)]),
         done(),
+        Play::Turn(vec![bash("cat first.txt >second.txt")]),
+        done(),
     ];
     let Some(world) = world(test, script).await else { return };
     let gatepost = world.setup.up();
@@ -192,6 +194,19 @@ async fn after_a_crash_the_session_of_claude_goes_on_and_nothing_runs_twice() {
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("first.txt").as_deref(), Some("first\n"));
     assert_eq!(world.project.text("once.txt").as_deref(), Some("once\n"));
+
+    // What is applied is the project's, and the conversation goes on with the next message.
+    let path = format!("/api/tasks/{id}/message");
+    let said = api.post(&path, json!({"text": "now the second"})).await;
+    assert_eq!(said.status, StatusCode::OK, "{said:?}");
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    let seen = world.fake.seen();
+    let last = told(seen.last().unwrap());
+    assert!(last.contains("first.txt") && last.contains("now the second"), "{last}");
+    assert_eq!(last.matches("did not run").count(), 1, "only the first cut was one: {last}");
+    assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
+    assert_eq!(world.project.text("second.txt").as_deref(), Some("first\n"));
 }
 
 #[tokio::test]

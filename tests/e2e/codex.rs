@@ -124,6 +124,8 @@ async fn after_a_crash_the_thread_of_codex_goes_on_and_nothing_runs_twice() {
         vec![exec(once)],
         // Taken up again, it makes the same call as it is told to.
         vec![exec(once)],
+        vec![Say::Text("done")],
+        vec![exec("cat first.txt >second.txt")],
     ];
     let test = "after_a_crash_the_thread_of_codex_goes_on_and_nothing_runs_twice";
     let Some(world) = world(test, turns, |_| {}).await else { return };
@@ -151,6 +153,18 @@ async fn after_a_crash_the_thread_of_codex_goes_on_and_nothing_runs_twice() {
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("first.txt").as_deref(), Some("first\n"));
     assert_eq!(world.project.text("once.txt").as_deref(), Some("once\n"));
+
+    // What is applied is the project's, and the conversation goes on with the next message.
+    let path = format!("/api/tasks/{id}/message");
+    let said = api.post(&path, json!({"text": "now the second"})).await;
+    assert_eq!(said.status, StatusCode::OK, "{said:?}");
+    let task = api.finished(&id).await;
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    all_was_asked(&task);
+    let last = world.model.requests().last().unwrap()["input"].to_string();
+    assert!(last.contains("first.txt") && last.contains("now the second"), "{last}");
+    assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
+    assert_eq!(world.project.text("second.txt").as_deref(), Some("first\n"));
 }
 
 #[tokio::test]

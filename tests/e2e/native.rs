@@ -175,6 +175,7 @@ async fn a_message_reaches_the_model_with_its_next_turn() {
     let world = world(vec![
         Play::Turn(vec![exec("touch .git/hooks/a")]),
         Play::Turn(vec![text("done, in blue")]),
+        Play::Turn(vec![text("done, in green")]),
     ])
     .await;
     let gatepost = world.setup.up();
@@ -186,6 +187,15 @@ async fn a_message_reaches_the_model_with_its_next_turn() {
     assert_eq!(api.answer(&open, "approve").await.status, StatusCode::OK);
     api.finished(&id).await;
     assert!(world.fake.seen()[1].to_string().contains("make it blue"));
+
+    // After the end it goes on in the same conversation.
+    let said = api.post(&format!("/api/tasks/{id}/message"), json!({"text": "now green"})).await;
+    assert!(said.status.is_success(), "{said:?}");
+    assert_eq!(api.finished(&id).await["outcome"], "succeeded");
+    let last = world.fake.seen()[2].to_string();
+    for words in ["paint it", "make it blue", "done, in blue", "now green"] {
+        assert_eq!(last.matches(words).count(), 1, "{words}: {last}");
+    }
 }
 
 #[tokio::test]
