@@ -323,19 +323,61 @@ async fn without_a_key_the_agent_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_ends_the_task_before_the_next_turn() {
-    let script = vec![Play::Turn(vec![exec("echo one > a.txt")]), Play::Turn(vec![text("done")])];
+async fn a_spent_budget_waits_for_a_raise_over_a_crash_and_a_no_ends_the_task() {
+    let script = vec![
+        Play::Turn(vec![exec("echo one >> a.txt")]),
+        Play::Turn(vec![exec("echo two >> a.txt")]),
+        Play::Turn(vec![exec("echo three")]),
+    ];
     let world = world_with(script, "[budget]\ntask = \"1 tokens\"\n").await;
     let gatepost = world.setup.up();
+    let id = gatepost.api().submit("write one file").await;
+    let asked = gatepost.api().approval(&id).await;
+    assert_eq!(asked["action"]["tool"], "raise-budget", "{asked:#}");
+    let reason = asked["reason"].as_str().unwrap();
+    assert!(reason.contains("the budget of the task is spent (165 of 1 tokens used)"), "{reason}");
+    assert_eq!(world.fake.seen().len(), 1, "the turn after it is not made");
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
     let api = gatepost.api();
-    let id = api.submit("write one file").await;
+    let again = api.approval(&id).await;
+    assert_eq!((&again["id"], &again["digest"]), (&asked["id"], &asked["digest"]));
+    let answer = api.answer(&again, "approve").await;
+    assert_eq!((answer.status, &answer.body["consequence"]), (StatusCode::OK, &json!("requeued")));
+    // It went on where it stood, and what it used since is counted on top of what was before.
+    let next = loop {
+        let next = api.approval(&id).await;
+        if next["id"] != asked["id"] {
+            break next;
+        }
+    };
+    let reason = next["reason"].as_str().unwrap();
+    assert!(reason.contains("330 of 166 tokens used"), "{reason}");
+    assert_eq!(world.fake.seen().len(), 2);
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let answer = api.answer(&next, "deny").await;
+    assert_eq!((answer.status, &answer.body["consequence"]), (StatusCode::OK, &json!("ends")));
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "failed", "{task:#}");
     let summary = task["summary"].to_string();
-    assert!(summary.contains("the budget of the task is spent"), "{task:#}");
-    assert!(summary.contains("raise `task` in `[budget]`"), "{task:#}");
-    assert_eq!(world.fake.seen().len(), 1, "the turn after it is not made");
-    assert_eq!(events_of(&task, "model-used").len(), 1);
+    assert!(summary.contains("console:owner did not raise it"), "{summary}");
+    assert_eq!(task["summary"]["raised"][0]["by"], "console:owner", "{summary}");
+    assert_eq!(task["summary"]["files"][0]["added"], 2, "one and two, once each: {summary}");
+    assert_eq!(events_of(&task, "budget-raised").len(), 1);
+    assert_eq!(world.fake.seen().len(), 2, "no run was begun only to end");
+
+    // Where nobody is there to be asked it ends as it stands.
+    let unattended = json!({ "text": "write another file", "mode": "unattended" });
+    let answer = api.post("/api/tasks", unattended).await;
+    let task = api.finished(answer.body["id"].as_str().unwrap()).await;
+    assert_eq!(task["outcome"], "failed", "{task:#}");
+    let summary = task["summary"].to_string();
+    assert!(summary.contains("raise `task` in `[budget]`"), "{summary}");
+    assert_eq!(events_of(&task, "approval-requested").len(), 0);
 }
 
 /// Through Gemini, so that one API besides Anthropic's is tried with everything real.

@@ -170,7 +170,8 @@ pub enum Next {
         /// What.
         question: String,
     },
-    /// It is about to ask its model, by itself; the run ends here where the budget is spent.
+    /// It is about to ask its model, by itself. It is not polled again before the budget has room
+    /// for that, which may take people hours; the run ends here where nobody makes any.
     Turn,
     /// It called a model through Gatepost's own client, which counted what that used. What an agent
     /// says of its own use is a report, and never this.

@@ -509,6 +509,7 @@ impl Desk {
             | Event::BoundarySet { .. }
             | Event::BoundaryLifted { .. }
             | Event::Verdict { .. }
+            | Event::BudgetRaised { .. }
             | Event::ActionStarted { .. }
             | Event::ActionFinished { .. }
             | Event::ActionRefused { .. }

@@ -1,5 +1,6 @@
 //! One thing an agent wants to do, and the digest that names it exactly.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +9,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use sha2::Digest;
 use sha2::Sha256;
+
+use crate::budget::Raise;
 
 /// One thing the agent wants to do. The tags are the tool names of `gatepost review`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,10 @@ pub enum Action {
         /// Its input as JSON text.
         input: String,
     },
+    /// Spend more on models than the budget has. No agent proposes it: Gatepost asks for it when a
+    /// call would go over, and only a person grants it.
+    #[serde(rename = "raise-budget")]
+    Raise(Raise),
 }
 
 /// A shell command with all that decides what it does.
@@ -101,6 +108,7 @@ impl Action {
             Self::Fetch { .. } => "fetch",
             Self::Python { .. } => "python",
             Self::Tool { .. } => "tool",
+            Self::Raise(_) => "raise-budget",
         }
     }
 
@@ -113,6 +121,7 @@ impl Action {
             Self::Fetch { url } => url,
             Self::Python { command } => command,
             Self::Tool { name, .. } => name,
+            Self::Raise(raise) => raise.of.words(),
         }
     }
 
@@ -135,22 +144,38 @@ impl Action {
         ActionDigest(format!("{:x}", hash.finalize()))
     }
 
-    fn parts(&self) -> Vec<&str> {
-        let mut parts = vec![self.tool(), self.subject()];
+    /// The budget it would raise, if that is what it is about.
+    #[must_use]
+    pub fn raise(&self) -> Option<&Raise> {
+        match self {
+            Self::Raise(raise) => Some(raise),
+            Self::Exec(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Edit { .. }
+            | Self::Fetch { .. }
+            | Self::Python { .. }
+            | Self::Tool { .. } => None,
+        }
+    }
+
+    fn parts(&self) -> Vec<Cow<'_, str>> {
+        let mut parts: Vec<Cow<'_, str>> = vec![self.tool().into(), self.subject().into()];
         match self {
             Self::Exec(exec) => {
-                parts.push(&exec.cwd);
+                parts.push(exec.cwd.as_str().into());
                 for (name, value) in &exec.env {
-                    parts.push(name);
-                    parts.push(value);
+                    parts.push(name.as_str().into());
+                    parts.push(value.as_str().into());
                 }
             }
-            Self::Write { content, .. } => parts.push(content),
+            Self::Write { content, .. } => parts.push(content.as_str().into()),
             Self::Edit { content, replaces, .. } => {
-                parts.push(content);
-                parts.extend(replaces.as_deref());
+                parts.push(content.as_str().into());
+                parts.extend(replaces.as_deref().map(Cow::from));
             }
-            Self::Tool { input, .. } => parts.push(input),
+            Self::Tool { input, .. } => parts.push(input.as_str().into()),
+            Self::Raise(raise) => parts.extend(raise.parts().map(Cow::from)),
             Self::Read { .. } | Self::Fetch { .. } | Self::Python { .. } => {}
         }
         parts
@@ -208,9 +233,16 @@ impl fmt::Display for ActionDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Limit;
+    use crate::budget::Purse;
 
     fn exec(command: &str, cwd: &str) -> Action {
         Action::Exec(Exec { command: command.into(), cwd: cwd.into(), env: BTreeMap::new() })
+    }
+
+    fn raise(of: Purse, from: u64, to: u64) -> Action {
+        let limit = |tokens| Limit { cost: None, tokens: Some(tokens) };
+        Action::Raise(Raise { of, from: limit(from), to: limit(to) })
     }
 
     #[test]
@@ -228,6 +260,11 @@ mod tests {
             with_env.digest(&[]),
             plain.digest(&bound),
             Action::Read { path: "ls".into() }.digest(&[]),
+            raise(Purse::Task, 5, 10).digest(&[]),
+            raise(Purse::Task, 5, 11).digest(&[]),
+            raise(Purse::Task, 6, 10).digest(&[]),
+            raise(Purse::Day(7), 5, 10).digest(&[]),
+            raise(Purse::Day(8), 5, 10).digest(&[]),
         ];
         for (i, a) in digests.iter().enumerate() {
             for (j, b) in digests.iter().enumerate() {
@@ -241,5 +278,12 @@ mod tests {
     fn actions_have_the_field_names_scripts_use() {
         let json = serde_json::to_value(exec("ls", "/a")).unwrap();
         assert_eq!(json, serde_json::json!({"tool": "bash", "command": "ls", "cwd": "/a"}));
+        let raise = raise(Purse::Day(2026001), 5, 10);
+        let json = serde_json::to_value(&raise).unwrap();
+        let (from, to) = (serde_json::json!({"tokens": 5}), serde_json::json!({"tokens": 10}));
+        let of = serde_json::json!({"day": 2026001});
+        let expect = serde_json::json!({"tool": "raise-budget", "of": of, "from": from, "to": to});
+        assert_eq!(json, expect);
+        assert_eq!(serde_json::from_value::<Action>(json).unwrap(), raise);
     }
 }

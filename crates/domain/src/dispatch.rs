@@ -11,6 +11,7 @@ use crate::agent::ActionResult;
 use crate::agent::AgentEvent;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
+use crate::budget::Raise;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
@@ -123,6 +124,13 @@ pub enum ToWorker {
         /// How.
         settlement: Settlement,
     },
+    /// A person let more be spent on models, by the task or by all in one day.
+    Raise {
+        /// The task that asked for it.
+        task: TaskId,
+        /// What may be spent from now on.
+        raise: Raise,
+    },
     /// A person sent the running task another message.
     Message {
         /// The task.
@@ -206,7 +214,8 @@ pub enum Report {
         #[serde(default)]
         weighed: Option<VerdictCost>,
     },
-    /// A person must be asked.
+    /// A person must be asked: about an action that was reviewed, or, without a review, about a
+    /// spent budget.
     Ask {
         /// Which action.
         action_id: ActionId,

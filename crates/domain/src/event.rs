@@ -14,6 +14,7 @@ use crate::agent::AgentEvent;
 use crate::approval::Approval;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
+use crate::budget::Raise;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
@@ -166,6 +167,13 @@ pub enum Event {
         /// How.
         settlement: Settlement,
     },
+    /// A person let more be spent on models. The answer to the question about it follows.
+    BudgetRaised {
+        /// What may be spent from now on.
+        raise: Raise,
+        /// Who.
+        by: Principal,
+    },
     /// A cleared action is about to start; it is never started again by itself.
     ActionStarted {
         /// Which run.
@@ -308,6 +316,7 @@ impl Event {
             Self::Verdict { .. } => "verdict",
             Self::ApprovalRequested { .. } => "approval-requested",
             Self::ApprovalDecided { .. } => "approval-decided",
+            Self::BudgetRaised { .. } => "budget-raised",
             Self::ActionStarted { .. } => "action-started",
             Self::ActionFinished { .. } => "action-finished",
             Self::ActionRefused { .. } => "action-refused",

@@ -7,6 +7,7 @@ pub mod action;
 pub mod agent;
 pub mod approval;
 pub mod boundary;
+pub mod budget;
 pub mod changes;
 pub mod chat;
 pub mod dispatch;

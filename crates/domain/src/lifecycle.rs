@@ -24,6 +24,7 @@ use crate::approval::Decision;
 use crate::approval::Settlement;
 use crate::boundary;
 use crate::boundary::Boundary;
+use crate::budget::Raise;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::Origin;
@@ -234,6 +235,8 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 settlement: settlement.clone(),
             })
         }
+        // Whether a run has the task or not: all that run spend from the same purse.
+        Event::BudgetRaised { raise, .. } => Some(ToWorker::Raise { task: id, raise: *raise }),
         Event::MessageReceived { text, quoted, attachments, .. } => {
             let run = task.live_run()?;
             let message = Message {
@@ -340,14 +343,16 @@ fn decide_report(
         Report::Egress { event } => Ok(vec![Event::Egress { run, event }]),
         Report::Verdict { action_id, action, digest, judgement, weighed } => {
             task.check_working()?;
-            if action_id < task.next_action() {
-                return Err(Refusal::ActionOutOfOrder("its number was used before"));
-            }
+            task.check_fresh(action_id)?;
             Ok(vec![Event::Verdict { run, action_id, action, digest, judgement, weighed }])
         }
         Report::Ask { action_id, action, digest, bound, diff, judgement, resume } => {
             task.check_working()?;
-            task.check_reviewed(action_id, &digest)?;
+            match action.raise() {
+                // No action of the agent, and so no business of the gate.
+                Some(_) => task.check_fresh(action_id)?,
+                None => task.check_reviewed(action_id, &digest)?,
+            }
             if task.open_for(action_id).is_some() {
                 return Err(Refusal::ActionOutOfOrder("it is asked about already"));
             }
@@ -424,6 +429,9 @@ fn decide_settle(
             given.clone()
         }
     };
+    if let Some(raise) = open.action.raise() {
+        return Ok(settle_raise(task, open, *raise, in_time(open)));
+    }
     let mut events = vec![settled(open, in_time(open))];
     if is_about_all(&settlement) {
         let twins = task.open().values().filter(|twin| twin.digest == open.digest);
@@ -436,6 +444,33 @@ fn decide_settle(
         events.push(Event::TaskQueued {});
     }
     Ok(events)
+}
+
+/// A task cannot go on without the budget it asks for: it goes on with it, or ends.
+fn settle_raise(task: &Task, open: &Approval, raise: Raise, settlement: Settlement) -> Vec<Event> {
+    let suspended = matches!(task.phase(), Phase::Suspended { .. });
+    let answer = settled(open, settlement.clone());
+    if let Settlement::Person { who, .. } = &settlement
+        && settlement.approves()
+    {
+        // Before the answer, so that whoever hears that has the room.
+        let mut events = vec![Event::BudgetRaised { raise, by: who.clone() }, answer];
+        if suspended && task.open().len() == 1 && task.awaits_words().is_none() {
+            events.push(Event::TaskQueued {});
+        }
+        return events;
+    }
+    if !suspended {
+        // The run hears of it and ends.
+        return vec![answer];
+    }
+    let others = task.open().values().filter(|other| other.id != open.id);
+    let mut events = vec![answer];
+    events.extend(others.map(|other| settled(other, Settlement::Withdrawn)));
+    let reason = Raise::refused(&open.judgement.reason, &settlement);
+    let (run, outcome) = (task.run(), Outcome::Failed);
+    events.push(Event::RunEnded { run, outcome, reason, resume: None });
+    events
 }
 
 /// Whether an answer is about every open question with the same digest. What is denied is denied

@@ -109,6 +109,8 @@ pub enum Consequence {
     Told,
     /// The worker was gone; the task goes on from where it stood with a new run.
     Requeued,
+    /// The task ends, since it cannot go on without what was asked for.
+    Ends,
     /// This answer changed nothing: the question was settled before, or its time had run out.
     TooLate,
 }

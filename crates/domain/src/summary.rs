@@ -11,6 +11,7 @@ use crate::approval::Decision;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
 use crate::boundary::Effect;
+use crate::budget::Raise;
 use crate::changes::ChangeKind;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryResult;
@@ -51,6 +52,9 @@ pub struct Summary {
     pub refused: Vec<RefusedLine>,
     /// What a person approved, in order.
     pub approved: Vec<ApprovedLine>,
+    /// Budgets that a person raised, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<RaisedLine>,
     /// What people forbade in words, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub boundaries: Vec<BoundaryLine>,
@@ -213,6 +217,17 @@ pub struct ApprovedLine {
     pub at: Timestamp,
     /// Whether it holds for the whole task.
     pub for_task: bool,
+}
+
+/// One budget that a person raised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RaisedLine {
+    /// What may be spent since then, and before.
+    pub raise: Raise,
+    /// Who, as `platform:id`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Tokens of language models, as agents count them themselves.
@@ -382,6 +397,11 @@ impl Summary {
                             Some(before.saturating_add(u64::try_from(took).unwrap_or(0)));
                     }
                 }
+                Event::BudgetRaised { raise, by } => summary.raised.push(RaisedLine {
+                    raise: *raise,
+                    by: by.to_string(),
+                    at: record.at,
+                }),
                 Event::BoundarySet { boundary } => summary.bound(boundary, record.at),
                 Event::BoundaryLifted { boundary, .. } => summary.unbound(boundary),
                 Event::Egress { event, .. } => summary.network.take(event),

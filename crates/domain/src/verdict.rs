@@ -61,6 +61,8 @@ pub enum Stage {
     Classifier,
     /// No stage had an answer.
     Open,
+    /// No stage of the gate: what may be spent on models is spent.
+    Budget,
 }
 
 /// One fact a verdict rests on.
@@ -140,6 +142,7 @@ impl Stage {
             Self::Contained => "contained",
             Self::Classifier => "classifier",
             Self::Open => "open",
+            Self::Budget => "budget",
         }
     }
 
@@ -157,7 +160,8 @@ impl Stage {
             | Self::ProtectedPath
             | Self::ReadOnly
             | Self::WorkspaceEdit
-            | Self::Open => Source::Rule,
+            | Self::Open
+            | Self::Budget => Source::Rule,
             Self::Contained => Source::Sandbox,
             Self::Classifier => Source::Classifier,
         }

@@ -221,7 +221,9 @@ impl Gate {
         let new = match action {
             Action::Fetch { .. } | Action::Tool { .. } => true,
             Action::Exec(_) | Action::Python { .. } => !self.context.hosts.is_empty(),
-            Action::Read { .. } | Action::Write { .. } | Action::Edit { .. } => false,
+            Action::Read { .. } | Action::Write { .. } | Action::Edit { .. } | Action::Raise(_) => {
+                false
+            }
         };
         if new {
             weighing.known.clear();
@@ -365,12 +367,19 @@ impl Gate {
         (digest, judged)
     }
 
-    fn attended(&self, judged: Judgement) -> Judgement {
-        let asks = self.classifier.as_ref().is_some_and(|w| w.nobody_there == NobodyThere::Ask);
+    /// Whether a person may be asked at all.
+    #[must_use]
+    pub fn asks_people(&self) -> bool {
         match self.mode {
-            Mode::Unattended if !asks => unattended(judged),
-            Mode::Unattended | Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => judged,
+            Mode::Unattended => {
+                self.classifier.as_ref().is_some_and(|w| w.nobody_there == NobodyThere::Ask)
+            }
+            Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => true,
         }
+    }
+
+    fn attended(&self, judged: Judgement) -> Judgement {
+        if self.asks_people() { judged } else { unattended(judged) }
     }
 
     fn counted(&mut self, review: Review) -> Review {

@@ -75,7 +75,8 @@ fn endpoint(loaded: &Loaded, name: &str, model: &Model) -> Result<Endpoint, Fail
     })
 }
 
-/// What was spent so far, out of the journal: by each task, and by all on this day.
+/// What was spent so far, out of the journal, by each task and by all on this day; and what people
+/// let it be.
 pub(crate) fn ledger(budget: Budget, journal: &Path) -> Result<Ledger, JournalError> {
     let ledger = Ledger::new(budget, Arc::new(|| day(Timestamp::now())));
     if budget == Budget::default() {
@@ -83,8 +84,12 @@ pub(crate) fn ledger(budget: Budget, journal: &Path) -> Result<Ledger, JournalEr
     }
     for record in gatepost_journal::read(journal)? {
         let record = record?;
-        if let (Some(task), Event::ModelUsed { metered, .. }) = (&record.task, &record.event) {
-            ledger.remember(task, day(record.at), metered);
+        match (&record.task, &record.event) {
+            (Some(task), Event::ModelUsed { metered, .. }) => {
+                ledger.remember(task, day(record.at), metered);
+            }
+            (Some(task), Event::BudgetRaised { raise, .. }) => ledger.raise(task, raise),
+            _ => {}
         }
     }
     Ok(ledger)

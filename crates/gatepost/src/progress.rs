@@ -63,6 +63,9 @@ impl Progress {
                 }
                 Settlement::Withdrawn => String::new(),
             },
+            Event::BudgetRaised { raise, by } => {
+                format!("{by} let {} be {}\n", raise.of.words(), raise.to)
+            }
             Event::MessageReceived { text, by, .. } => format!("{by}: {}\n", prose(text)),
             Event::BoundarySet { boundary } => {
                 format!("holds until you lift it: {}\n", prose(&boundary.words))
@@ -109,7 +112,8 @@ fn in_short(action: &Action) -> String {
         | Action::Edit { .. }
         | Action::Fetch { .. }
         | Action::Python { .. }
-        | Action::Tool { .. } => format!("{} {subject}", action.tool()),
+        | Action::Tool { .. }
+        | Action::Raise(_) => format!("{} {subject}", action.tool()),
     }
 }
 

@@ -305,7 +305,8 @@ impl Board {
 enum After {
     /// The worker is told what the life cycle says.
     Told,
-    /// The same; and where the stop found no run, the dead one's changes are collected.
+    /// The same; and where a stop or a no that ends the task found no run, the dead one's changes
+    /// are collected.
     ToldAndUnfinished,
     /// No worker has the run any more, so only its changes are left to collect.
     Unfinished,
@@ -319,9 +320,8 @@ impl After {
             Command::Start
             | Command::Report { .. }
             | Command::Message { .. }
-            | Command::Resume { .. }
-            | Command::Settle { .. } => Self::Told,
-            Command::Cancel { .. } => Self::ToldAndUnfinished,
+            | Command::Resume { .. } => Self::Told,
+            Command::Cancel { .. } | Command::Settle { .. } => Self::ToldAndUnfinished,
             Command::Recover => Self::Unfinished,
             Command::Deliver { .. } => Self::InTurn,
         }

@@ -360,6 +360,8 @@ impl Desk {
             let settlement = settlement.clone();
             return Ok(Answered { task, settlement, consequence: Consequence::TooLate });
         }
+        let asked = self.board.task(&task).and_then(|task| task.open().get(id));
+        let needed = asked.is_some_and(|asked| asked.action.raise().is_some());
         let answer = Settlement::Person { who, decision, reason };
         let settle = Command::Settle { approval: id.clone(), settlement: answer.clone() };
         self.give(&task, settle, "look at the task", around)?;
@@ -368,6 +370,7 @@ impl Desk {
         let consequence = match after.live_run() {
             // Its time had run out before the timer came to it.
             _ if settlement != answer => Consequence::TooLate,
+            _ if needed && !answer.approves() => Consequence::Ends,
             Some(_) => Consequence::Told,
             None => Consequence::Requeued,
         };

@@ -1,4 +1,8 @@
 //! What may be spent on models, by one task and in one day, and what was.
+//!
+//! What a call may use is set aside before it is made. Where a call would go over, whoever makes it
+//! waits: for calls on their way that turn out smaller, for the next day, or for a person who
+//! raises the budget. [`Ledger::news`] tells when to look again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,64 +10,25 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use gatepost_domain::Cost;
 use gatepost_domain::Metered;
 use gatepost_domain::Price;
 use gatepost_domain::TaskId;
 use gatepost_domain::Usage;
+pub use gatepost_domain::budget::Limit;
+pub use gatepost_domain::budget::LimitError;
+use gatepost_domain::budget::Purse;
+use gatepost_domain::budget::Raise;
+use tokio::sync::watch;
 
 /// Bytes of a request that make a token, at the least: text has about four, and too high an
 /// estimate is settled a moment later, while too low a one would spend what is not there.
 pub const BYTES_PER_TOKEN: u64 = 3;
 
-/// The most that may be spent. Nothing set means no bound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limit {
-    /// In money; models without a price are then not called at all.
-    pub cost: Option<Cost>,
-    /// In tokens of every kind.
-    pub tokens: Option<u64>,
-}
-
-/// A text that is no budget.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no budget; write one such as `$5`, `2000000 tokens` or `$5, 2000000 tokens`")]
-pub struct LimitError(String);
-
-impl std::str::FromStr for Limit {
-    type Err = LimitError;
-
-    /// Reads `$5`, `$0.50`, `2000000 tokens`, or both with a comma between them.
-    fn from_str(text: &str) -> Result<Self, LimitError> {
-        let wrong = || LimitError(text.to_owned());
-        let mut limit = Self::default();
-        for part in text.split(',').map(str::trim) {
-            if let Some(dollars) = part.strip_prefix('$') {
-                let cost = dollars.parse().ok().and_then(nanodollars).ok_or_else(wrong)?;
-                if limit.cost.replace(cost).is_some() {
-                    return Err(wrong());
-                }
-            } else {
-                let count = part.strip_suffix("tokens").ok_or_else(wrong)?;
-                let tokens = count.trim().replace('_', "").parse().map_err(|_| wrong())?;
-                if tokens == 0 || limit.tokens.replace(tokens).is_some() {
-                    return Err(wrong());
-                }
-            }
-        }
-        Ok(limit)
-    }
-}
-
-/// Dollars as money; none for what no budget is.
-fn nanodollars(dollars: f64) -> Option<Cost> {
-    // A million tokens at a dollar are a thousand billionths each: a thousand times that is a
-    // millionth of a dollar, and so on. Whole millionths are exact far above every budget.
-    let millionths = Cost::per_token(dollars * 1_000.0)?.nanodollars();
-    let cost = Cost::from_nanodollars(millionths.saturating_mul(1_000));
-    (cost > Cost::default()).then_some(cost)
-}
+/// So often whoever waits looks at the ledger without any news: a new day brings none.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What may be spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,29 +39,47 @@ pub struct Budget {
     pub day: Limit,
 }
 
-/// Which bound a call would go over.
+/// Why a call may not be made now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Over {
-    /// That of the task.
-    Task(String),
-    /// That of the day.
-    Day(String),
+    /// A budget is spent.
+    Spent(Short),
+    /// Calls on their way may use up what is left. It shows when they end.
+    Busy,
     /// Money is bounded, and what the model costs is not known.
     NoPrice,
+}
+
+/// A budget that is spent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// What a person would have to grant for the call to be made.
+    pub raise: Raise,
+    /// What was spent, in words.
+    pub spent: String,
+}
+
+impl Short {
+    /// One sentence: whose budget it is, and what was spent of it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} is spent ({})", self.raise.of.words(), self.spent)
+    }
 }
 
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Task(spent) => write!(
-                f,
-                "the budget of the task is spent ({spent}); raise `task` in `[budget]` and run it \
-                 again"
-            ),
-            Self::Day(spent) => write!(
-                f,
-                "the budget of the day is spent ({spent}); raise `day` in `[budget]`, or go on \
-                 tomorrow"
+            Self::Spent(short) => match short.raise.of {
+                Purse::Task => {
+                    write!(f, "{}; raise `task` in `[budget]` and run it again", short.words())
+                }
+                Purse::Day(_) => {
+                    write!(f, "{}; raise `day` in `[budget]`, or go on tomorrow", short.words())
+                }
+            },
+            Self::Busy => f.write_str(
+                "calls that are on their way may use up what is left of the budget; wait for them",
             ),
             Self::NoPrice => f.write_str(
                 "there is a budget in money and the model has no `price`; give it one in \
@@ -121,13 +104,24 @@ pub struct Ledger {
     budget: Budget,
     today: Today,
     inner: Arc<Mutex<Spent>>,
+    news: Arc<watch::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Spent {
-    tasks: BTreeMap<TaskId, Sum>,
+    tasks: BTreeMap<TaskId, Account>,
     day: i64,
-    in_day: Sum,
+    in_day: Account,
+}
+
+/// One purse.
+#[derive(Debug, Clone, Copy, Default)]
+struct Account {
+    used: Sum,
+    /// What calls on their way may use at most.
+    aside: Sum,
+    /// What a person let it be.
+    raised: Limit,
 }
 
 /// What a call may use until it is known what it did use.
@@ -137,6 +131,27 @@ pub struct Reservation {
     task: TaskId,
     held: Sum,
     price: Option<Price>,
+}
+
+/// Tells when there may be room that was not there before.
+#[derive(Debug)]
+pub struct News(watch::Receiver<()>);
+
+impl News {
+    /// Waits for news. Cancel-safe.
+    pub async fn next(&mut self) {
+        // The sender lives in the ledger; whoever waits for one that is gone waits in vain, and
+        // looks again all the same.
+        let changed = async {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
 }
 
 impl fmt::Debug for Ledger {
@@ -149,16 +164,17 @@ impl Ledger {
     /// An empty one.
     #[must_use]
     pub fn new(budget: Budget, today: Today) -> Self {
-        Self { budget, today, inner: Arc::default() }
+        let news = Arc::new(watch::Sender::new(()));
+        Self { budget, today, inner: Arc::default(), news }
     }
 
     /// Takes in what was spent before this start, on this day.
     pub fn remember(&self, task: &TaskId, day: i64, metered: &Metered) {
         let sum = Sum { tokens: metered.usage.total(), cost: metered.cost.unwrap_or_default() };
         let mut spent = self.spent();
-        add(spent.tasks.entry(task.clone()).or_default(), sum);
+        add(&mut spent.tasks.entry(task.clone()).or_default().used, sum);
         if day == spent.day {
-            add(&mut spent.in_day, sum);
+            add(&mut spent.in_day.used, sum);
         }
     }
 
@@ -168,15 +184,40 @@ impl Ledger {
         self.remember(task, today, metered);
     }
 
+    /// Lets a task, or all of them on that day, spend what a person granted. Doing it twice is
+    /// doing it once, and a day that is over has nothing left to raise.
+    pub fn raise(&self, task: &TaskId, raise: &Raise) {
+        let mut spent = self.spent();
+        let account = match raise.of {
+            Purse::Task => spent.tasks.entry(task.clone()).or_default(),
+            Purse::Day(day) if day == spent.day => &mut spent.in_day,
+            Purse::Day(_) => return,
+        };
+        let more = |had: Option<u64>, to: Option<u64>| had.max(to);
+        let cost =
+            more(account.raised.cost.map(Cost::nanodollars), raise.to.cost.map(Cost::nanodollars));
+        account.raised = Limit {
+            cost: cost.map(Cost::from_nanodollars),
+            tokens: more(account.raised.tokens, raise.to.tokens),
+        };
+        drop(spent);
+        self.news.send_replace(());
+    }
+
+    /// From now on, when to look again after an [`Over`]. Ask for it before the first look.
+    #[must_use]
+    pub fn news(&self) -> News {
+        News(self.news.subscribe())
+    }
+
     /// Whether a task may begin another call whose size nobody knows yet.
     ///
     /// # Errors
     /// [`Over`] says which budget is used up.
     pub fn room(&self, task: &TaskId) -> Result<(), Over> {
-        let spent = self.spent();
-        let by_task = spent.tasks.get(task).copied().unwrap_or_default();
-        left(self.budget.task, by_task).map_err(Over::Task)?;
-        left(self.budget.day, spent.in_day).map_err(Over::Day)
+        // The least there is: what is used up to the last token has no room for it.
+        let least = Sum { tokens: 1, cost: Cost::from_nanodollars(1) };
+        self.fits(&self.spent(), task, least, Call::Unknown)
     }
 
     /// Sets aside what a call may use at most, if there is room for it.
@@ -198,13 +239,57 @@ impl Ledger {
             cost: price.map(|price| price.of(most)).unwrap_or_default(),
         };
         let mut spent = self.spent();
-        let by_task = spent.tasks.get(task).copied().unwrap_or_default();
-        fits(self.budget.task, by_task, held).map_err(Over::Task)?;
-        fits(self.budget.day, spent.in_day, held).map_err(Over::Day)?;
-        add(spent.tasks.entry(task.clone()).or_default(), held);
-        add(&mut spent.in_day, held);
+        self.fits(&spent, task, held, Call::Known)?;
+        add(&mut spent.tasks.entry(task.clone()).or_default().aside, held);
+        add(&mut spent.in_day.aside, held);
         drop(spent);
         Ok(Reservation { ledger: self.clone(), task: task.clone(), held, price })
+    }
+
+    /// Waits until there is room for a call, and sets aside what it may use. `short` is called each
+    /// time a budget turns out to be spent. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Over::NoPrice`], which no waiting mends.
+    pub async fn wait(
+        &self,
+        task: &TaskId,
+        most: Usage,
+        price: Option<Price>,
+        mut short: impl FnMut(Short) + Send,
+    ) -> Result<Reservation, Over> {
+        let mut news = self.news();
+        loop {
+            match self.reserve(task, most, price) {
+                Ok(reservation) => return Ok(reservation),
+                Err(Over::NoPrice) => return Err(Over::NoPrice),
+                Err(Over::Spent(found)) => short(found),
+                Err(Over::Busy) => {}
+            }
+            news.next().await;
+        }
+    }
+
+    fn fits(&self, spent: &Spent, task: &TaskId, more: Sum, call: Call) -> Result<(), Over> {
+        let by_task = spent.tasks.get(task).copied().unwrap_or_default();
+        let purses = [
+            (Purse::Task, self.budget.task, by_task),
+            (Purse::Day(spent.day), self.budget.day, spent.in_day),
+        ];
+        let mut busy = false;
+        for (of, set, account) in purses {
+            let limit = set.raised_to(account.raised);
+            let mut needed = account.used;
+            add(&mut needed, more);
+            if over(limit, needed) {
+                let to = enough(limit, set, needed);
+                let raise = Raise { of, from: limit, to };
+                return Err(Over::Spent(Short { raise, spent: words(limit, account, more, call) }));
+            }
+            add(&mut needed, account.aside);
+            busy |= over(limit, needed);
+        }
+        if busy { Err(Over::Busy) } else { Ok(()) }
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
@@ -212,10 +297,17 @@ impl Ledger {
         let today = (self.today)();
         if spent.day != today {
             spent.day = today;
-            spent.in_day = Sum::default();
+            spent.in_day = Account::default();
         }
         spent
     }
+}
+
+/// Whether it is known how large a call is.
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Known,
+    Unknown,
 }
 
 impl Reservation {
@@ -228,18 +320,22 @@ impl Reservation {
     fn replace(&mut self, by: Sum) {
         let held = std::mem::take(&mut self.held);
         let mut spent = self.ledger.spent();
-        let sum = spent.tasks.entry(self.task.clone()).or_default();
-        take(sum, held);
-        add(sum, by);
+        let account = spent.tasks.entry(self.task.clone()).or_default();
+        take(&mut account.aside, held);
+        add(&mut account.used, by);
         // A day that began meanwhile has nothing set aside, and what is used now counts for it.
-        take(&mut spent.in_day, held);
-        add(&mut spent.in_day, by);
+        take(&mut spent.in_day.aside, held);
+        add(&mut spent.in_day.used, by);
+        drop(spent);
+        self.ledger.news.send_replace(());
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.replace(Sum::default());
+        if self.held.tokens > 0 || self.held.cost > Cost::default() {
+            self.replace(Sum::default());
+        }
     }
 }
 
@@ -254,30 +350,51 @@ fn take(from: &mut Sum, less: Sum) {
     from.cost = Cost::from_nanodollars(left);
 }
 
-fn fits(limit: Limit, spent: Sum, more: Sum) -> Result<(), String> {
-    if let Some(most) = limit.cost
-        && spent.cost + more.cost > most
-    {
-        let (used, next) = (spent.cost, more.cost);
-        return Err(format!("{used} of {most} used, and the next call may cost {next}"));
-    }
-    if let Some(most) = limit.tokens
-        && spent.tokens.saturating_add(more.tokens) > most
-    {
-        let (used, next) = (spent.tokens, more.tokens);
-        return Err(format!("{used} of {most} tokens used, and the next call may use {next}"));
-    }
-    Ok(())
+fn over(limit: Limit, sum: Sum) -> bool {
+    limit.cost.is_some_and(|most| sum.cost > most)
+        || limit.tokens.is_some_and(|most| sum.tokens > most)
 }
 
-fn left(limit: Limit, spent: Sum) -> Result<(), String> {
-    match (limit.cost, limit.tokens) {
-        (Some(most), _) if spent.cost >= most => Err(format!("{} of {most} used", spent.cost)),
-        (_, Some(most)) if spent.tokens >= most => {
-            Err(format!("{} of {most} tokens used", spent.tokens))
-        }
-        _ => Ok(()),
+/// What the limit must become for so much: the configured sum again, as often as it takes. What is
+/// not short stays as it is.
+fn enough(limit: Limit, step: Limit, needed: Sum) -> Limit {
+    let rise = |limit: u64, step: u64, needed: u64| {
+        let missing = needed.saturating_sub(limit);
+        limit.saturating_add(missing.div_ceil(step.max(1)).saturating_mul(step))
+    };
+    let cost = limit.cost.zip(step.cost).map(|(limit, step)| {
+        let needed = needed.cost.nanodollars();
+        Cost::from_nanodollars(rise(limit.nanodollars(), step.nanodollars(), needed))
+    });
+    let tokens = limit.tokens.zip(step.tokens);
+    Limit { cost, tokens: tokens.map(|(limit, step)| rise(limit, step, needed.tokens)) }
+}
+
+fn words(limit: Limit, account: Account, more: Sum, call: Call) -> String {
+    let Sum { tokens, cost } = account.used;
+    let mut parts = Vec::new();
+    if let Some(most) = limit.cost
+        && cost + more.cost > most
+    {
+        parts.push(match call {
+            Call::Known => {
+                format!("{cost} of {most} used, and the next call may cost {}", more.cost)
+            }
+            Call::Unknown => format!("{cost} of {most} used"),
+        });
     }
+    if let Some(most) = limit.tokens
+        && tokens.saturating_add(more.tokens) > most
+    {
+        parts.push(match call {
+            Call::Known => {
+                let next = more.tokens;
+                format!("{tokens} of {most} tokens used, and the next call may use {next}")
+            }
+            Call::Unknown => format!("{tokens} of {most} tokens used"),
+        });
+    }
+    parts.join("; ")
 }
 
 #[cfg(test)]
@@ -299,20 +416,15 @@ mod tests {
         (Ledger::new(Budget { task: limit(task), day: limit(day) }, today), clock)
     }
 
-    fn task(n: u128) -> TaskId {
-        TaskId::from_entropy(n)
+    fn of(over: &Over) -> Option<Purse> {
+        match over {
+            Over::Spent(short) => Some(short.raise.of),
+            Over::Busy | Over::NoPrice => None,
+        }
     }
 
-    #[test]
-    fn a_budget_is_written_in_money_tokens_or_both() {
-        let both: Limit = "$0.50, 2_000_000 tokens".parse().unwrap();
-        assert_eq!(both.cost, Some(Cost::from_nanodollars(500_000_000)));
-        assert_eq!(both.tokens, Some(2_000_000));
-        let money: Limit = "$5".parse().unwrap();
-        assert_eq!((money.cost.unwrap().to_string().as_str(), money.tokens), ("$5.00", None));
-        for wrong in ["", "5", "$", "$0", "$-1", "$NaN", "$inf", "0 tokens", "5 euros", "$1, $2"] {
-            assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
-        }
+    fn task(n: u128) -> TaskId {
+        TaskId::from_entropy(n)
     }
 
     #[test]
@@ -321,20 +433,73 @@ mod tests {
         let first = ledger.reserve(&task(1), tokens(60), None).unwrap();
         // What runs at the same time counts as if it used all it may.
         let over = ledger.reserve(&task(1), tokens(60), None).unwrap_err();
-        assert!(matches!(over, Over::Task(_)) && over.to_string().contains("[budget]"), "{over}");
+        assert_eq!(over, Over::Busy, "the one on its way may turn out smaller");
         assert!(ledger.reserve(&task(2), tokens(60), None).is_ok(), "another task has its own");
         first.settle(tokens(10));
         let second = ledger.reserve(&task(1), tokens(90), None).unwrap();
         drop(second);
         assert!(ledger.reserve(&task(1), tokens(90), None).is_ok(), "what was not used is free");
-        assert!(ledger.reserve(&task(1), tokens(91), None).is_err());
+        let over = ledger.reserve(&task(1), tokens(91), None).unwrap_err();
+        assert!(of(&over) == Some(Purse::Task) && over.to_string().contains("[budget]"), "{over}");
+    }
+
+    #[test]
+    fn a_raise_makes_room_for_the_call_that_asked_for_it() {
+        let (ledger, clock) = ledger(Some(100), Some(300));
+        ledger.reserve(&task(1), tokens(90), None).unwrap().settle(tokens(90));
+        let Err(Over::Spent(short)) = ledger.reserve(&task(1), tokens(120), None) else { panic!() };
+        assert_eq!(short.raise.to.tokens, Some(300), "210 need the sum three times: {short:?}");
+        assert!(short.spent.contains("90 of 100 tokens used"), "{short:?}");
+        // Carried out twice, as after a restart, it is the same.
+        ledger.raise(&task(1), &short.raise);
+        ledger.raise(&task(1), &short.raise);
+        let first = ledger.reserve(&task(1), tokens(120), None).unwrap();
+        assert!(ledger.reserve(&task(2), tokens(101), None).is_err(), "another task has its own");
+        first.settle(tokens(120));
+        let Err(Over::Spent(short)) = ledger.reserve(&task(2), tokens(91), None) else { panic!() };
+        assert_eq!(short.raise.of, Purse::Day(1), "the task has room for it and the day has not");
+        ledger.raise(&task(2), &short.raise);
+        assert!(ledger.reserve(&task(3), tokens(91), None).is_ok(), "it is everybody's day");
+        clock.store(2, Ordering::Relaxed);
+        ledger.raise(&task(1), &short.raise);
+        ledger.reserve(&task(3), tokens(100), None).unwrap().settle(tokens(100));
+        ledger.reserve(&task(4), tokens(100), None).unwrap().settle(tokens(100));
+        ledger.reserve(&task(5), tokens(100), None).unwrap().settle(tokens(100));
+        let over = ledger.reserve(&task(6), tokens(1), None).unwrap_err();
+        assert_eq!(of(&over), Some(Purse::Day(2)), "what was raised was that one day");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_goes_on_once_there_is_room() {
+        let (ledger, _) = ledger(Some(100), None);
+        let first = ledger.reserve(&task(1), tokens(60), None).unwrap();
+        let mut told = Vec::new();
+        let id = task(1);
+        {
+            let mut waiting =
+                std::pin::pin!(ledger.wait(&id, tokens(60), None, |short| told.push(short)));
+            assert!(futures::poll!(waiting.as_mut()).is_pending());
+            first.settle(tokens(30));
+            drop(waiting.await.unwrap());
+        }
+        assert_eq!(told, [], "nobody is asked for what comes by itself");
+        {
+            let mut waiting =
+                std::pin::pin!(ledger.wait(&id, tokens(80), None, |short| told.push(short)));
+            assert!(futures::poll!(waiting.as_mut()).is_pending());
+            let to = Limit { cost: None, tokens: Some(110) };
+            ledger.raise(&id, &Raise { of: Purse::Task, from: Limit::default(), to });
+            drop(waiting.await.unwrap());
+        }
+        assert_eq!(told.len(), 1, "{told:?}");
     }
 
     #[test]
     fn a_day_has_its_own_budget_and_begins_anew() {
         let (ledger, clock) = ledger(None, Some(100));
         ledger.reserve(&task(1), tokens(80), None).unwrap().settle(tokens(80));
-        assert!(matches!(ledger.reserve(&task(2), tokens(30), None), Err(Over::Day(_))));
+        let over = ledger.reserve(&task(2), tokens(30), None).unwrap_err();
+        assert_eq!(of(&over), Some(Purse::Day(1)));
         clock.store(2, Ordering::Relaxed);
         assert!(ledger.reserve(&task(2), tokens(30), None).is_ok());
     }
@@ -347,7 +512,8 @@ mod tests {
         assert!(ledger.reserve(&task(2), tokens(40), None).is_ok(), "yesterday is over");
         assert!(ledger.reserve(&task(1), tokens(40), None).is_err(), "the task is not");
         ledger.remember(&task(3), 1, &metered);
-        assert!(matches!(ledger.reserve(&task(2), tokens(40), None), Err(Over::Day(_))));
+        let over = ledger.reserve(&task(2), tokens(40), None).unwrap_err();
+        assert_eq!(of(&over), Some(Purse::Day(1)));
     }
 
     #[test]
@@ -362,7 +528,7 @@ mod tests {
         assert!(over.to_string().contains("140 of 100 tokens used"), "{over}");
         assert_eq!(ledger.room(&task(2)), Ok(()));
         ledger.count(&task(2), &metered);
-        assert!(matches!(ledger.room(&task(3)), Err(Over::Day(_))));
+        assert_eq!(of(&ledger.room(&task(3)).unwrap_err()), Some(Purse::Day(1)));
         clock.store(2, Ordering::Relaxed);
         assert_eq!(ledger.room(&task(3)), Ok(()));
     }

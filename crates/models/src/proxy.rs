@@ -6,19 +6,24 @@
 //! configured model is what a person agreed to pay for. Tools that the provider itself would run
 //! are taken out, since they would reach hosts that the sandbox may not. What comes back is
 //! streamed, and what it says was used is the count that budgets and summaries rest on.
+//!
+//! A call for which the budget has no room is held open until there is some.
 
 mod answer;
+mod held;
 mod request;
 
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use gatepost_domain::Metered;
 use gatepost_domain::TaskId;
@@ -28,7 +33,13 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::budget::Ledger;
+use crate::budget::Over;
+use crate::budget::Reservation;
+use crate::budget::Short;
 use crate::endpoint::Endpoint;
+
+use request::Route;
+use request::Wanted;
 
 /// The largest request that is taken, in bytes: a full context of a million tokens with images.
 const LARGEST: usize = 64 << 20;
@@ -39,14 +50,27 @@ const SILENCE: Duration = Duration::from_secs(600);
 /// How long a connection to the provider may take.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// What the proxy tells whoever runs the task. It is told after the fact, except that a spent
-/// budget has stopped the call.
+/// What the proxy tells whoever runs the task. What was used is told after the fact; a call that
+/// has no room in the budget has not been made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// A call was made, and this is what it used.
     Used(Metered),
-    /// A call was not made because the budget is spent; the sentence says how to raise it.
-    OverBudget(String),
+    /// A call waits for a larger budget. The same call may say so again, and about another budget.
+    Waits {
+        /// Its number in the run.
+        call: u64,
+        /// What it lacks.
+        short: Short,
+    },
+    /// A call that waited does so no longer: it is made, or nobody wants it any more.
+    WaitsNoMore {
+        /// Its number in the run.
+        call: u64,
+    },
+    /// A call was refused because of the budget and no raise would help; the sentence says what
+    /// would.
+    Unpriced(String),
 }
 
 /// What stands in for the key in one run: random, and worthless elsewhere.
@@ -102,6 +126,15 @@ struct Inner {
     ledger: Ledger,
     client: reqwest::Client,
     told: mpsc::Sender<Told>,
+    /// How many calls have waited.
+    waited: AtomicU64,
+}
+
+/// A call that may be made once there is room for it.
+struct Call {
+    parts: Parts,
+    route: Route,
+    wanted: Wanted,
 }
 
 impl Proxy {
@@ -122,8 +155,8 @@ impl Proxy {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| std::io::Error::other(error.without_url().to_string()))?;
-        let token = Token::draw()?;
-        Ok(Self { inner: Arc::new(Inner { endpoint, task, token, ledger, client, told }) })
+        let (token, waited) = (Token::draw()?, AtomicU64::new(0));
+        Ok(Self { inner: Arc::new(Inner { endpoint, task, token, ledger, client, told, waited }) })
     }
 
     /// What stands in for the key.
@@ -160,14 +193,14 @@ impl Refused {
 }
 
 impl Inner {
-    async fn call(&self, request: Request) -> Response {
+    async fn call(self: &Arc<Self>, request: Request) -> Response {
         match self.try_call(request).await {
             Ok(response) => response,
             Err(refused) => answer::refusal(self.endpoint.api, &refused),
         }
     }
 
-    async fn try_call(&self, request: Request) -> Result<Response, Refused> {
+    async fn try_call(self: &Arc<Self>, request: Request) -> Result<Response, Refused> {
         let (parts, body) = request.into_parts();
         if !request::token(&parts).is_some_and(|token| self.token.is(&token)) {
             let words = "the token of this run is missing or wrong";
@@ -186,24 +219,25 @@ impl Inner {
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", words)
         })?;
         let wanted = request::rewritten(&self.endpoint, &route, &bytes)?;
-        let reservation = if route.costs {
-            let reserved = self.ledger.reserve(&self.task, wanted.most, self.endpoint.price);
-            match reserved {
-                Ok(reservation) => Some((reservation, wanted.most)),
-                Err(over) => {
-                    let words = over.to_string();
-                    // Whoever runs the task needs to hear it once; a full channel has it already.
-                    let _heard = self.told.try_send(Told::OverBudget(words.clone()));
-                    return Err(Refused::new(
-                        StatusCode::PAYMENT_REQUIRED,
-                        "billing_error",
-                        format!("gatepost: {words}"),
-                    ));
-                }
+        let call = Call { parts, route, wanted };
+        if !call.route.costs {
+            return self.make(call, None).await;
+        }
+        let reserved = self.ledger.reserve(&self.task, call.wanted.most, self.endpoint.price);
+        let reservation = match reserved {
+            Ok(reservation) => reservation,
+            Err(Over::Spent(_) | Over::Busy) if call.wanted.events => {
+                return Ok(held::streamed(Arc::clone(self), call));
             }
-        } else {
-            None
+            Err(_) => self.room(call.wanted.most).await?,
         };
+        self.make(call, Some(reservation)).await
+    }
+
+    /// Makes the call.
+    async fn make(&self, call: Call, reserved: Option<Reservation>) -> Result<Response, Refused> {
+        let Call { parts, route, wanted } = call;
+        let reserved = reserved.map(|reservation| (reservation, wanted.most));
         let key = self.endpoint.key.read().map_err(|error| {
             // The sentence names the host's files; that is for the log and not for the sandbox.
             tracing::error!(%error, model = self.endpoint.name, "a model call has no key");
@@ -216,7 +250,7 @@ impl Inner {
             Ok(response) => {
                 let bill = answer::Bill::new(
                     &self.endpoint,
-                    reservation,
+                    reserved,
                     self.told.clone(),
                     response.status().is_success(),
                 );

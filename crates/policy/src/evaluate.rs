@@ -211,7 +211,8 @@ pub fn left_open(
         | Stage::ReadOnly
         | Stage::WorkspaceEdit
         | Stage::Contained
-        | Stage::Classifier => false,
+        | Stage::Classifier
+        | Stage::Budget => false,
     }
 }
 

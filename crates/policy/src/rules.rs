@@ -286,7 +286,8 @@ impl Rule {
                 | Action::Write { .. }
                 | Action::Edit { .. }
                 | Action::Fetch { .. }
-                | Action::Python { .. } => None,
+                | Action::Python { .. }
+                | Action::Raise(_) => None,
             },
         }
     }

@@ -88,6 +88,10 @@ pub(crate) fn facts_of(action: &Action, context: &Context) -> ActionFacts {
         Action::Tool { name, .. } => {
             walker.add(Kind::Open, "tool", name, "calls a tool whose effect is not known");
         }
+        // Gatepost asks people for it by itself; there is no rule and no mode that grants it.
+        Action::Raise(raise) => {
+            walker.add(Kind::Hard, "budget", raise.of.words(), "asks for a larger budget");
+        }
     }
     leaking(&mut walker);
     walker.facts

@@ -57,7 +57,8 @@ pub(crate) async fn execute(
         }
         other @ (Action::Edit { replaces: None, .. }
         | Action::Python { .. }
-        | Action::Tool { .. }) => {
+        | Action::Tool { .. }
+        | Action::Raise(_)) => {
             let detail = format!("this worker has no way to do `{}`", other.tool());
             (broken(detail), None)
         }

@@ -16,6 +16,7 @@ mod network;
 mod outbox;
 mod preview;
 mod program;
+mod raising;
 mod run;
 mod spending;
 mod storage;

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::raising::Call;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
@@ -35,9 +36,12 @@ pub(crate) struct Model {
     access: Option<ModelAccess>,
     serving: JoinSet<()>,
     recorder: JoinSet<()>,
-    /// Cancelled when a call was refused because the budget is spent.
-    spent: CancellationToken,
+    /// Cancelled when a call was refused because of the budget and no raise would help.
+    stuck: CancellationToken,
     words: Arc<OnceLock<String>>,
+    calls: Option<mpsc::Receiver<Call>>,
+    /// Where there is no proxy it says nothing, which is not the same as being gone.
+    _calls: mpsc::Sender<Call>,
 }
 
 /// Gives the sandbox the port for it, where the agent has a model.
@@ -64,12 +68,15 @@ impl Model {
         sandbox: &mut Sandbox,
         reporter: Reporter,
     ) -> Result<Self, Stop> {
+        let (held, calls) = mpsc::channel(WAITING);
         let mut model = Self {
             access: None,
             serving: JoinSet::new(),
             recorder: JoinSet::new(),
-            spent: CancellationToken::new(),
+            stuck: CancellationToken::new(),
             words: Arc::default(),
+            calls: Some(calls),
+            _calls: held.clone(),
         };
         let Some(name) = named(hired) else { return Ok(model) };
         let failed = |detail: String| Stop::Broken(Reason::AgentFailed { detail });
@@ -89,8 +96,8 @@ impl Model {
             name: Some(upstream),
         });
         model.serving.spawn(async move { proxy.serve(listener).await });
-        let (spent, words) = (model.spent.clone(), Arc::clone(&model.words));
-        model.recorder.spawn(record(heard, reporter, spent, words));
+        let (stuck, words) = (model.stuck.clone(), Arc::clone(&model.words));
+        model.recorder.spawn(record(heard, reporter, stuck, words, held));
         Ok(model)
     }
 
@@ -99,13 +106,18 @@ impl Model {
         self.access.clone()
     }
 
-    /// Returns when a call was refused because the budget is spent.
-    pub(crate) async fn spent(&self) {
-        self.spent.cancelled().await;
+    /// Where its calls that lack room are heard of; once.
+    pub(crate) fn calls(&mut self) -> mpsc::Receiver<Call> {
+        self.calls.take().unwrap_or_else(|| mpsc::channel(1).1)
+    }
+
+    /// Returns when a call was refused because of the budget and no raise would help.
+    pub(crate) async fn stuck(&self) {
+        self.stuck.cancelled().await;
     }
 
     /// Ends it, and returns when every count is recorded: how the run ends where the budget
-    /// stopped it, whatever the agent made of that.
+    /// stopped it for good, whatever the agent made of that.
     pub(crate) async fn end(mut self) -> Option<End> {
         self.serving.shutdown().await;
         let recorded = async { while self.recorder.join_next().await.is_some() {} };
@@ -120,8 +132,9 @@ impl Model {
 async fn record(
     mut heard: mpsc::Receiver<Told>,
     reporter: Reporter,
-    spent: CancellationToken,
+    stuck: CancellationToken,
     words: Arc<OnceLock<String>>,
+    held: mpsc::Sender<Call>,
 ) {
     while let Some(told) = heard.recv().await {
         match told {
@@ -131,11 +144,20 @@ async fn record(
                     tracing::warn!(?metered, ?error, "a model call is not recorded");
                 }
             }
-            Told::OverBudget(why) => {
+            Told::Waits { call, short } => pass_on(&held, Call::Waits { call, short }).await,
+            Told::WaitsNoMore { call } => pass_on(&held, Call::WaitsNoMore { call }).await,
+            Told::Unpriced(why) => {
                 // The first one says it; later ones say the same.
                 let _first = words.set(why);
-                spent.cancel();
+                stuck.cancel();
             }
         }
+    }
+}
+
+/// A run that is ending does not listen any more, and needs not.
+async fn pass_on(held: &mpsc::Sender<Call>, call: Call) {
+    if held.send(call).await.is_err() {
+        tracing::debug!("a run ends while a call waits for its budget");
     }
 }

@@ -38,6 +38,7 @@ use crate::model::Model;
 use crate::network::Network;
 use crate::outbox;
 use crate::program;
+use crate::raising::Raising;
 use crate::spending;
 use crate::storage::TaskStorage;
 use crate::weighing;
@@ -185,7 +186,7 @@ async fn attempt(
             }
         }
     };
-    let model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
+    let mut model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
     let mut report = sandbox.report();
     report.hosts = config.egress.words();
@@ -209,6 +210,8 @@ async fn attempt(
         models,
         task: assignment.task.clone(),
         ledger: config.ledger.clone(),
+        raising: Raising::default(),
+        calls: model.calls(),
         sandbox: &sandbox,
         inbox,
         workspace: assignment.spec.project_path.clone(),
@@ -228,7 +231,7 @@ async fn attempt(
     let end = tokio::select! {
         end = work => end,
         // Whatever it was at, it cannot think any further; the end says why.
-        () = model.spent() => Err(Stop::Broken(Reason::LimitReached { limit: String::new() })),
+        () = model.stuck() => Err(Stop::Broken(Reason::LimitReached { limit: String::new() })),
     };
     *resume = Some(working.agent.resume_key());
     drop(working);

@@ -113,6 +113,7 @@ impl Worker {
             ToWorker::Settled { task, run, action_id, settlement } => {
                 self.tell(&task, run, Told::Settled { action_id, settlement });
             }
+            ToWorker::Raise { task, raise } => self.config.ledger.raise(&task, &raise),
             ToWorker::Message { task, run, message, sender, boundaries } => {
                 let sent = Sent { message, sender, boundaries };
                 self.tell(&task, run, Told::Message { sent });

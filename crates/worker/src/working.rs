@@ -25,7 +25,6 @@ use gatepost_domain::ActionDigest;
 use gatepost_domain::ActionId;
 use gatepost_domain::Decision;
 use gatepost_domain::Metered;
-use gatepost_domain::Outcome;
 use gatepost_domain::TaskId;
 use gatepost_domain::Verdict;
 use gatepost_domain::agent::ActionResult;
@@ -50,6 +49,8 @@ use crate::bound;
 use crate::exec;
 use crate::inbox::Inbox;
 use crate::preview;
+use crate::raising::Call;
+use crate::raising::Raising;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Sent;
@@ -95,6 +96,9 @@ pub(crate) struct Working<'a> {
     pub(crate) task: TaskId,
     /// What was spent on models, and what may be.
     pub(crate) ledger: Ledger,
+    pub(crate) raising: Raising,
+    /// What the model proxy says of calls that lack room.
+    pub(crate) calls: mpsc::Receiver<Call>,
 }
 
 /// Every proposal that is not answered, or not carried out, by where it stands.
@@ -159,6 +163,9 @@ enum Heard {
     Hub(Option<Told>),
     Ran(ActionResult, Option<ShellState>),
     Weighed(Box<Weighed>),
+    Call(Call),
+    /// There may be room for the agent's next turn.
+    Room,
 }
 
 /// What becomes of a proposal after one look at it.
@@ -199,6 +206,7 @@ impl Working<'_> {
 
     async fn serve(&mut self) -> Result<End, Stop> {
         loop {
+            let mut end = None;
             match self.hear_next().await? {
                 Heard::Agent(Next::Propose { id, action, by }) => {
                     self.keep_place().await;
@@ -213,19 +221,18 @@ impl Working<'_> {
                     let resume = self.agent.resume_key();
                     self.reporter.send(Report::AwaitWords { question, resume }).await?;
                 }
-                Heard::Agent(Next::Turn) => {
-                    if let Err(over) = self.ledger.room(&self.task) {
-                        let limit = over.to_string();
-                        return Ok((Outcome::Failed, Reason::LimitReached { limit }));
-                    }
-                }
+                Heard::Agent(Next::Turn) | Heard::Room => end = self.turn().await?,
                 Heard::Agent(Next::Metered { metered }) => {
                     self.metered(metered).await?;
                 }
-                Heard::Agent(Next::Done { outcome, reason }) => return Ok((outcome, reason)),
-                Heard::Hub(word) => self.hear(word).await?,
+                Heard::Agent(Next::Done { outcome, reason }) => end = Some((outcome, reason)),
+                Heard::Hub(word) => end = self.hear(word).await?,
                 Heard::Ran(result, shell) => self.ran(result, shell).await?,
                 Heard::Weighed(weighed) => self.weighed(*weighed).await?,
+                Heard::Call(call) => end = self.call(call).await?,
+            }
+            if let Some(end) = end {
+                return Ok(end);
             }
         }
     }
@@ -243,6 +250,7 @@ impl Working<'_> {
 
     async fn hear_next(&mut self) -> Result<Heard, Stop> {
         let Open { running, weighing, .. } = &mut self.open;
+        let held = self.raising.holds_agent();
         tokio::select! {
             // What people say counts before the agent's next proposal, which comes last.
             biased;
@@ -254,25 +262,27 @@ impl Working<'_> {
                 }
             } => Ok(Heard::Ran(result, shell)),
             weighed = weighing.next() => Ok(Heard::Weighed(Box::new(weighed))),
-            next = self.agent.next() => next.map(Heard::Agent).map_err(|error| {
+            Some(call) = self.calls.recv() => Ok(Heard::Call(call)),
+            () = self.raising.news() => Ok(Heard::Room),
+            next = self.agent.next(), if !held => next.map(Heard::Agent).map_err(|error| {
                 Stop::Broken(Reason::AgentFailed { detail: error.to_string() })
             }),
         }
     }
 
-    async fn hear(&mut self, word: Option<Told>) -> Result<(), Stop> {
+    async fn hear(&mut self, word: Option<Told>) -> Result<Option<End>, Stop> {
         match word {
             Some(Told::Message { sent }) => self.receive(sent).await?,
             Some(Told::Settled { action_id, settlement }) => {
-                // Otherwise an answer to a question that is over; the life cycle has seen to it.
-                if let Some(asked) = self.open.asked.remove(&action_id) {
-                    let proposal = asked.proposal;
-                    match self.settle(asked, &settlement).await? {
-                        Seen::Done => {}
-                        Seen::Changed(action) => {
-                            self.act(proposal.id, proposal.by, action).await?;
-                        }
-                    }
+                // Otherwise it is about a budget, or an answer to a question that is over; the life
+                // cycle has seen to that.
+                let Some(asked) = self.open.asked.remove(&action_id) else {
+                    return self.raised(action_id, &settlement).await;
+                };
+                let proposal = asked.proposal;
+                match self.settle(asked, &settlement).await? {
+                    Seen::Done => {}
+                    Seen::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
                 }
             }
             Some(Told::Cancel) => {
@@ -281,7 +291,7 @@ impl Working<'_> {
             }
             None => return Err(Stop::HubGone("nobody speaks to the run any more".into())),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Gives the agent a message; its files go into the workspace first.

@@ -48,7 +48,8 @@ pub fn patch(text: &str, cwd: &str) -> Option<Vec<Action>> {
                 | Action::Read { .. }
                 | Action::Fetch { .. }
                 | Action::Python { .. }
-                | Action::Tool { .. } => return None,
+                | Action::Tool { .. }
+                | Action::Raise(_) => return None,
             },
         }
     }

@@ -90,8 +90,6 @@ impl ApprovalCard {
             .iter()
             .map(|evidence| Fact::new(shown(&evidence.span).text, prose(&evidence.fact)))
             .collect();
-        let buttons =
-            [Press::ApproveOnce, Press::ApproveForTask, Press::Deny, Press::DenyWithReason];
         Self {
             id: approval.id.clone(),
             task: task.clone(),
@@ -106,7 +104,7 @@ impl ApprovalCard {
             asked_at: approval.asked_at,
             expires_at: approval.expires_at,
             settled: None,
-            buttons: buttons.into_iter().map(Button::from).collect(),
+            buttons: buttons(&approval.action),
         }
     }
 
@@ -134,6 +132,7 @@ pub fn receipt(answered: &Answered) -> String {
             },
             Settlement::Expired | Settlement::Withdrawn => settled,
         },
+        Consequence::Ends => format!("{settled}; the task ends here, and what it changed is kept"),
         Consequence::Requeued => match &answered.settlement {
             Settlement::Person { decision, .. } => match decision {
                 Decision::Approve | Decision::ApproveForTask => {
@@ -154,6 +153,19 @@ fn proposed_lines(diff: &str) -> Vec<DiffLine> {
     diff_lines(&masked(diff))
 }
 
+/// The answers that a question can be given.
+fn buttons(action: &Action) -> Vec<Button> {
+    if action.raise().is_some() {
+        // What is granted is a sum, so there is no once and no always; and nobody hears a reason,
+        // since the task ends with the no.
+        let raise = Button { press: Press::ApproveOnce, label: "Approve the raise" };
+        return vec![raise, Button::from(Press::Deny)];
+    }
+    [Press::ApproveOnce, Press::ApproveForTask, Press::Deny, Press::DenyWithReason]
+        .map(Button::from)
+        .to_vec()
+}
+
 pub(super) fn title(action: &Action) -> &'static str {
     match action {
         Action::Exec(_) => "Wants to run a command",
@@ -163,6 +175,7 @@ pub(super) fn title(action: &Action) -> &'static str {
         Action::Fetch { .. } => "Wants to fetch a web address",
         Action::Python { .. } => "Wants to run Python",
         Action::Tool { .. } => "Wants to call a tool",
+        Action::Raise(_) => "Wants a larger budget",
     }
 }
 
@@ -192,5 +205,6 @@ pub(super) fn action_in_full(action: &Action) -> (Shown, Vec<Fact>) {
         Action::Fetch { url } => (shown(url), Vec::new()),
         Action::Python { command } => (shown(command), Vec::new()),
         Action::Tool { name, input } => (shown(input), vec![on("Tool", name)]),
+        Action::Raise(raise) => (shown(&raise.to_string()), Vec::new()),
     }
 }

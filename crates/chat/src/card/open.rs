@@ -62,8 +62,13 @@ pub fn denied_all(answers: &[Answered]) -> String {
     let (late, denied): (Vec<_>, Vec<_>) =
         answers.iter().partition(|answered| answered.consequence == Consequence::TooLate);
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let ended = denied.iter().any(|answered| answered.consequence == Consequence::Ends);
     let mut words = match denied.len() {
         0 => "nothing was left to deny".to_owned(),
+        n if ended => format!(
+            "{} denied; a task that cannot go on without it ends",
+            count(number(n), "question", "questions")
+        ),
         1 => "1 question denied, and its agent was told".to_owned(),
         n => format!("{n} questions denied, and their agents were told"),
     };
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn it_says_how_many_were_denied_and_which_were_settled_before() {
         let (told, late) = (Consequence::Told, Consequence::TooLate);
-        let cases: [(&[(Consequence, &str)], &str); 5] = [
+        let cases: [(&[(Consequence, &str)], &str); 6] = [
             (&[(told, "1")], "1 question denied, and its agent was told"),
             (
                 &[(told, "1"), (Consequence::Requeued, "1")],
@@ -114,6 +119,10 @@ mod tests {
             (
                 &[(late, "1"), (late, "1")],
                 "nothing was left to deny; 2 were settled before: already denied by telegram:1",
+            ),
+            (
+                &[(Consequence::Ends, "1"), (told, "1")],
+                "2 questions denied; a task that cannot go on without it ends",
             ),
             (&[(late, "1"), (late, "2")], "nothing was left to deny; 2 were settled before"),
         ];

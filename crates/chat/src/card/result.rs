@@ -255,6 +255,9 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.approved.is_empty() {
         short.push(format!("{} approved by people", summary.approved.len()));
     }
+    if let Some(last) = summary.raised.last() {
+        short.push(format!("budget raised to {}", last.raise.to));
+    }
     let unsent = summary.outbox.iter().filter(|file| file.refusal.is_some()).count();
     if unsent > 0 {
         short.push(format!("{} not sent", count(len(unsent), "file", "files")));
@@ -319,6 +322,10 @@ fn sections(summary: &Summary) -> Vec<Section> {
     let unasked = summary.unasked.iter().map(|what| {
         row(shown(what).text, "not reviewed; the sandbox contained it".to_owned(), Tone::Bad)
     });
+    let raised = summary.raised.iter().map(|raised| Row {
+        at: Some(raised.at),
+        ..row(raised.raise.to_string(), format!("by {}", raised.by), Tone::Quiet)
+    });
     let approved = summary.approved.iter().map(|approved| Row {
         at: Some(approved.at),
         ..row(
@@ -358,7 +365,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What was refused", refused.collect()),
         ("What was done without asking", unasked.collect()),
         ("What you forbade", bounds.collect()),
-        ("Who approved what", approved.collect()),
+        ("Who approved what", approved.chain(raised).collect()),
         ("Who settled how many", settled.collect()),
         ("Network", super::network::rows(&summary.network)),
         ("Sandbox", sandbox.collect()),

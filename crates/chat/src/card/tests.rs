@@ -8,6 +8,9 @@ use gatepost_domain::action::Exec;
 use gatepost_domain::approval::Approval;
 use gatepost_domain::approval::Decision;
 use gatepost_domain::approval::Settlement;
+use gatepost_domain::budget::Limit;
+use gatepost_domain::budget::Purse;
+use gatepost_domain::budget::Raise;
 use gatepost_domain::event::Record;
 use gatepost_domain::id::ActionId;
 use gatepost_domain::id::ApprovalId;
@@ -389,6 +392,17 @@ fn changes_that_are_not_all_listed_are_said_to_be_and_can_only_be_discarded() {
 }
 
 #[test]
+fn a_spent_budget_asks_for_a_sum_and_says_what_a_no_does() {
+    let limit = |tokens| Limit { cost: None, tokens: Some(tokens) };
+    let raise = Raise { of: Purse::Task, from: limit(5), to: limit(10) };
+    let card = ApprovalCard::open(&task_id(), &question(Action::Raise(raise)));
+    assert_eq!(card.title, "Wants a larger budget");
+    assert_eq!(card.action.text, "raise the budget of the task from 5 tokens to 10 tokens");
+    let labels: Vec<_> = card.buttons.iter().map(|button| button.label).collect();
+    assert_eq!(labels, ["Approve the raise", "Deny"]);
+}
+
+#[test]
 fn a_receipt_says_what_really_happened() {
     let person =
         |decision| Settlement::Person { who: Principal::console(), decision, reason: None };
@@ -403,6 +417,11 @@ fn a_receipt_says_what_really_happened() {
         (person(Decision::Deny), Consequence::TooLate, "already denied by console:owner"),
         (Settlement::Expired, Consequence::TooLate, "expired, not run"),
         (Settlement::Withdrawn, Consequence::TooLate, "withdrawn, not run"),
+        (
+            person(Decision::Deny),
+            Consequence::Ends,
+            "denied by console:owner; the task ends here, and what it changed is kept",
+        ),
         // The answer itself came after its time.
         (Settlement::Expired, Consequence::Told, "expired, not run"),
     ];

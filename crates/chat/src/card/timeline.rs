@@ -202,6 +202,10 @@ impl Timeline {
                     card.settle(settlement, record.at);
                 }
             }
+            Event::BudgetRaised { raise, by } => {
+                let words = format!("{by} let {} be {}", raise.of.words(), raise.to);
+                self.gatepost(record, Tone::Good, words);
+            }
             Event::ActionStarted { action_id, .. } => {
                 self.running.push(*action_id);
                 if let Some(step) = self.asked.remove(action_id) {

@@ -90,7 +90,7 @@ pub(crate) struct Decided {
     settlement: Settlement,
     /// How it is settled, in words.
     decided: String,
-    /// `told` or `requeued`.
+    /// `told`, `requeued` or `ends`.
     #[schema(value_type = String)]
     consequence: Consequence,
     /// What really happened, in words for the card.
@@ -152,15 +152,17 @@ pub(crate) async fn answer(
     // A tap after its time settles the question as expired, which is not what was answered.
     let mine = matches!(answered.settlement, Settlement::Person { .. });
     match answered.consequence {
-        Consequence::Told | Consequence::Requeued if mine => Ok(Answer(Decided {
-            id,
-            task: answered.task,
-            decided: answered.settlement.words(),
-            settlement: answered.settlement,
-            consequence: answered.consequence,
-            receipt,
-        })),
-        Consequence::Told | Consequence::Requeued | Consequence::TooLate => {
+        Consequence::Told | Consequence::Requeued | Consequence::Ends if mine => {
+            Ok(Answer(Decided {
+                id,
+                task: answered.task,
+                decided: answered.settlement.words(),
+                settlement: answered.settlement,
+                consequence: answered.consequence,
+                receipt,
+            }))
+        }
+        Consequence::Told | Consequence::Requeued | Consequence::Ends | Consequence::TooLate => {
             let hint = "this answer changed nothing; the task shows how it went on";
             let about = About {
                 task: answered.task.into(),

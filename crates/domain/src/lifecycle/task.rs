@@ -207,7 +207,7 @@ enum Words {
         /// What it asks.
         question: String,
     },
-    /// Somebody has, and nothing has run since.
+    /// Somebody has, or has raised a budget, and nothing has run since.
     Come,
 }
 
@@ -359,31 +359,30 @@ impl Task {
                 {
                     return Err(illegal());
                 }
+                if approval.action.raise().is_some() {
+                    if approval.action_id < self.next_action {
+                        return Err(illegal());
+                    }
+                    // Nothing reviewed it, so nothing has taken its number yet.
+                    self.next_action = approval.action_id.next();
+                }
                 self.refused.clear();
                 self.resume = Some(approval.resume.clone());
                 self.left = Left::Waiting;
                 self.open.insert(approval.id.clone(), (**approval).clone());
             }
             Event::ApprovalDecided { approval, action_id, digest, settlement } => {
-                if self.open.remove(approval).is_none() {
-                    return Err(illegal());
-                }
-                match settlement {
-                    Settlement::Person { decision: Decision::ApproveForTask, .. }
-                        if !self.grants.contains(digest) =>
-                    {
-                        self.grants.push(digest.clone());
-                    }
-                    Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}
-                }
-                if *settlement != Settlement::Withdrawn {
-                    self.unacted.push(Answer {
-                        action_id: Some(*action_id),
-                        digest: digest.clone(),
-                        settlement: settlement.clone(),
-                    });
+                let Some(asked) = self.open.remove(approval) else { return Err(illegal()) };
+                match asked.action.raise() {
+                    Some(_) => self.room_came(settlement),
+                    None => self.answered(*action_id, digest, settlement),
                 }
                 self.settled.insert(approval.clone(), settlement.clone());
+            }
+            Event::BudgetRaised { .. } => {
+                if self.open.values().all(|open| open.action.raise().is_none()) {
+                    return Err(illegal());
+                }
             }
             Event::ActionStarted { run, action_id, digest } => {
                 let reviewed =
@@ -726,7 +725,35 @@ impl Task {
         }
     }
 
-    /// Whether the agent has been written to, as it had asked, and nothing has run since.
+    /// A question about an action was settled.
+    fn answered(&mut self, id: ActionId, digest: &ActionDigest, settlement: &Settlement) {
+        match settlement {
+            Settlement::Person { decision: Decision::ApproveForTask, .. }
+                if !self.grants.contains(digest) =>
+            {
+                self.grants.push(digest.clone());
+            }
+            Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}
+        }
+        if *settlement != Settlement::Withdrawn {
+            self.unacted.push(Answer {
+                action_id: Some(id),
+                digest: digest.clone(),
+                settlement: settlement.clone(),
+            });
+        }
+    }
+
+    /// A question about a budget was settled. Where there is room now, going on repeats nothing
+    /// until something has run.
+    fn room_came(&mut self, settlement: &Settlement) {
+        if settlement.approves() && self.words.is_none() {
+            self.words = Some(Words::Come);
+        }
+    }
+
+    /// Whether the agent has what it had asked for, words or room in a budget, and nothing has run
+    /// since.
     pub(super) fn has_words(&self) -> bool {
         self.words == Some(Words::Come)
     }
@@ -789,6 +816,14 @@ impl Task {
             Phase::Running { .. } => Ok(()),
             _ => Err(self.wrong("only a running task acts")),
         }
+    }
+
+    /// Every number names one action or one question.
+    pub(super) fn check_fresh(&self, id: ActionId) -> Result<(), Refusal> {
+        if id < self.next_action {
+            return Err(Refusal::ActionOutOfOrder("its number was used before"));
+        }
+        Ok(())
     }
 
     pub(super) fn check_reviewed(

@@ -26,6 +26,8 @@ use crate::verdict::Judgement;
 use crate::verdict::Stage;
 use crate::verdict::Verdict;
 
+mod raise;
+
 const EXPIRY_SECONDS: i64 = 100;
 
 fn at(second: i64) -> Timestamp {
@@ -549,6 +551,7 @@ enum Step {
     Ready,
     Review(u32, Verdict),
     Ask(u32, u32),
+    AskForMore,
     Withdraw(u32),
     StartAction(u32, u32),
     FinishAction(u32, u32),
@@ -581,6 +584,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Ready),
         6 => (0..3u32, verdict).prop_map(|(n, verdict)| Step::Review(n, verdict)),
         5 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::Ask(id, n)),
+        2 => Just(Step::AskForMore),
         1 => (1..6u32).prop_map(Step::Withdraw),
         8 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::StartAction(id, n)),
         6 => (1..6u32, 0..3u32).prop_map(|(id, n)| Step::FinishAction(id, n)),
@@ -614,6 +618,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
         }),
         Step::Review(n, verdict) => life.review(n, verdict),
         Step::Ask(id, n) => life.ask(id, n),
+        Step::AskForMore => life.ask_for_more(),
         Step::Withdraw(id) => life.report(Report::Withdraw { action_id: ActionId(id) }),
         Step::StartAction(id, n) => life.start(id, n),
         Step::FinishAction(id, n) => life.finish(id, n),

@@ -235,6 +235,7 @@ fn said(action: &Action, judged: &Judgement, contained: bool) -> Word {
         | Stage::ProtectedPath
         | Stage::ReadOnly
         | Stage::Classifier
+        | Stage::Budget
         | Stage::Open => true,
     };
     let harmless = judged.stage == Stage::Open
@@ -303,9 +304,11 @@ fn behind_links(action: &Action) -> Option<Action> {
             content: content.clone(),
             replaces: replaces.clone(),
         },
-        Action::Exec(_) | Action::Fetch { .. } | Action::Python { .. } | Action::Tool { .. } => {
-            return None;
-        }
+        Action::Exec(_)
+        | Action::Fetch { .. }
+        | Action::Python { .. }
+        | Action::Tool { .. }
+        | Action::Raise(_) => return None,
     })
 }
 

@@ -240,7 +240,7 @@ pub(crate) struct Telegram {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Budget {
     /// By one task: `$5`, `2000000 tokens`, or both with a comma between them. A call that could go
-    /// over it is not made, and the task ends with the reason. Money needs a `price` for the model.
+    /// over it waits until a person raises the budget. Money needs a `price` for the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"$5")]
     pub(crate) task: Option<String>,

@@ -130,7 +130,10 @@ impl Hands {
                 self.projects.insert(task.clone(), spec.project);
                 assert!(self.delivering.insert(task, how).is_none(), "delivered twice at once");
             }
-            ToWorker::Settled { .. } | ToWorker::Message { .. } | ToWorker::Cancel { .. } => {}
+            ToWorker::Settled { .. }
+            | ToWorker::Raise { .. }
+            | ToWorker::Message { .. }
+            | ToWorker::Cancel { .. } => {}
         }
     }
 
@@ -252,7 +255,7 @@ async fn take(hub: HubHandle, step: Step, known: &mut Known, hands: &mut Hands) 
 fn too_late(consequence: Consequence) -> bool {
     match consequence {
         Consequence::TooLate => true,
-        Consequence::Told | Consequence::Requeued => false,
+        Consequence::Told | Consequence::Requeued | Consequence::Ends => false,
     }
 }
 

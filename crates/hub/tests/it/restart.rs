@@ -20,6 +20,42 @@ use crate::world::digest;
 use crate::world::one_change;
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_is_raised_for_all_and_a_no_ends_the_task_over_a_restart() {
+    for (decision, consequence) in
+        [(Decision::Approve, Consequence::Requeued), (Decision::Deny, Consequence::Ends)]
+    {
+        let world = World::new();
+        let mut up = world.up();
+        let mut run = up.running("$ x").await;
+        run.step("harmless").await;
+        let id = run.ask_for_more().await;
+        up.down().await;
+
+        let mut up = world.up();
+        let by = Principal::console();
+        let answered = up.hub.answer(by.clone(), id.clone(), decision, None).await.unwrap();
+        assert_eq!(answered.consequence, consequence);
+        match up.worker.next().await {
+            ToWorker::Raise { raise, .. } if decision == Decision::Approve => {
+                assert_eq!(raise.to.tokens, Some(10));
+                assert_eq!(up.worker.assignment().await.resume.as_deref(), Some("at 2"));
+            }
+            ToWorker::Collect { task, .. } if decision == Decision::Deny => {
+                assert_eq!(task, run.task);
+                run.hub = up.hub.clone();
+                run.changed().await;
+                assert_eq!(up.outcome(&run.task).await, Outcome::Failed);
+            }
+            other => panic!("{decision:?}: {other:?}"),
+        }
+        let late = up.hub.answer(by, id, Decision::Approve, None).await.unwrap();
+        assert_eq!(late.consequence, Consequence::TooLate);
+        up.worker.nothing().await;
+        up.down().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_open_question_stays_the_same_and_its_answer_makes_the_task_go_on() {
     let world = World::new();
     let mut up = world.up();

@@ -25,6 +25,9 @@ use gatepost_domain::Verdict;
 use gatepost_domain::action::Exec;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::budget::Limit;
+use gatepost_domain::budget::Purse;
+use gatepost_domain::budget::Raise;
 use gatepost_domain::changes::Base;
 use gatepost_domain::changes::Change;
 use gatepost_domain::changes::ChangeKind;
@@ -285,6 +288,22 @@ impl Run {
             open.task == self.task && open.approval.action_id == action_id
         };
         open.iter().find(own).expect("the question is open").approval.id.clone()
+    }
+
+    /// A spent budget, asked about.
+    pub(crate) async fn ask_for_more(&mut self) -> ApprovalId {
+        let action_id = self.next;
+        self.next = action_id.next();
+        let limit = |tokens| Limit { cost: None, tokens: Some(tokens) };
+        let raise = Raise { of: Purse::Day(7), from: limit(5), to: limit(10) };
+        let action = Action::Raise(raise);
+        let mut report = question(action_id, "more");
+        if let Report::Ask { action: of, digest, .. } = &mut report {
+            *digest = action.digest(&[]);
+            *of = action;
+        }
+        self.report(report).await.unwrap();
+        self.hub.approvals().await.unwrap().pop().expect("it is open").approval.id
     }
 
     pub(crate) async fn start_action(

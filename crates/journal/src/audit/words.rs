@@ -109,6 +109,9 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
         Event::ApprovalDecided { approval: _, action_id, digest, settlement } => {
             write!(out, "action {action_id} {digest:?}: {}", plain(&settlement.words()))
         }
+        Event::BudgetRaised { raise, by } => {
+            write!(out, "{raise}, by {}", plain(&by.to_string()))
+        }
         Event::ActionStarted { run, action_id, digest } => {
             write!(out, "run {run} action {action_id} {digest:?}")
         }

@@ -92,6 +92,7 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::ModelUsed { .. } => return event.kind() == "model-used",
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
         Event::Egress { .. } => return event.kind() == "egress",
+        Event::BudgetRaised { .. } => return event.kind() == "budget-raised",
         Event::WordsAwaited { .. } => return event.kind() == "words-awaited",
         Event::ResumeRequested { .. } => return event.kind() == "resume-requested",
     };

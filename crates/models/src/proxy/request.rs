@@ -38,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) body: Option<Vec<u8>>,
     /// What it may use at most.
     pub(super) most: Usage,
+    /// Whether the answer is to come as server-sent events.
+    pub(super) events: bool,
 }
 
 /// The token a request carries, in whichever place its API has for keys.
@@ -94,7 +96,7 @@ pub(super) fn rewritten(
     bytes: &[u8],
 ) -> Result<Wanted, Refused> {
     if route.path == "models" {
-        return Ok(Wanted { body: None, most: Usage::default() });
+        return Ok(Wanted { body: None, most: Usage::default(), events: false });
     }
     let wrong = |why: String| {
         Refused::new(StatusCode::BAD_REQUEST, "invalid_request_error", format!("gatepost: {why}"))
@@ -115,8 +117,16 @@ pub(super) fn rewritten(
     let output = longest(endpoint, &body);
     let input = u64::try_from(bytes.len()).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + 1;
     let most = Usage { input, output, ..Usage::default() };
+    let events = match endpoint.api {
+        Api::Gemini => route.events,
+        // Its own routes stream lines of JSON.
+        Api::Ollama if route.path.starts_with('/') => false,
+        Api::Anthropic | Api::OpenAi | Api::OpenAiResponses | Api::Ollama => {
+            body.get("stream") == Some(&Value::Bool(true))
+        }
+    };
     let body = serde_json::to_vec(&body).map_err(|error| wrong(error.to_string()))?;
-    Ok(Wanted { body: Some(body), most })
+    Ok(Wanted { body: Some(body), most, events })
 }
 
 /// How long the answer may be, times how many answers there may be.

@@ -1,5 +1,6 @@
 //! The proxy between a client and a provider that writes down what it is sent.
 
+use std::pin::pin;
 use std::sync::Mutex;
 
 use axum::http::HeaderMap;
@@ -76,6 +77,7 @@ struct World {
     url: String,
     token: String,
     told: mpsc::Receiver<Told>,
+    ledger: Ledger,
     _folder: tempfile::TempDir,
     _serving: JoinSet<()>,
 }
@@ -99,32 +101,36 @@ impl World {
         };
         let (tell, told) = mpsc::channel(16);
         let ledger = Ledger::new(budget, Arc::new(|| 1));
-        let proxy = Proxy::new(endpoint, TaskId::from_entropy(1), ledger, tell).unwrap();
+        let proxy = Proxy::new(endpoint, TaskId::from_entropy(1), ledger.clone(), tell).unwrap();
         let token = proxy.token().reveal().to_owned();
         let (listener, url) = listen().await;
         let mut serving = JoinSet::new();
         serving.spawn(async move { proxy.serve(listener).await });
-        Self { provider, url, token, told, _folder: folder, _serving: serving }
+        Self { provider, url, token, told, ledger, _folder: folder, _serving: serving }
     }
 
     async fn post(&self, path: &str, header: &str, value: &str, body: Value) -> (u16, String) {
-        let sent = reqwest::Client::new()
-            .post(format!("{}{path}", self.url))
-            .header(header, value)
-            .header("content-type", "application/json")
-            .header("cookie", "a=b")
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
-        let status = sent.status().as_u16();
-        for (_, value) in sent.headers() {
-            assert!(!value.to_str().unwrap().contains(KEY));
-        }
-        let text = sent.text().await.unwrap();
-        assert!(!text.contains(KEY), "the key came back: {text}");
-        (status, text)
+        post(&self.url, path, header, value, body).await
     }
+}
+
+async fn post(url: &str, path: &str, header: &str, value: &str, body: Value) -> (u16, String) {
+    let sent = reqwest::Client::new()
+        .post(format!("{url}{path}"))
+        .header(header, value)
+        .header("content-type", "application/json")
+        .header("cookie", "a=b")
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    let status = sent.status().as_u16();
+    for (_, value) in sent.headers() {
+        assert!(!value.to_str().unwrap().contains(KEY));
+    }
+    let text = sent.text().await.unwrap();
+    assert!(!text.contains(KEY), "the key came back: {text}");
+    (status, text)
 }
 
 const STREAM: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":\
@@ -219,14 +225,68 @@ async fn a_spent_budget_stops_the_call_before_it_is_made() {
     assert_eq!(status, 200);
     assert!(matches!(world.told.recv().await, Some(Told::Used(_))));
     // 49 were used; what may be written together with that is too much.
-    let (status, text) = world.post("/v1/messages", "x-api-key", &world.token, body(160)).await;
-    assert_eq!(status, 402, "{text}");
-    assert!(text.contains("billing_error") && text.contains("[budget]"), "{text}");
-    let Some(Told::OverBudget(words)) = world.told.recv().await else { panic!() };
-    assert!(words.contains("49 of 200 tokens"), "{words}");
+    let token = world.token.clone();
+    {
+        let mut post = pin!(world.post("/v1/messages", "x-api-key", &token, body(160)));
+        let waits = async { tokio::time::sleep(Duration::from_millis(200)).await };
+        tokio::select! {
+            (status, text) = &mut post => panic!("{status} {text}"),
+            () = waits => {}
+        }
+    }
+    let Some(Told::Waits { call, short }) = world.told.recv().await else { panic!() };
+    assert!(short.spent.contains("49 of 200 tokens"), "{short:?}");
     assert_eq!(world.provider.got().len(), 1);
+    // Its client has gone.
+    assert_eq!(world.told.recv().await, Some(Told::WaitsNoMore { call }));
     let (status, _) = world.post("/v1/messages", "x-api-key", &world.token, body(100)).await;
-    assert_eq!(status, 200, "what was set aside for the refused call is free");
+    assert_eq!(status, 200, "what was set aside for the other call is free");
+}
+
+#[tokio::test]
+async fn a_call_that_waited_is_made_once_the_budget_is_raised() {
+    for (api, path, header, alive) in [
+        (Api::Anthropic, "/v1/messages", "x-api-key", "event: ping\n"),
+        (Api::OpenAiResponses, "/v1/responses", "x-goog-api-key", "event: keepalive\n"),
+        (Api::OpenAi, "/v1/chat/completions", "x-api-key", ": waiting"),
+    ] {
+        for stream in [false, true] {
+            let budget =
+                Budget { task: Limit { cost: None, tokens: Some(9) }, day: Limit::default() };
+            let kind = [("content-type", "text/event-stream")];
+            let mut world =
+                World::start(api, Provider::start(200, &kind, STREAM).await, budget).await;
+            let body = json!({ "max_tokens": 100, "max_output_tokens": 100, "stream": stream });
+            let (url, token) = (world.url.clone(), world.token.clone());
+            let mut asked = JoinSet::new();
+            asked.spawn(async move { post(&url, path, header, &token, body).await });
+            let Some(Told::Waits { short, .. }) = world.told.recv().await else { panic!() };
+            assert_eq!(world.provider.got().len(), 0, "{api}");
+            world.ledger.raise(&TaskId::from_entropy(1), &short.raise);
+            let (status, text) = asked.join_next().await.unwrap().unwrap();
+            assert_eq!(status, 200, "{api}: {text}");
+            assert_eq!(text.starts_with(alive), stream, "{api}: {text}");
+            assert!(text.ends_with(STREAM), "{api}: {text}");
+            assert_eq!(world.provider.got().len(), 1, "{api}: made once");
+            assert!(matches!(world.told.recv().await, Some(Told::WaitsNoMore { .. })), "{api}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_began_and_is_refused_then_is_cut() {
+    let budget = Budget { task: Limit { cost: None, tokens: Some(9) }, day: Limit::default() };
+    let provider = Provider::start(529, &[], "{}").await;
+    let mut world = World::start(Api::Anthropic, provider, budget).await;
+    let body = json!({ "max_tokens": 100, "stream": true });
+    let request = reqwest::Client::new()
+        .post(format!("{}/v1/messages", world.url))
+        .header("x-api-key", &world.token)
+        .body(body.to_string());
+    let answer = request.send().await.unwrap();
+    let Some(Told::Waits { short, .. }) = world.told.recv().await else { panic!() };
+    world.ledger.raise(&TaskId::from_entropy(1), &short.raise);
+    assert!(answer.text().await.is_err(), "its client asks again and hears the status");
 }
 
 #[tokio::test]

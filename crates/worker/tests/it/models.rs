@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use gatepost_domain::Decision;
 use gatepost_domain::Outcome;
+use gatepost_domain::approval::Settlement;
 use gatepost_domain::event::Event;
 use gatepost_domain::outcome::Reason;
 use gatepost_models::Api;
@@ -22,12 +24,17 @@ use tokio::task::JoinSet;
 use crate::Test;
 use crate::programs::script_with;
 use crate::world::World;
+use crate::world::owner;
 use crate::world::run;
 
 pub(crate) const TESTS: &[Test] = &[
     (
         "models::a_program_reaches_its_model_and_never_sees_the_key",
         a_program_reaches_its_model_and_never_sees_the_key,
+    ),
+    (
+        "models::a_call_without_room_waits_for_a_person_and_is_then_made",
+        a_call_without_room_waits_for_a_person_and_is_then_made,
     ),
     (
         "models::a_spent_budget_ends_the_task_with_the_reason",
@@ -48,7 +55,7 @@ grep -q "sk-of[-]the-host" seen && { echo "the key is there"; exit; }
 echo bye
 "#;
 
-/// Asks for ever, as an agent that takes no no does.
+/// Asks for ever.
 const INSISTS: &str = r#"
 while :; do
   curl -sS -o /dev/null -H "x-api-key: $TOKEN" -d '{"max_tokens": 1000}' "$URL/v1/messages"
@@ -116,6 +123,49 @@ fn a_program_reaches_its_model_and_never_sees_the_key() {
     });
 }
 
+/// Two calls at the same time lack room, and a third one has none later.
+const MORE: &str = r#"
+ask() { curl -sS -H "x-api-key: $TOKEN" -d '{"max_tokens": 1000}' "$URL/v1/messages" >"$1"; }
+ask a
+ask b & ask c & wait
+grep -q '"output_tokens"' b && grep -q '"output_tokens"' c && echo bye
+"#;
+
+fn a_call_without_room_waits_for_a_person_and_is_then_made() {
+    run(async {
+        let (url, keys, _serving) = provider().await;
+        let task = Limit { cost: None, tokens: Some(1_500) };
+        let world = World::start_whole(
+            None,
+            |root| script_with(root, MORE, Some("main")),
+            |root| models(root, url),
+            Budget { task, day: Limit::default() },
+        )
+        .await;
+        let asked = world.asked("the budget of the task").await;
+        let approval = world.approval(&asked);
+        let raise = *approval.action.raise().unwrap();
+        assert_eq!((raise.from, raise.to.tokens), (task, Some(3_000)));
+        assert!(approval.judgement.reason.contains("1000 of 1500 tokens"), "{approval:?}");
+        assert_eq!(keys.lock().unwrap().len(), 1);
+        let approve =
+            || Settlement::Person { who: owner(), decision: Decision::Approve, reason: None };
+        world.settle(asked.clone(), approve()).await;
+        // One call fits now. The other one waits for it, and then for people again.
+        let next = world
+            .wait(|_| world.open("the budget of the task").filter(|open| *open != asked))
+            .await;
+        assert_eq!(keys.lock().unwrap().len(), 2);
+        assert_eq!(world.approval(&next).action.raise().unwrap().from.tokens, Some(3_000));
+        world.settle(next, approve()).await;
+        assert_eq!(world.end().await, (Outcome::Succeeded, Reason::Completed));
+        assert_eq!(used(&world), [1000; 3]);
+        let raised = world.events().into_iter().filter(|e| matches!(e, Event::BudgetRaised { .. }));
+        assert_eq!(raised.count(), 2);
+        world.stop().await;
+    });
+}
+
 fn a_spent_budget_ends_the_task_with_the_reason() {
     run(async {
         let (url, keys, _serving) = provider().await;
@@ -127,10 +177,18 @@ fn a_spent_budget_ends_the_task_with_the_reason() {
             Budget { task, day: Limit::default() },
         )
         .await;
+        let asked = world.asked("the budget of the task").await;
+        let deny = Settlement::Person {
+            who: owner(),
+            decision: Decision::Deny,
+            reason: Some("too dear".into()),
+        };
+        world.settle(asked, deny).await;
         let (outcome, reason) = world.end().await;
         assert_eq!(outcome, Outcome::Failed);
         let Reason::LimitReached { limit } = reason else { panic!("{reason:?}") };
-        assert!(limit.contains("3000 of 3500 tokens") && limit.contains("[budget]"), "{limit}");
+        assert!(limit.contains("3000 of 3500 tokens"), "{limit}");
+        assert!(limit.ends_with("console:owner did not raise it: too dear"), "{limit}");
         assert_eq!(keys.lock().unwrap().len(), 3);
         assert_eq!(used(&world), [1000; 3]);
     });
