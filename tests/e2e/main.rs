@@ -26,6 +26,7 @@ mod telegram_doctor;
 mod telegram_failures;
 mod telegram_files;
 mod telegram_gap;
+mod telegram_owed;
 mod telegram_people;
 mod telegram_soak;
 mod telegram_token;

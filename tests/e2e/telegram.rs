@@ -144,7 +144,13 @@ async fn only_approvers_approve_and_strangers_are_answered_twice() {
     // The owner vouches in the terminal for the code that Eve was given.
     let (_, code) = to_eve[0].text.split_once("gatepost pair ").unwrap();
     let code = code.split('`').next().unwrap();
+    let wrong = world.setup.run(&["pair", "0000WRNG"]);
+    assert_ne!(wrong.code, Some(0), "{}", wrong.stdout);
+    assert!(wrong.stderr.contains("nobody has this code"), "{}", wrong.stderr);
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
     let paired = world.setup.run(&["pair", code]);
+    assert!(paired.stdout.contains("telegram:6666 is let in"), "{}", paired.stdout);
     assert_eq!(paired.code, Some(0), "{}", paired.stderr);
     world.chat.message("welcome", |m| m.chat == EVE && m.text.starts_with("You are in")).await;
     world.check(&gatepost);

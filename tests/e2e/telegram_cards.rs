@@ -246,6 +246,13 @@ async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action
     let tasks = api.get("/api/tasks").await;
     let task = api.finished(tasks[0]["id"].as_str().unwrap()).await;
     assert_eq!(events_of(&task, "approval-decided").len(), 1, "{task:#}");
+    // What Ann asks for in private is no title for the group.
+    let _ = world.chat.say(ANN, "$ echo of Ann's own");
+    let theirs = |message: &Message| message.chat == ANN && message.text.contains("of Ann's own");
+    world.chat.message("her card", theirs).await;
+    let _ = world.chat.say_in(GROUP, BOB, "/tasks@gate_test_bot");
+    let untitled = |message: &Message| message.text.contains("asked in another chat");
+    assert_eq!(world.chat.message("list", untitled).await.chat, GROUP);
     // The group has read Bob's own words, and reads of what was done only that it was a command.
     let _ = world.chat.say_in(GROUP, BOB, "/log@gate_test_bot");
     let log = |message: &Message| message.text.contains("This group sees how tasks stand");
@@ -254,6 +261,7 @@ async fn questions_asked_in_private_have_one_answer_and_the_group_sees_no_action
         let named = message.text.matches("touch .git/hooks/x").count();
         assert!(named <= 1, "once, as the title: {message:#?}");
         assert!(!message.text.contains("What ran"), "{message:#?}");
+        assert!(!message.text.contains("Ann's own"), "{message:#?}");
     }
     let eve = world.chat.press(EVE, &to_ann, "Approve once").await;
     assert!(eve.alert && eve.text.contains("not yours"), "{eve:?}");

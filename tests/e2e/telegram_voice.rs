@@ -2,6 +2,7 @@
 //! has read them and says so.
 
 use gatepost_e2e::telegram::Attachment;
+use gatepost_e2e::telegram::Fault;
 use gatepost_e2e::telegram::Message;
 use gatepost_e2e::world::ANN;
 use gatepost_e2e::world::BOB;
@@ -73,6 +74,35 @@ async fn a_voice_note_runs_when_whoever_spoke_confirms_its_words_and_over_a_cras
     let task = api.finished(&only_task(&api).await).await;
     assert_eq!(task["text"], "$ echo spoken > spoken.txt");
     assert_eq!(world.chat.calls("getFile"), 2, "each was listened to once");
+    world.check(&gatepost);
+}
+
+/// What cannot be fetched is held with a button, and once it is there its words are read before they
+/// run: the button that fetched them never runs them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_note_that_cannot_be_fetched_is_held_and_heard_later() {
+    let world = World::with(&section()).await;
+    let gatepost = world.setup.up();
+    world.chat.order("getFile", Fault::Refuse(400, "Bad Request: wrong file_id"), 1);
+    let _ = speaks(&world, ANN, "$ echo late").await;
+    let tries = |message: &Message| has_key(message, "Try again");
+    let held = world.chat.message("held", tries).await;
+    let (_, fetch) = held.keys.iter().find(|(name, _)| name == "Try again").unwrap().clone();
+    gatepost.kill_9();
+
+    let gatepost = world.setup.up();
+    let toast = world.chat.press(ANN, &held, "Try again").await;
+    assert_eq!(toast.text, "trying again");
+    let asks = world.chat.message("transcript", heard("echo late")).await;
+    assert_eq!(asks.id, held.id, "in the same message");
+    let toast = world.chat.press_data(ANN, &asks, &fetch).await;
+    assert!(toast.alert && toast.text.contains("shows its words"), "{toast:?}");
+    assert_eq!(gatepost.api().get("/api/tasks").await.as_array().unwrap().len(), 0);
+    let toast = world.chat.press(ANN, &asks, "Run it").await;
+    assert_eq!(toast.text, "taken");
+    let api = gatepost.api();
+    let task = api.finished(&only_task(&api).await).await;
+    assert_eq!(task["text"], "$ echo late");
     world.check(&gatepost);
 }
 

@@ -81,7 +81,10 @@ impl World {
             .config(&config)
             .env("TELEGRAM_BOT_TOKEN", TOKEN)
             .env("TELEGRAM_API_URL", &chat.url())
-            .env("GATEPOST_LOG", "info,gatepost_telegram=debug,reqwest=debug,hyper_util=debug");
+            .env(
+                "GATEPOST_LOG",
+                "info,gatepost_desk=debug,gatepost_telegram=debug,reqwest=debug,hyper_util=debug",
+            );
         Self { root, project, setup, chat }
     }
 

@@ -172,6 +172,10 @@ where
             | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
+            | ChatNote::CodeGiven { .. }
+            | ChatNote::AnswerOwed { .. }
+            | ChatNote::AnswerSent { .. }
+            | ChatNote::DenialBegun { .. }
             | ChatNote::ChatMoved { .. }
             | ChatNote::Knocked { .. }
             | ChatNote::Ignored { .. }

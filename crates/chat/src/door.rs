@@ -115,6 +115,10 @@ impl Door {
             | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
+            | ChatNote::CodeGiven { .. }
+            | ChatNote::AnswerOwed { .. }
+            | ChatNote::AnswerSent { .. }
+            | ChatNote::DenialBegun { .. }
             | ChatNote::ChatMoved { .. }
             | ChatNote::Held { .. }
             | ChatNote::HeldSettled { .. } => {}

@@ -75,7 +75,13 @@ impl Kept {
                     why: *why,
                     end: None,
                 };
-                self.held.entry((chat.clone(), message.clone())).or_insert(held);
+                let known =
+                    self.held.entry((chat.clone(), message.clone())).or_insert(held.clone());
+                // Its voice note could be fetched after all, and now its words are to be read.
+                let waits = known.end.is_none() && known.why == HeldWhy::Unfetched;
+                if waits && held.why == HeldWhy::Spoken {
+                    *known = held;
+                }
             }
             ChatNote::HeldSettled { chat, message, how, by } => {
                 if let Some(held) = self.held.get_mut(&(chat.clone(), message.clone())) {
@@ -98,6 +104,10 @@ impl Kept {
             | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
+            | ChatNote::CodeGiven { .. }
+            | ChatNote::AnswerOwed { .. }
+            | ChatNote::AnswerSent { .. }
+            | ChatNote::DenialBegun { .. }
             | ChatNote::ChatMoved { .. } => {}
         }
     }
@@ -230,6 +240,28 @@ mod tests {
         let reader = Reader { now: "2026-11-23T14:31:00Z".parse().unwrap(), offset: Offset::UTC };
         let card = kept.card(&key, reader).unwrap();
         assert!(card.text().contains(words.trim()), "{}", card.text());
+    }
+
+    #[test]
+    fn a_voice_note_that_was_fetched_after_all_is_held_for_its_words_and_ends_once() {
+        let of = |why: HeldWhy, text: &str| {
+            let mut note = held(7);
+            if let ChatNote::Held { text: shown, why: given, .. } = &mut note {
+                (*shown, *given) = (text.into(), why);
+            }
+            note
+        };
+        let mut kept = Kept::default();
+        let key = ("1001".to_owned(), "7".to_owned());
+        let why = |kept: &Kept| kept.get(&key).map(|held| held.why);
+        kept.recall(&of(HeldWhy::Unfetched, "I could not fetch it"));
+        kept.recall(&of(HeldWhy::Spoken, "make it so"));
+        assert_eq!(why(&kept), Some(HeldWhy::Spoken));
+        kept.recall(&of(HeldWhy::Unfetched, "I could not fetch it"));
+        assert_eq!(why(&kept), Some(HeldWhy::Spoken), "the words are known");
+        kept.recall(&settled(7, HeldEnd::Dropped));
+        kept.recall(&of(HeldWhy::Spoken, "something else"));
+        assert_eq!(kept.get(&key).unwrap().text, "make it so");
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //!
 //! - A parcel takes the place of a waiting one for the same slot: of ten states of a card that
 //!   nobody has seen, the last is enough.
-//! - What rings goes before what does not, and is never dropped; a question goes before all, for work
-//!   stands still until it is answered.
+//! - What rings goes before what does not, and is never dropped; what a task came to goes before the
+//!   receipts that wait, and a question before all, for work stands still until it is answered.
 //! - A wait that the platform asks for is kept to its end, and a message whose answer was lost is
 //!   never sent again from here: nobody knows whether it arrived.
 
@@ -30,8 +30,10 @@ pub struct Pace {
 pub enum Urgency {
     /// The newest state of something; silent.
     Progress,
-    /// A result, an answer to a person.
+    /// An answer to a person.
     Loud,
+    /// What a task came to.
+    Final,
     /// A question to a person, open or settled, and what a press on it asks for.
     Question,
 }
@@ -146,6 +148,11 @@ impl<P: Clone> Outbox<P> {
         })
     }
 
+    /// What waits for a chat, in the order in which it was pushed.
+    pub fn waiting(&self, chat: &str) -> impl Iterator<Item = &P> {
+        self.lanes.get(chat).into_iter().flat_map(|lane| &lane.waiting).map(|one| &one.content)
+    }
+
     /// Whether anything is under way.
     #[must_use]
     pub fn is_sending(&self) -> bool {
@@ -239,7 +246,7 @@ impl<P> Lane<P> {
         }
         let urgency = self.waiting.iter().map(|parcel| parcel.urgency).max()?;
         let at = match urgency {
-            Urgency::Loud | Urgency::Question => self.free_at,
+            Urgency::Loud | Urgency::Final | Urgency::Question => self.free_at,
             Urgency::Progress => self.calm_at,
         };
         Some((urgency, at))

@@ -9,12 +9,14 @@
 //! guesses use the first code up, so that it cannot be tried out.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use gatepost_domain::chat::ChatNote;
 use gatepost_domain::principal::Principal;
+use jiff::SignedDuration;
+use jiff::Timestamp;
 
 /// How long a stranger's code holds.
-const LIFE: Duration = Duration::from_secs(3600);
+const LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many strangers may wait at once; more would be guessing.
 const WAITING: usize = 3;
@@ -32,12 +34,12 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(String);
 
-/// Pairing as it stands. Times count from the start of the process.
+/// Pairing as it stands.
 #[derive(Debug, Default)]
 pub struct Pairing {
     first: Option<Code>,
     wrong: u8,
-    waiting: BTreeMap<Principal, (Code, Duration)>,
+    waiting: BTreeMap<Principal, (Code, Timestamp)>,
 }
 
 /// What came of a code that somebody sent.
@@ -117,23 +119,46 @@ impl Pairing {
         Claim::Wrong
     }
 
-    /// The code for a stranger, or nothing when too many wait.
-    pub fn wait(&mut self, who: &Principal, code: Code, now: Duration) -> Option<Code> {
-        self.waiting.retain(|_, (_, until)| *until > now);
-        if let Some((code, _)) = self.waiting.get(who) {
-            return Some(code.clone());
+    /// The code that a stranger was given and that still holds.
+    #[must_use]
+    pub fn given(&self, who: &Principal, now: Timestamp) -> Option<&Code> {
+        self.waiting.get(who).filter(|(_, until)| *until > now).map(|(code, _)| code)
+    }
+
+    /// The note that gives a stranger this code, or nothing when too many wait.
+    #[must_use]
+    pub fn give(&self, who: &Principal, code: &Code, now: Timestamp) -> Option<ChatNote> {
+        let waiting = self.waiting.values().filter(|(_, until)| *until > now).count();
+        let until = now.checked_add(LIFE).ok().filter(|_| waiting < WAITING)?;
+        Some(ChatNote::CodeGiven { who: who.clone(), code: code.reveal().to_owned(), until })
+    }
+
+    /// Takes over what was noted: codes that were given, and those that were used.
+    pub fn recall(&mut self, note: &ChatNote) {
+        match note {
+            ChatNote::CodeGiven { who, code, until } => {
+                if let Some(code) = Code::parse(code) {
+                    self.waiting.insert(who.clone(), (code, *until));
+                }
+            }
+            ChatNote::Joined { who, .. } | ChatNote::Ignored { who, .. } => {
+                self.waiting.remove(who);
+            }
+            _ => {}
         }
-        if self.waiting.len() >= WAITING {
-            return None;
-        }
-        self.waiting.insert(who.clone(), (code.clone(), now.saturating_add(LIFE)));
-        Some(code)
+    }
+
+    /// Who was given a code that still holds, if anybody was.
+    #[must_use]
+    pub fn whose(&self, given: &str, now: Timestamp) -> Option<&Principal> {
+        let holds = |code: &Code, until: &Timestamp| *until > now && code.is(given);
+        let mut waiting = self.waiting.iter();
+        waiting.find(|(_, (code, until))| holds(code, until)).map(|(who, _)| who)
     }
 
     /// The owner vouches for a code: who has it, if anybody does.
-    pub fn vouch(&mut self, given: &str, now: Duration) -> Option<Principal> {
-        self.waiting.retain(|_, (_, until)| *until > now);
-        let who = self.waiting.iter().find(|(_, (code, _))| code.is(given))?.0.clone();
+    pub fn vouch(&mut self, given: &str, now: Timestamp) -> Option<Principal> {
+        let who = self.whose(given, now)?.clone();
         self.waiting.remove(&who);
         Some(who)
     }
@@ -144,6 +169,10 @@ mod tests {
     use gatepost_domain::principal::Platform;
 
     use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-23T14:30:00Z".parse().unwrap()
+    }
 
     fn who(id: &str) -> Principal {
         Principal { platform: Platform::Telegram, id: id.into() }
@@ -183,14 +212,21 @@ mod tests {
     #[test]
     fn a_strangers_code_lasts_an_hour_and_names_them_alone() {
         let mut pairing = Pairing::default();
-        let now = Duration::from_secs(10);
-        let code = pairing.wait(&who("7"), Code::from_entropy(1), now).unwrap();
-        assert_eq!(pairing.wait(&who("7"), Code::from_entropy(2), now), Some(code.clone()));
-        pairing.wait(&who("8"), Code::from_entropy(3), now).unwrap();
+        let now = now();
+        let (code, other) = (Code::from_entropy(1), Code::from_entropy(3));
+        for (id, code) in [("7", &code), ("8", &other)] {
+            let note = pairing.give(&who(id), code, now).unwrap();
+            pairing.recall(&note);
+            assert_eq!(pairing.given(&who(id), now), Some(code));
+        }
+        assert_eq!(pairing.whose("WRONG000", now), None);
         assert_eq!(pairing.vouch(code.reveal(), now), Some(who("7")));
         assert_eq!(pairing.vouch(code.reveal(), now), None, "once");
         let late = now + LIFE;
-        assert_eq!(pairing.vouch(Code::from_entropy(3).reveal(), late), None, "it ran out");
+        assert_eq!(pairing.vouch(other.reveal(), late), None, "it ran out");
+        let by = "the terminal".to_owned();
+        pairing.recall(&ChatNote::Joined { who: who("8"), roles: Vec::new(), by });
+        assert_eq!(pairing.whose(other.reveal(), now), None, "it was used in an earlier life");
     }
 
     #[test]
@@ -198,13 +234,12 @@ mod tests {
         let mut pairing = Pairing::default();
         for id in 0..WAITING {
             let bits = u128::try_from(id).unwrap();
-            assert!(
-                pairing
-                    .wait(&who(&id.to_string()), Code::from_entropy(bits), Duration::ZERO)
-                    .is_some()
-            );
+            let note = pairing.give(&who(&id.to_string()), &Code::from_entropy(bits), now());
+            pairing.recall(&note.unwrap());
         }
-        assert!(pairing.wait(&who("late"), Code::from_entropy(99), Duration::ZERO).is_none());
+        assert_eq!(pairing.give(&who("late"), &Code::from_entropy(99), now()), None);
+        let later = now() + LIFE;
+        assert!(pairing.give(&who("late"), &Code::from_entropy(99), later).is_some());
     }
 
     #[test]

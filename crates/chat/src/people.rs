@@ -99,6 +99,10 @@ impl People {
             | ChatNote::ListShown { .. }
             | ChatNote::AlbumPart { .. }
             | ChatNote::AlbumTaken { .. }
+            | ChatNote::CodeGiven { .. }
+            | ChatNote::AnswerOwed { .. }
+            | ChatNote::AnswerSent { .. }
+            | ChatNote::DenialBegun { .. }
             | ChatNote::ChatMoved { .. }
             | ChatNote::Held { .. }
             | ChatNote::HeldSettled { .. } => {}

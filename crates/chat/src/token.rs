@@ -69,6 +69,14 @@ pub enum Meaning {
         /// The word.
         admit: Admit,
     },
+    /// The files of a message that was held are to be fetched once more. Not the same as running it:
+    /// when they are there, the words of a voice note must be read first.
+    Fetch {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+    },
     /// What becomes of a message that was held.
     Held {
         /// The chat.
@@ -140,7 +148,7 @@ impl Mint {
             | Meaning::Show { task, .. } => task != gone,
             // It stands for several tasks; of one that is gone it can deny nothing.
             Meaning::DenyAll { .. } => true,
-            Meaning::Door { .. } | Meaning::Held { .. } => true,
+            Meaning::Door { .. } | Meaning::Fetch { .. } | Meaning::Held { .. } => true,
         });
     }
 }

@@ -69,6 +69,7 @@ mod keys;
 mod late;
 mod notice;
 mod open;
+mod owed;
 mod recall;
 mod said;
 mod suggest;
@@ -79,6 +80,7 @@ mod topics;
 use late::Late;
 use notice::Notice;
 use notice::Notices;
+use owed::Owed;
 
 /// How long what is being sent may still take when Gatepost ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -153,10 +155,10 @@ enum Op {
 impl Op {
     /// How much it matters where somebody waits for it.
     fn awaited(&self) -> Urgency {
-        if matches!(self, Self::Question(..) | Self::Prompt(..)) {
-            Urgency::Question
-        } else {
-            Urgency::Loud
+        match self {
+            Self::Question(..) | Self::Prompt(..) => Urgency::Question,
+            Self::Result(_) => Urgency::Final,
+            _ => Urgency::Loud,
         }
     }
 }
@@ -167,6 +169,8 @@ struct Home {
     place: Place,
     /// The message that asked for the task.
     asked: Option<MessageId>,
+    /// The private chat of whoever asked for it.
+    asker: Option<Chat>,
     /// How many tasks went before it when it was taken.
     ahead: usize,
 }
@@ -195,6 +199,8 @@ struct Told {
     last: bool,
     /// What was done to a topic, if that was it.
     change: Option<Change>,
+    /// The messages that it answers, which were owed that.
+    paid: Vec<Said>,
     done: Done<Option<MessageId>>,
 }
 
@@ -229,6 +235,8 @@ struct Desk {
     hold_after: Duration,
     /// Groups that moved, by their old id.
     moves: BTreeMap<Chat, Chat>,
+    /// Answers that wait to be sent.
+    owed: Owed,
     sources: Sources,
     begun: Instant,
     said: u64,
@@ -354,6 +362,7 @@ pub async fn serve(parts: Parts<impl Surface>, mut inbox: mpsc::Receiver<Deliver
         late: Late::default(),
         hold_after,
         moves: BTreeMap::new(),
+        owed: Owed::default(),
         sources,
         begun: Instant::now(),
         said: 0,
@@ -485,7 +494,7 @@ impl Desk {
             Event::TaskFinished { .. } => {
                 self.tell_result(task);
                 if self.leaving.remove(task) {
-                    self.push(task, &outbox_key(0), Urgency::Loud, Op::Outbox(task.clone(), 0));
+                    self.send_outbox(task, 0);
                 }
             }
             Event::DeliveryRequested { .. } | Event::DeliveryFinished { .. } => {

@@ -79,6 +79,16 @@ pub enum ChatNote {
         /// Who let them in, in words.
         by: String,
     },
+    /// Somebody who may do nothing here was given a code, so that whoever runs Gatepost can vouch for
+    /// them.
+    CodeGiven {
+        /// Who.
+        who: Principal,
+        /// The code.
+        code: String,
+        /// It holds until then.
+        until: Timestamp,
+    },
     /// Whoever runs Gatepost vouches for the person who was given this code.
     CodeVouched {
         /// The code.
@@ -147,6 +157,32 @@ pub enum ChatNote {
         album: String,
         /// The message of its first part, by which it is known.
         message: String,
+    },
+    /// What answers a message in words waits to be sent. The message is taken again after a crash,
+    /// which changes nothing, and answered by what is true then.
+    AnswerOwed {
+        /// The chat.
+        chat: String,
+        /// The message.
+        message: String,
+        /// The message in the adapter's own form.
+        content: String,
+    },
+    /// The answer is about to go out, and is not owed any more.
+    AnswerSent {
+        /// The chat.
+        chat: String,
+        /// The message that it answers.
+        message: String,
+    },
+    /// Somebody began to deny a question with a reason, which they have not said yet.
+    DenialBegun {
+        /// Who.
+        who: Principal,
+        /// In which chat.
+        chat: String,
+        /// Which question.
+        approval: ApprovalId,
     },
     /// A chat goes on under another id.
     ChatMoved {
@@ -245,6 +281,9 @@ impl ChatNote {
                 format!("{who} joined as {}, let in by {by}", roles.join(", "))
             }
             // The code itself is a secret for an hour, and worth nothing afterwards.
+            Self::CodeGiven { who, code: _, until } => {
+                format!("{who} was given a pairing code that holds until {until}")
+            }
             Self::CodeVouched { code: _ } => "a pairing code was vouched for".into(),
             Self::Preferred { chat, project, agent, mode } => {
                 let or = |given: &Option<String>| given.clone().unwrap_or("as configured".into());
@@ -273,6 +312,15 @@ impl ChatNote {
             }
             Self::AlbumTaken { chat, album, message } => {
                 format!("album {album} of chat {chat} was taken as message {message}")
+            }
+            Self::AnswerOwed { chat, message, content: _ } => {
+                format!("an answer to message {message} of chat {chat} waits to be sent")
+            }
+            Self::AnswerSent { chat, message } => {
+                format!("message {message} of chat {chat} is being answered")
+            }
+            Self::DenialBegun { who, chat, approval } => {
+                format!("{who} began to deny question {approval} in chat {chat}")
             }
             Self::ChatMoved { from, to } => format!("chat {from} is now {to}"),
             Self::Knocked { who, name, at: _ } => {

@@ -83,6 +83,12 @@ pub(crate) struct Delivered {
     pub(crate) result: Option<DeliveryResult>,
 }
 
+/// Whom a pairing code let in.
+#[derive(Debug, Deserialize)]
+struct Paired {
+    who: String,
+}
+
 /// The records of every task, as they happen.
 pub(crate) struct Events {
     bytes: BoxStream<'static, reqwest::Result<Vec<u8>>>,
@@ -152,11 +158,11 @@ impl Client {
         Ok(receipt.unwrap_or("answered").to_owned())
     }
 
-    /// Vouches for the person to whom a chat's bot gave this code.
-    pub(crate) async fn pair(&self, code: &str) -> Result<(), CallError> {
+    /// Vouches for the person to whom a chat's bot gave this code; who that is.
+    pub(crate) async fn pair(&self, code: &str) -> Result<String, CallError> {
         let body = serde_json::json!({ "code": code });
-        let _: serde_json::Value = self.call(Method::POST, "/api/pairing", Some(&body)).await?;
-        Ok(())
+        let paired: Paired = self.call(Method::POST, "/api/pairing", Some(&body)).await?;
+        Ok(paired.who)
     }
 
     /// Asks for a task's changes.

@@ -33,8 +33,12 @@ const CALL: Duration = Duration::from_secs(45);
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The updates that are asked for.
-const WANTED: [AllowedUpdate; 3] =
-    [AllowedUpdate::Message, AllowedUpdate::EditedMessage, AllowedUpdate::CallbackQuery];
+const WANTED: [AllowedUpdate; 4] = [
+    AllowedUpdate::Message,
+    AllowedUpdate::EditedMessage,
+    AllowedUpdate::CallbackQuery,
+    AllowedUpdate::MyChatMember,
+];
 
 /// The public server.
 pub(crate) const PUBLIC: &str = "https://api.telegram.org";

@@ -61,6 +61,14 @@ pub(crate) fn read(update: &Update) -> Inbound {
                 words: None,
             })
         }
+        // Whoever blocks the bot bans it from their chat, and lets it back in later.
+        UpdateKind::MyChatMember(change)
+            if change.chat.is_private()
+                && !change.old_chat_member.is_present()
+                && change.new_chat_member.is_present() =>
+        {
+            Inbound::Reachable(numbers::chat(change.chat.id.0))
+        }
         _ => Inbound::Other,
     }
 }
@@ -332,6 +340,26 @@ mod tests {
         });
         let Inbound::Said(said) = update(message(general)) else { panic!() };
         assert_eq!(said.place.thread, None);
+    }
+
+    #[test]
+    fn somebody_who_lets_the_bot_write_again_is_reachable_and_nobody_else_is() {
+        let bot = serde_json::json!({"id": 700, "is_bot": true, "first_name": "Gate"});
+        let change = |chat: i64, kind: &str, from: &str, to: &str| {
+            let member = |status: &str| match status {
+                "kicked" => serde_json::json!({"status": status, "user": bot, "until_date": 0}),
+                _ => serde_json::json!({"status": status, "user": bot}),
+            };
+            update(serde_json::json!({"my_chat_member": {
+                "chat": {"id": chat, "type": kind, "first_name": "A", "title": "G"},
+                "from": {"id": 1001, "is_bot": false, "first_name": "A"}, "date": 1_780_000_000,
+                "old_chat_member": member(from), "new_chat_member": member(to),
+            }}))
+        };
+        let reachable = Inbound::Reachable(numbers::chat(1001));
+        assert_eq!(change(1001, "private", "kicked", "member"), reachable);
+        assert_eq!(change(1001, "private", "member", "kicked"), Inbound::Other);
+        assert_eq!(change(-1001, "supergroup", "left", "member"), Inbound::Other);
     }
 
     #[test]

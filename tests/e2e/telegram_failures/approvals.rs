@@ -408,6 +408,10 @@ async fn a_reply_to_the_question_is_the_reason_of_a_denial_that_was_begun() {
     let api = gatepost.api();
     let task = only_task(&api).await;
     let _ = world.chat.press(ANN, &question, "Deny with reason").await;
+    // A crash in between ends neither the denial nor the way to give its reason.
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
     let _ = world.chat.reply(ANN, &question, "ok, but keep out of the hooks");
     let over = api.finished(&task).await;
     let settlement = &events_of(&over, "approval-decided")[0]["settlement"];

@@ -85,9 +85,17 @@ impl FakeTelegram {
         self.state().chats.forbidden.insert(chat, why.into());
     }
 
-    /// The bot is taken back.
-    pub fn allow(&self, chat: i64) {
-        self.state().chats.forbidden.remove(&chat);
+    /// A person who blocked the bot takes it back, and it is told so
+    /// (<https://core.telegram.org/bots/api#chatmemberupdated>).
+    pub fn allow(&self, person: i64) {
+        let mut state = self.state();
+        state.chats.forbidden.remove(&person);
+        let (chat, bot) = (state.chat_json(person), bot_json());
+        state.push(json!({ "my_chat_member": {
+            "chat": chat, "from": super::people::person(person), "date": super::state::now(),
+            "old_chat_member": {"status": "kicked", "user": bot, "until_date": 0},
+            "new_chat_member": {"status": "member", "user": bot},
+        }}));
     }
 
     /// A group becomes a supergroup with another id: both chats say so, and calls for the old one

@@ -225,7 +225,7 @@ pub fn forwarded(author: i64) -> Value {
     }})
 }
 
-fn person(id: i64) -> Value {
+pub(super) fn person(id: i64) -> Value {
     assert_ne!(id, BOT);
     json!({"id": id, "is_bot": false, "first_name": format!("User {id}")})
 }

@@ -548,17 +548,19 @@ fn a_veiled_card_says_how_a_task_stands_and_nothing_of_what_it_acts_on() {
     played.report(serde_json::json!({"type": "action-refused", "action_id": 2,
         "digest": exec("sudo -u oak id").digest(&[]), "reason": "the oak is refused"}));
     played.ask(3, "touch oak");
+    let message = "and keep the oak".into();
+    played.command(Command::Message { message, by: Principal::console(), origin: None });
     let open = played.card();
     assert!(told(&open).contains("oak") && told(&open).contains("tree"));
-    let veiled = open.veiled();
+    assert_eq!(open.clone().veiled(true).line.title, "tidy up");
+    let veiled = open.veiled(false);
     assert_snapshot!(told(&veiled), @r#"
-    Person: tidy up
     step: a command → exit 0 · 1.2 s; printed None
     step: a command → refused; printed None
     question: Wants to run a command → None ["Approve once", "Approve for this task", "Deny", "Deny with reason"]
     "#);
     let whole = format!("{veiled:?}");
-    for secret in ["oak", "tree", "hooks", "sudo"] {
+    for secret in ["oak", "tree", "hooks", "sudo", "tidy"] {
         assert!(!whole.contains(secret), "{secret} in {whole}");
     }
     let shown = crate::render::task(&veiled, &crate::render::Standing::default(), 4096);

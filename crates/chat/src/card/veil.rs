@@ -4,18 +4,33 @@ use super::Entry;
 use super::ResultCard;
 use super::Speaker;
 use super::TaskCard;
+use super::TaskLine;
 use super::Tone;
 use crate::visible::Shown;
 
 impl TaskCard {
     /// The same task for a group whose questions are asked in private: how it stands and of what
-    /// sort its actions are, but no command, path, host or word of the agent. What people wrote
-    /// themselves stays.
+    /// sort its actions are, but no command, path, host or word of the agent, and no word that a
+    /// person wrote to it. What it was asked for stays where it was asked, which is here or not.
     #[must_use]
-    pub fn veiled(self) -> Self {
+    pub fn veiled(self, asked_here: bool) -> Self {
         let entries = self.entries.into_iter().filter_map(veil).collect();
         let result = self.result.map(veil_result);
-        Self { entries, result, diff: Vec::new(), ..self }
+        let line = if asked_here { self.line } else { self.line.untitled() };
+        let asks = self.asks.map(|_| "a question; /status in a private chat shows it".to_owned());
+        // The others name directories, files and what was said.
+        let open = ["Agent", "Mode", "Asked by", "Runs again"];
+        let facts = self.facts.into_iter().filter(|fact| open.contains(&fact.label.as_str()));
+        let facts = facts.collect();
+        Self { line, facts, entries, result, diff: Vec::new(), asks, ..self }
+    }
+}
+
+impl TaskLine {
+    /// The same without what was asked.
+    #[must_use]
+    pub fn untitled(self) -> Self {
+        Self { title: "asked in another chat".to_owned(), ..self }
     }
 }
 
@@ -45,9 +60,9 @@ fn veil(entry: Entry) -> Option<Entry> {
             card.evidence.clear();
             Some(Entry::Approval { key, at, card })
         }
-        // The agent may repeat what it runs, and so may what the sandbox and the network say.
-        Entry::Note { speaker: Speaker::Agent | Speaker::Gatepost, .. } => None,
-        Entry::Note { speaker: Speaker::Person, .. } => Some(entry),
+        // The agent may repeat what it runs, and so may what the sandbox and the network say; a
+        // person may have written elsewhere.
+        Entry::Note { speaker: Speaker::Agent | Speaker::Gatepost | Speaker::Person, .. } => None,
     }
 }
 

@@ -55,6 +55,20 @@ fn a_question_goes_before_the_answers_that_wait() {
 }
 
 #[test]
+fn what_a_task_came_to_goes_before_a_crowd_of_receipts_and_after_a_question() {
+    let mut outbox = Outbox::new(PACE);
+    for receipt in 0..40 {
+        outbox.push(parcel("1", &format!("said/{receipt}"), Urgency::Loud, receipt));
+    }
+    outbox.push(parcel("1", "result", Urgency::Final, 100));
+    outbox.push(parcel("1", "question", Urgency::Question, 101));
+    for (at, expect) in [(0, 101), (1000, 100), (2000, 0), (3000, 1)] {
+        assert_eq!(sent(outbox.next(ms(at))), expect);
+        outbox.settle("1", Fate::Over, ms(at));
+    }
+}
+
+#[test]
 fn after_an_earlier_life_a_chat_is_left_alone_for_a_moment() {
     let mut outbox = Outbox::resumed(PACE);
     outbox.push(parcel("1", "a", Urgency::Loud, 1));

@@ -2,8 +2,10 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use gatepost_chat::pairing::Pairing;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::principal::Platform;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,11 +27,12 @@ pub(crate) struct PairingRequest {
     code: String,
 }
 
-/// The code was passed on.
+/// The person is let in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Vouched {
-    /// Always true: the bot tells the person whether the code was theirs and still held.
-    vouched: bool,
+    /// Who, as the platform and its number of them. The bot writes to them.
+    #[schema(example = "telegram:1001")]
+    who: String,
 }
 
 /// Vouches for the person to whom a chat's bot gave a code.
@@ -38,7 +41,8 @@ pub(crate) struct Vouched {
     path = "/api/pairing",
     request_body = PairingRequest,
     responses(
-        (status = 200, description = "passed on to the chats", body = Vouched),
+        (status = 200, description = "the person is let in", body = Vouched),
+        (status = 404, description = "nobody was given this code, or it ran out", body = Problem),
         (status = 422, description = "not a code", body = Problem)
     )
 )]
@@ -53,7 +57,17 @@ pub(crate) async fn vouch(
         let hint = "send the code as the bot gave it, such as 7KQ2MX0D";
         return Err(Problem::new(Kind::Invalid, "this is not a pairing code", hint));
     }
-    let note = ChatNote::CodeVouched { code: code.to_owned() };
-    app.hub.note(Platform::Telegram, None, note).await?;
-    Ok(Answer(Vouched { vouched: true }))
+    let now = Timestamp::now();
+    for platform in [Platform::Telegram, Platform::Discord] {
+        let mut pairing = Pairing::default();
+        app.hub.notes(platform).await?.iter().for_each(|note| pairing.recall(note));
+        if let Some(who) = pairing.whose(code, now) {
+            let who = who.to_string();
+            let note = ChatNote::CodeVouched { code: code.to_owned() };
+            app.hub.note(platform, None, note).await?;
+            return Ok(Answer(Vouched { who }));
+        }
+    }
+    let hint = "codes hold for an hour; let the person write to the bot, which gives them one";
+    Err(Problem::new(Kind::NotFound, "nobody has this code, or it holds no longer", hint))
 }

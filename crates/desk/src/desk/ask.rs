@@ -18,6 +18,7 @@ use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
+use super::outbox_key;
 use super::question_key;
 use crate::place::Chat;
 
@@ -41,7 +42,7 @@ impl Desk {
     pub(super) fn ask_in(&mut self, chat: Chat, task: &TaskId, approval: &ApprovalId) {
         let op = Op::Question(task.clone(), approval.clone());
         let slot = format!("{task}/{}", question_key(approval));
-        self.hurry_what_comes_first(chat, task);
+        self.hurry_what_comes_first(chat, task, op.awaited());
         self.push_to(chat, &slot, op.awaited(), op);
     }
 
@@ -50,8 +51,28 @@ impl Desk {
         let copies = self.copies.get(task).into_iter().flat_map(|copies| copies.chats("result"));
         let chats: BTreeSet<Chat> = copies.chain(self.home_chat(task)).collect();
         for chat in chats {
-            let op = Op::Result(task.clone());
-            self.push_to(chat, &format!("{task}/result"), Urgency::Loud, op);
+            self.tell_result_in(chat, task);
+        }
+    }
+
+    fn tell_result_in(&mut self, chat: Chat, task: &TaskId) {
+        let op = Op::Result(task.clone());
+        self.hurry_what_comes_first(chat, task, op.awaited());
+        self.push_to(chat, &format!("{task}/result"), op.awaited(), op);
+    }
+
+    /// Where the files that a task leaves are sent: its own chat, or where others would read along
+    /// the private chat of whoever asked for it.
+    pub(super) fn outbox_chat(&self, task: &TaskId) -> Option<Chat> {
+        let home = self.homes.get(task)?;
+        if self.is_veiled(home.place.chat) { home.asker } else { Some(home.place.chat) }
+    }
+
+    /// Sends the files that a task leaves, from this number on.
+    pub(super) fn send_outbox(&mut self, task: &TaskId, from: usize) {
+        if let Some(chat) = self.outbox_chat(task) {
+            let slot = format!("{task}/{}", outbox_key(from));
+            self.push_to(chat, &slot, Urgency::Loud, Op::Outbox(task.clone(), from));
         }
     }
 
@@ -102,7 +123,8 @@ impl Desk {
     /// task stands and not what it acts on.
     pub(super) fn card_for(&self, chat: Chat, detail: &TaskDetail) -> TaskCard {
         let card = TaskCard::of(detail);
-        if self.is_veiled(chat) { card.veiled() } else { card }
+        let asked_here = self.home_chat(detail.task.id()) == Some(chat);
+        if self.is_veiled(chat) { card.veiled(asked_here) } else { card }
     }
 
     /// Whether a chat sees how tasks stand and not what they act on.
@@ -110,14 +132,21 @@ impl Desk {
         !chat.is_private() && self.asking == Asking::Private
     }
 
-    /// Somebody who could not be written to has now written: what is open is asked there again.
+    /// Somebody who could not be written to can be written to now: what is open is asked there again,
+    /// and what came of their tasks is told.
     pub(super) fn reachable_now(&mut self, chat: Chat) {
         let mut again = Vec::new();
+        let mut results = Vec::new();
+        let mut files = BTreeSet::new();
         for (task, copies) in &mut self.copies {
             let refused: Vec<_> = copies.refused(chat).map(str::to_owned).collect();
             for key in refused {
                 if let Some(Ok(approval)) = key.strip_prefix("question:").map(str::parse) {
                     again.push((task.clone(), approval));
+                } else if key == "result" {
+                    results.push(task.clone());
+                } else if key.starts_with("outbox:") {
+                    files.insert(task.clone());
                 }
                 copies.forget(&key, chat);
             }
@@ -125,6 +154,12 @@ impl Desk {
         for (task, approval) in again {
             self.ask_in(chat, &task, &approval);
             self.push(&task, "card", Urgency::Progress, Op::Card(task.clone()));
+        }
+        for task in results {
+            self.tell_result_in(chat, &task);
+        }
+        for task in files {
+            self.send_outbox(&task, 0);
         }
     }
 

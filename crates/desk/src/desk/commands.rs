@@ -52,7 +52,7 @@ impl Desk {
                 self.list_open(who, said);
                 return Ok(());
             }
-            Command::Tasks => self.tasks().await?,
+            Command::Tasks => self.tasks(said.place.chat).await?,
             Command::Agents => gatepost_chat::agents::list(&self.hub.agents().await?),
             Command::Grants => self.grants().await?,
             Command::Who => self.who(who),
@@ -66,14 +66,17 @@ impl Desk {
         Ok(())
     }
 
-    async fn tasks(&self) -> Result<Rich, RequestError> {
+    async fn tasks(&self, chat: Chat) -> Result<Rich, RequestError> {
         let tasks = self.hub.tasks().await?;
         if tasks.is_empty() {
             return Ok(Rich::new().plain("There are no tasks yet. Send one as a message."));
         }
         let mut list = Rich::new();
         for task in tasks.iter().take(LISTED) {
-            list = list.then(&render::task_line(&TaskLine::of(task))).line();
+            let line = TaskLine::of(task);
+            let elsewhere = self.is_veiled(chat) && self.home_chat(task.id()) != Some(chat);
+            let line = if elsewhere { line.untitled() } else { line };
+            list = list.then(&render::task_line(&line)).line();
         }
         match tasks.len().saturating_sub(LISTED) {
             0 => Ok(list),

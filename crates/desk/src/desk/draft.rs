@@ -97,7 +97,7 @@ impl Desk {
                 let last = !detail.task.open().contains_key(approval);
                 self.draft_question(&detail, approval, chat).map(|draft| Draft { last, ..draft })
             }
-            Op::Outbox(task, number) => self.draft_outbox(task, *number).await,
+            Op::Outbox(task, number) => self.draft_outbox(task, *number, chat).await,
             Op::Topic(task) => {
                 let call = self.draft_topic(task).await?;
                 Some(Draft {
@@ -214,11 +214,10 @@ impl Desk {
     }
 
     /// The first file from this number on that is to be sent and was not; what it says is scrubbed.
-    async fn draft_outbox(&mut self, task: &TaskId, from: usize) -> Option<Draft> {
+    async fn draft_outbox(&mut self, task: &TaskId, from: usize, chat: Chat) -> Option<Draft> {
         let detail = self.detail(task).await?;
-        let chat = self.home_chat(task)?;
         let all = detail.task.outbox().iter().enumerate().skip(from);
-        let open = |number: usize| self.at_home(task, &super::outbox_key(number)).is_none();
+        let open = |number: usize| self.shown(task, &super::outbox_key(number), chat).is_none();
         let (number, file) =
             all.into_iter().find(|(number, file)| file.refusal.is_none() && open(*number))?;
         let to = self.to(task, chat, true);

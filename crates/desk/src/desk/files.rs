@@ -60,6 +60,10 @@ enum Look {
 impl Desk {
     /// Deals with a message: first its files, then what it says.
     pub(super) async fn heard(&mut self, said: Said, taken: oneshot::Sender<()>) {
+        if self.owed.knows(&said) {
+            // It was delivered again, and its answer is out or on its way.
+            return confirm(Ok(()), taken);
+        }
         let dealt_with = match self.look(said).await {
             Ok(Look::Ready(said)) => self.said(said).await,
             Ok(Look::Fetch(said)) => {
@@ -209,10 +213,6 @@ impl Desk {
                     None => self.said(said).await,
                 }
             }
-            Err(NotFetched::Missed(why)) if said.is_spoken() => {
-                let words = format!("{why}, so nothing was started. Send it again.");
-                self.not_fetched(&said, &words).await
-            }
             Err(NotFetched::Missed(why)) => match key {
                 // The rest of the album is gathered all the same, and then all of it is held.
                 Some(key) => self.gather(key, said).await,
@@ -252,8 +252,13 @@ impl Desk {
                 Ok(())
             }
             Err(NotFetched::Unrecorded(error)) => Err(error),
-            // Voice notes are not held for want of a file.
-            Ok(Got::Words(_)) => Ok(()),
+            Ok(Got::Words(words)) => {
+                // Whoever spoke reads them first, whoever had it fetched.
+                said.text.clone_from(&words);
+                said.files.clear();
+                let who = self.person(said.from);
+                self.hold(&who, &said, HeldWhy::Spoken, words).await
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use gatepost_chat::command::Target;
+use gatepost_chat::held::Held;
 use gatepost_chat::held::Key;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::time::clock;
@@ -81,7 +82,9 @@ impl Desk {
         text: String,
     ) -> Result<(), RequestError> {
         let key = (said.place.chat.to_string(), said.message.to_string());
-        if self.notices.kept.get(&key).is_none() {
+        let known = self.notices.kept.get(&key);
+        let fetched = |held: &Held| held.why == HeldWhy::Unfetched && why == HeldWhy::Spoken;
+        if known.is_none_or(fetched) {
             let content = serde_json::to_string(said).unwrap_or_default();
             let note = ChatNote::Held {
                 chat: key.0.clone(),
@@ -103,6 +106,26 @@ impl Desk {
         }
         self.show_notice(&Notice::Held(key), said.place.chat);
         Ok(())
+    }
+
+    /// Somebody wants the files of a held message to be fetched once more: the words for who
+    /// pressed, and whether they are in a box that must be closed.
+    pub(super) async fn refetch_held(
+        &mut self,
+        by: &Principal,
+        chat: &str,
+        message: &str,
+    ) -> Result<(String, bool), RequestError> {
+        let key = (chat.to_owned(), message.to_owned());
+        let waits = self
+            .notices
+            .kept
+            .get(&key)
+            .is_some_and(|held| held.end.is_some() || held.why == HeldWhy::Unfetched);
+        if waits {
+            return self.settle_held(by, chat, message, HeldEnd::Run).await;
+        }
+        Ok(("It is there now; the message shows its words.".into(), true))
     }
 
     /// Somebody said what becomes of a held message: the words for who pressed, and whether they

@@ -16,6 +16,7 @@ use gatepost_chat::rich::Rich;
 use gatepost_chat::token::Meaning;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::HeldEnd;
+use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
@@ -166,7 +167,10 @@ impl Desk {
                 let mut row = Vec::new();
                 for how in [HeldEnd::Run, HeldEnd::Dropped] {
                     let (chat, message) = (chat.clone(), message.clone());
-                    let meaning = Meaning::Held { chat, message, how };
+                    let meaning = match (why, how) {
+                        (HeldWhy::Unfetched, HeldEnd::Run) => Meaning::Fetch { chat, message },
+                        _ => Meaning::Held { chat, message, how },
+                    };
                     let data = self.mint.token(meaning).as_str().to_owned();
                     row.push(Key::plain(held::label(why, how), data));
                 }

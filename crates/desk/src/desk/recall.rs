@@ -6,10 +6,12 @@ use gatepost_chat::outbox::Urgency;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::event::Event;
+use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::lifecycle::Task;
 use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::TaskDetail;
 use gatepost_domain::task::TaskSpec;
@@ -18,6 +20,7 @@ use super::Desk;
 use super::Home;
 use super::Op;
 use super::Preference;
+use super::ask::chat_of;
 use super::going_on::Parts;
 use super::keys;
 use super::question_key;
@@ -34,15 +37,25 @@ impl Desk {
     /// Reads notes and tasks, and brings every message of a live task up to date.
     pub(super) async fn recall(&mut self, first: bool) -> Result<(), RequestError> {
         if first {
+            let mut vouched = Vec::new();
             for note in self.hub.notes(self.traits.platform).await? {
                 self.people.recall(&note);
                 self.hours.recall(&note);
+                self.pairing.recall(&note);
                 self.recall_note(&note);
                 self.recall_notice(&note);
+                if let ChatNote::CodeVouched { .. } = note {
+                    vouched.push(note);
+                }
+            }
+            // Whoever was let in and died before saying so.
+            for note in vouched {
+                self.vouched(&note).await;
             }
             self.resume_notices();
         }
         let mut finished = 0;
+        let mut begun = Vec::new();
         let tasks = self.hub.tasks().await?;
         // Oldest first, so that the home of a task that runs another again is known before it.
         for task in tasks.iter().rev() {
@@ -64,9 +77,8 @@ impl Desk {
             let detail = self.hub.task(task.id().clone()).await?;
             if first {
                 self.recall_task(&detail);
-            }
-            if first {
                 self.recall_topic(&detail.task);
+                begun.extend(self.denials_begun(&detail));
             }
             keys::remember(&mut self.mint, &detail);
             self.refresh(task, &detail);
@@ -74,6 +86,8 @@ impl Desk {
         if first {
             self.recall_latest(&tasks);
             self.relist_all();
+            self.recall_denials(begun);
+            self.answer_what_is_owed().await?;
         }
         Ok(())
     }
@@ -83,6 +97,8 @@ impl Desk {
         if self.homes.contains_key(id) {
             return;
         }
+        let platform = self.traits.platform;
+        let is_ours = |who: &Principal| who.platform == platform;
         let here = spec.origin.as_ref().filter(|origin| origin.platform == self.traits.platform);
         let home = match here {
             Some(origin) => home_of(origin),
@@ -101,6 +117,7 @@ impl Desk {
             if let Some(asked) = home.asked {
                 self.messages.insert((home.place.chat, asked), Target::Task(id.clone()));
             }
+            home.asker = chat_of(&spec.requester).filter(|_| is_ours(&spec.requester));
             self.homes.insert(id.clone(), home);
         }
     }
@@ -132,6 +149,7 @@ impl Desk {
                 }
             }
             ChatNote::AlbumPart { .. } | ChatNote::AlbumTaken { .. } => self.albums.recall(note),
+            ChatNote::AnswerOwed { .. } | ChatNote::AnswerSent { .. } => self.owed.recall(note),
             ChatNote::Sending { .. }
             | ChatNote::Sent { .. }
             | ChatNote::Final { .. }
@@ -139,7 +157,9 @@ impl Desk {
             | ChatNote::StrangerTold { .. }
             | ChatNote::Joined { .. }
             | ChatNote::Quiet { .. }
+            | ChatNote::CodeGiven { .. }
             | ChatNote::CodeVouched { .. }
+            | ChatNote::DenialBegun { .. }
             | ChatNote::Knocked { .. }
             | ChatNote::Ignored { .. }
             | ChatNote::Held { .. }
@@ -182,6 +202,40 @@ impl Desk {
         }
     }
 
+    /// The denials of a task's questions that somebody began, with when.
+    fn denials_begun(&self, detail: &TaskDetail) -> Vec<Begun> {
+        let begun = detail.records.iter().filter_map(|record| match &record.event {
+            Event::ChatNoted { platform, note: ChatNote::DenialBegun { who, chat, approval } }
+                if *platform == self.traits.platform =>
+            {
+                let (task, approval) = (detail.task.id().clone(), approval.clone());
+                Some(Begun {
+                    at: record.seq,
+                    who: who.clone(),
+                    chat: chat.parse().ok()?,
+                    task,
+                    approval,
+                })
+            }
+            _ => None,
+        });
+        begun.collect()
+    }
+
+    /// Takes up what somebody began to deny: in each chat the latest, as it was.
+    fn recall_denials(&mut self, mut begun: Vec<Begun>) {
+        begun.sort_by_key(|begun| begun.at);
+        for Begun { at: _, who, chat, task, approval } in begun {
+            // Its prompt may not have gone out; it says nothing when the question is settled.
+            let key = format!("prompt:{approval}");
+            if self.shown(&task, &key, chat).is_none() {
+                let op = Op::Prompt(task.clone(), approval.clone());
+                self.push_to(chat, &format!("{task}/{key}"), op.awaited(), op);
+            }
+            self.begun_denials.insert((chat, who), (task, approval));
+        }
+    }
+
     /// Brings a task's messages to what is true now.
     fn refresh(&mut self, task: &Task, detail: &TaskDetail) {
         let id = task.id();
@@ -207,7 +261,7 @@ impl Desk {
                 self.tell_result(id);
             }
             if task.outbox().iter().any(|file| file.refusal.is_none()) {
-                self.push(id, &super::outbox_key(0), Urgency::Loud, Op::Outbox(id.clone(), 0));
+                self.send_outbox(id, 0);
             }
         }
     }
@@ -269,6 +323,16 @@ impl Desk {
     }
 }
 
+/// A denial that somebody began in an earlier life.
+struct Begun {
+    /// The number of the record that says so.
+    at: u64,
+    who: Principal,
+    chat: Chat,
+    task: TaskId,
+    approval: ApprovalId,
+}
+
 /// The chat of an origin, with the topic that its form may name: `chat` or `chat/topic`.
 fn home_of(origin: &Origin) -> Option<Home> {
     let (chat, thread) = match origin.chat.split_once('/') {
@@ -278,7 +342,7 @@ fn home_of(origin: &Origin) -> Option<Home> {
     let chat = chat.parse().ok()?;
     let asked = origin.message.parse().ok();
     let place = Place { chat, thread, has_threads: false };
-    Some(Home { place, asked, ahead: 0 })
+    Some(Home { place, asked, asker: None, ahead: 0 })
 }
 
 /// A message's origin.

@@ -13,6 +13,7 @@ use gatepost_chat::render;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::rich::Style;
 use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Settlement;
 use gatepost_domain::chat::ChatNote;
 use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::chat::Origin;
@@ -41,11 +42,17 @@ use crate::place::MessageId;
 use crate::place::Place;
 
 impl Desk {
-    /// Deals with a message.
+    /// Deals with a message, and notes the answer that waits to be sent.
     ///
     /// # Errors
     /// It could not be recorded, and must come again.
     pub(super) async fn said(&mut self, said: Said) -> Result<(), RequestError> {
+        self.hear_out(said.clone()).await?;
+        self.owe(said).await
+    }
+
+    /// Deals with a message. Doing it again changes nothing, and says what is true then.
+    pub(super) async fn hear_out(&mut self, said: Said) -> Result<(), RequestError> {
         let who = self.person(said.from);
         if !said.place.chat.is_private() && !self.is_for_us(&said) {
             return Ok(());
@@ -116,7 +123,7 @@ impl Desk {
     }
 
     /// A reply to the question itself gives the reason as well, where whoever writes it has begun
-    /// to deny it and it is still open.
+    /// to deny it and it is still open, or was denied with these words: the reply came again.
     async fn begun_denial(&self, who: &Principal, said: &Said) -> Option<Target> {
         let chat = said.place.chat;
         let (task, approval) = self.begun_denials.get(&(chat, who.clone()))?;
@@ -126,8 +133,14 @@ impl Desk {
             return None;
         }
         let detail = self.hub.task(task.clone()).await.ok()?;
-        let is_open = detail.task.open().contains_key(approval);
-        is_open.then(|| Target::Denial(task.clone(), approval.clone()))
+        let counts = match detail.task.settlement(approval) {
+            None => detail.task.open().contains_key(approval),
+            Some(Settlement::Person { who: by, decision: Decision::Deny, reason }) => {
+                by == who && reason.as_deref() == Some(said.text.trim())
+            }
+            Some(_) => false,
+        };
+        counts.then(|| Target::Denial(task.clone(), approval.clone()))
     }
 
     /// Says something about a message, once for several that come together, as an album does.
@@ -209,20 +222,32 @@ impl Desk {
                 let mut answer =
                     format!("This is a private bot, and you ({}) are not on its list.", said.from);
                 // Before there is an admin, only the code in the terminal opens anything.
-                if self.people.has_admin() {
-                    let code = Code::from_entropy((self.sources.draw)());
-                    if let Some(code) = self.pairing.wait(who, code, self.now()) {
-                        answer.push_str(&format!(
-                            " Whoever runs it can let you in with `gatepost pair {}` within the \
+                if self.people.has_admin()
+                    && let Some(code) = self.code_for(who).await?
+                {
+                    answer.push_str(&format!(
+                        " Whoever runs it can let you in with `gatepost pair {}` within the \
                              hour.",
-                            code.reveal()
-                        ));
-                    }
+                        code.reveal()
+                    ));
                 }
                 self.say(said.place, None, Rich::new().plain(&answer));
                 Ok(())
             }
         }
+    }
+
+    /// The code with which whoever runs Gatepost can vouch for a stranger; none when too many wait.
+    async fn code_for(&mut self, who: &Principal) -> Result<Option<Code>, RequestError> {
+        let now = (self.sources.now)();
+        if let Some(code) = self.pairing.given(who, now) {
+            return Ok(Some(code.clone()));
+        }
+        let code = Code::from_entropy((self.sources.draw)());
+        let Some(note) = self.pairing.give(who, &code, now) else { return Ok(None) };
+        self.record(None, note.clone()).await?;
+        self.pairing.recall(&note);
+        Ok(Some(code))
     }
 
     async fn join(
@@ -242,7 +267,7 @@ impl Desk {
     /// Whoever runs Gatepost vouched for a code.
     pub(super) async fn vouched(&mut self, note: &ChatNote) {
         let ChatNote::CodeVouched { code } = note else { return };
-        let Some(who) = self.pairing.vouch(code, self.now()) else { return };
+        let Some(who) = self.pairing.vouch(code, (self.sources.now)()) else { return };
         let roles = vec![Role::Requester, Role::Approver];
         let words = format!("You are in, as {}. /help says what I do.", render::roles(&roles));
         if let Err(error) = self.join(&who, roles, "the terminal".into()).await {
@@ -283,6 +308,7 @@ impl Desk {
                 let home = self.homes.entry(id.clone()).or_insert_with(|| Home {
                     place: said.place,
                     asked: Some(said.message),
+                    asker: chat_of(who),
                     ahead: 0,
                 });
                 home.ahead = receipt.ahead;

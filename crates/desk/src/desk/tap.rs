@@ -82,7 +82,7 @@ impl Desk {
         let chat = place.map(|place| place.chat);
         match meaning {
             Meaning::Answer { task, approval, press } => {
-                self.claim_answer(who, chat, task, approval, press, tap.words.as_deref())
+                self.claim_answer(who, chat, task, approval, press, tap.words.as_deref()).await
             }
             Meaning::Task { task, press, state } => {
                 self.claim_task(who, task, press, state, tap.words.clone()).await
@@ -95,6 +95,7 @@ impl Desk {
                 Claim::Do(Wish::DenyAll(questions))
             }
             Meaning::Door { who: stranger, admit } => told(self.admit(who, &stranger, admit).await),
+            Meaning::Fetch { chat, message } => told(self.refetch_held(who, &chat, &message).await),
             Meaning::Held { chat, message, how } => {
                 told(self.settle_held(who, &chat, &message, how).await)
             }
@@ -114,6 +115,7 @@ impl Desk {
             | Meaning::Show { .. }
             | Meaning::DenyAll { .. }
             | Meaning::Door { .. }
+            | Meaning::Fetch { .. }
             | Meaning::Held { .. } => return,
         };
         let known = self.shown(task, &key, place.chat);
@@ -127,7 +129,7 @@ impl Desk {
         }
     }
 
-    fn claim_answer(
+    async fn claim_answer(
         &mut self,
         who: &Principal,
         chat: Option<Chat>,
@@ -149,6 +151,14 @@ impl Desk {
             Press::DenyWithReason => {
                 // Where it was pressed, so that the reply comes from whoever pressed.
                 if let Some(chat) = chat.or(self.home_chat(&task)) {
+                    let note = ChatNote::DenialBegun {
+                        who: who.clone(),
+                        chat: chat.to_string(),
+                        approval: approval.clone(),
+                    };
+                    if let Err(error) = self.record(Some(task.clone()), note).await {
+                        return Claim::Later(error);
+                    }
                     self.begun_denials
                         .insert((chat, who.clone()), (task.clone(), approval.clone()));
                     let op = Op::Prompt(task.clone(), approval.clone());

@@ -97,6 +97,18 @@ impl Desk {
             return;
         }
         let part = key.as_ref().map_or(0, |(task, _)| self.part(task));
+        let paid = match op.answers() {
+            Some(_) => self.pay(chat).await,
+            None => Ok(Vec::new()),
+        };
+        let paid = match paid {
+            Ok(paid) => paid,
+            Err(error) => {
+                tracing::warn!(%error, "an answer waits until it can be recorded");
+                self.outbox.settle(&lane, Fate::Failed, self.now());
+                return;
+            }
+        };
         let (surface, told) = (Arc::clone(&self.surface), self.told.clone());
         // Doing it twice is doing it once.
         let edited =
@@ -127,14 +139,14 @@ impl Desk {
                 }
             };
             // Without a desk nobody waits for this; the note that it was being sent stays.
-            let result = Told { chat, key, part, print, op, edited, last, change, done };
+            let result = Told { chat, key, part, print, op, edited, last, change, paid, done };
             let _the_desk_is_gone = told.send(result).await;
         }));
     }
 
     /// Takes what came of sending.
     pub(super) async fn settle(&mut self, told: Told) {
-        let Told { chat, key, part, print, op, edited, last, change, done } = told;
+        let Told { chat, key, part, print, op, edited, last, change, paid, done } = told;
         let arrived = done.as_ref().ok().and_then(|message| Some((chat, (*message)?)));
         let key = self.key_of_part(key, part, arrived);
         let (now, lane) = (self.now(), chat.to_string());
@@ -197,6 +209,9 @@ impl Desk {
             && let Err(error) = self.moved(chat, *to).await
         {
             tracing::warn!(%error, "a group moved and that could not be recorded");
+        }
+        if !matches!(fate, Fate::Over) {
+            self.owe_again(paid).await;
         }
         self.outbox.settle(&lane, fate, now);
     }
@@ -334,6 +349,19 @@ impl Desk {
                         let note = ChatNote::NotSent { key, chat: chat.to_string(), why };
                         self.note(task, note).await;
                         self.arrived(op, chat);
+                        if let (Op::Outbox(..), Some(home)) = (op, self.homes.get(task))
+                            && home.place.chat != chat
+                        {
+                            let (place, asked) = (home.place, home.asked);
+                            let words = format!(
+                                "Task {task} left files for {chat}, to whom I cannot write. They \
+                                 come after a /start in a private chat with me."
+                            );
+                            let text = Rich::new().plain(&words);
+                            let (reply, thread) = (asked, place.thread);
+                            let op = Op::Say { text, reply, thread, silent: true };
+                            self.speak(place, Some(&format!("{task}/unreached")), op);
+                        }
                         // The task's card says who cannot be asked.
                         if let Op::Question(..) = op {
                             self.push(task, "card", Urgency::Progress, Op::Card(task.clone()));
@@ -382,9 +410,7 @@ impl Desk {
             }
             // One after the other, and when all is said the topic is closed.
             Op::Outbox(task, number) => {
-                let next = number + 1;
-                let op = Op::Outbox(task.clone(), next);
-                self.push(task, &super::outbox_key(next), Urgency::Loud, op);
+                self.send_outbox(task, number + 1);
                 self.retitle(task);
             }
             Op::Result(task) => self.retitle(task),

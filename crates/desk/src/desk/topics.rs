@@ -103,16 +103,16 @@ impl Desk {
         }
     }
 
-    /// A question overtakes what waits, but not the topic that it belongs into, nor the card that
-    /// it hangs on.
-    pub(super) fn hurry_what_comes_first(&mut self, chat: Chat, task: &TaskId) {
+    /// A question overtakes what waits, and so does what a task came to, but not the topic that it
+    /// belongs into, nor the card that it hangs on.
+    pub(super) fn hurry_what_comes_first(&mut self, chat: Chat, task: &TaskId, urgency: Urgency) {
         if self.home_chat(task) != Some(chat) {
             return;
         }
         for (key, op) in [(TOPIC, Op::Topic(task.clone())), ("card", Op::Card(task.clone()))] {
             let waits = self.outbox.holds(&chat.to_string(), &format!("{task}/{key}"));
             if waits && self.at_home(task, key).is_none() {
-                self.push(task, key, Urgency::Question, op);
+                self.push(task, key, urgency, op);
             }
         }
     }
@@ -203,7 +203,10 @@ impl Desk {
         // Private topics cannot be closed; and what came of the task has to be in it first.
         let told = matches!(self.at_home(task, "result"), Some(Copied::There { .. }));
         let close = !chat.is_private() && detail.task.is_finished() && told;
-        let files = |n| self.at_home(task, &super::outbox_key(n)).is_none();
+        let files = |n| {
+            let chat = self.outbox_chat(task);
+            chat.is_some_and(|chat| self.shown(task, &super::outbox_key(n), chat).is_none())
+        };
         let waits = (0..detail.task.outbox().len())
             .any(|n| detail.task.outbox().get(n).is_some_and(|f| f.refusal.is_none()) && files(n));
         (close && !waits && !self.topics.is_closed(thread)).then_some(Call::CloseTopic {

@@ -88,10 +88,8 @@ pub(crate) async fn pair(place: &Place, code: &str) -> Result<ExitCode> {
     };
     let (serving, key) = data::serving(&dir).ok_or_else(nobody)?;
     match Client::new(serving.address, key)?.pair(code).await {
-        Ok(()) => {
-            out::line(
-                "passed on; the bot writes to the person if the code is theirs and still holds",
-            );
+        Ok(who) => {
+            out::line(&format!("{who} is let in; the bot writes to them"));
             Ok(ExitCode::SUCCESS)
         }
         Err(CallError::Refused(refused)) => Err(refused.failure.into()),
