@@ -42,6 +42,24 @@ async fn an_answer_that_waits_to_be_sent_outlives_kill_9_and_comes_once() {
     world.check(&gatepost);
 }
 
+/// Whoever answers a message may be faster than Telegram's word to the bot of which one it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_to_a_message_that_is_still_under_way_speaks_to_its_task() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    world.chat.order("sendMessage", Fault::Late(std::time::Duration::from_secs(3)), 1);
+    let asked = world.chat.say(ANN, "$ sleep 8");
+    let card = world.card(asked).await;
+    let word = world.chat.reply(ANN, &card, "a word");
+    let receipt = world.chat.message("receipt", |message| message.reply_to == Some(word)).await;
+    assert!(!receipt.text.contains("taken"), "{}", receipt.text);
+    let api = gatepost.api();
+    let task = gatepost_e2e::world::only_task(&api).await;
+    let over = api.finished(&task).await;
+    assert_eq!(gatepost_e2e::api::events_of(&over, "message-received").len(), 1, "{over:#}");
+    world.check(&gatepost);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_that_met_a_block_comes_when_the_bot_is_let_back_in() {
     let world = World::new().await;

@@ -153,6 +153,12 @@ impl<P: Clone> Outbox<P> {
         self.lanes.get(chat).into_iter().flat_map(|lane| &lane.waiting).map(|one| &one.content)
     }
 
+    /// Whether anything is under way to a chat.
+    #[must_use]
+    pub fn is_sending_to(&self, chat: &str) -> bool {
+        self.lanes.get(chat).is_some_and(|lane| lane.under_way.is_some())
+    }
+
     /// Whether anything is under way.
     #[must_use]
     pub fn is_sending(&self) -> bool {

@@ -35,6 +35,7 @@ use gatepost_domain::mode::Mode;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::request::RequestError;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -237,6 +238,8 @@ struct Desk {
     moves: BTreeMap<Chat, Chat>,
     /// Answers that wait to be sent.
     owed: Owed,
+    /// Messages that answer what is still under way.
+    early: Vec<(Said, oneshot::Sender<()>)>,
     sources: Sources,
     begun: Instant,
     said: u64,
@@ -363,6 +366,7 @@ pub async fn serve(parts: Parts<impl Surface>, mut inbox: mpsc::Receiver<Deliver
         hold_after,
         moves: BTreeMap::new(),
         owed: Owed::default(),
+        early: Vec::new(),
         sources,
         begun: Instant::now(),
         said: 0,

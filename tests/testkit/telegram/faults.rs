@@ -18,6 +18,8 @@ pub enum Fault {
     Pause(u64),
     /// The call has its effect and the answer is lost.
     LoseAnswer,
+    /// The call has its effect at once, and the answer comes this much later.
+    Late(std::time::Duration),
     /// The connection breaks before the call has an effect; the bot cannot tell the two apart.
     Cut,
     /// The connection is open, and nothing ever comes.

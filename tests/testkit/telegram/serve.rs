@@ -82,6 +82,11 @@ async fn call(
             let _lost = answer(&fake, &method, &fields).await;
             broken()
         }
+        Some(Fault::Late(by)) => {
+            let answer = answer(&fake, &method, &fields).await;
+            tokio::time::sleep(by).await;
+            written(answer)
+        }
         None => written(answer(&fake, &method, &fields).await),
     }
 }
@@ -112,6 +117,7 @@ async fn download(
         }
         Some(Fault::Wedge) => std::future::pending().await,
         Some(Fault::Cut | Fault::LoseAnswer) => return broken(),
+        Some(Fault::Late(by)) => tokio::time::sleep(by).await,
         Some(Fault::Pause(_) | Fault::Migrated(_)) | None => {}
     }
     match bytes {

@@ -64,6 +64,10 @@ impl Desk {
             // It was delivered again, and its answer is out or on its way.
             return confirm(Ok(()), taken);
         }
+        if self.answers_what_is_under_way(&said) {
+            self.early.push((said, taken));
+            return;
+        }
         let dealt_with = match self.look(said).await {
             Ok(Look::Ready(said)) => self.said(said).await,
             Ok(Look::Fetch(said)) => {
@@ -78,6 +82,28 @@ impl Desk {
             Err(error) => Err(error),
         };
         confirm(dealt_with, taken);
+    }
+
+    /// Whether a message answers one of ours of which it is not known yet what it says: people can be
+    /// faster than the platform's word of which message it has become.
+    fn answers_what_is_under_way(&self, said: &Said) -> bool {
+        let chat = said.place.chat;
+        said.reply.as_ref().is_some_and(|reply| {
+            reply.author == Some(self.bot.id)
+                && !self.messages.contains_key(&(chat, reply.message))
+                && self.outbox.is_sending_to(&chat.to_string())
+        })
+    }
+
+    /// Takes the messages that waited for what was under way in a chat.
+    pub(super) async fn take_early(&mut self, chat: Chat) {
+        let early = std::mem::take(&mut self.early);
+        let (now, later) = early.into_iter().partition(|(said, _)| said.place.chat == chat);
+        self.early = later;
+        let now: Vec<_> = now;
+        for (said, taken) in now {
+            self.heard(said, taken).await;
+        }
     }
 
     /// Whether a message's files are to be fetched, and which.

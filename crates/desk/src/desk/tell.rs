@@ -214,6 +214,7 @@ impl Desk {
             self.owe_again(paid).await;
         }
         self.outbox.settle(&lane, fate, now);
+        self.take_early(chat).await;
     }
 
     /// A topic was changed. What had to wait for that comes again.
