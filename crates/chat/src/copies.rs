@@ -84,22 +84,22 @@ where
     }
 
     /// The task has gone on after its end for the `part`th time: from then on its card and its
-    /// result are new messages. Gives where the old result stands; nothing when that was known.
-    pub fn turn(&mut self, part: usize) -> Option<Vec<(C, M)>> {
+    /// result are new messages. Gives the old ones, by what they are; nothing when that was known.
+    pub fn turn(&mut self, part: usize) -> Option<Vec<(String, C, M)>> {
         if part <= self.part {
             return None;
         }
         self.part = part;
         self.last.retain(|(key, _)| key != CARD && key != RESULT);
-        let (old, rest) = std::mem::take(&mut self.copies)
+        let (old, rest): (BTreeMap<_, _>, _) = std::mem::take(&mut self.copies)
             .into_iter()
             .partition(|((key, _), _)| key == CARD || key == RESULT);
         self.copies = rest;
-        let there = |((key, chat), copied): ((String, C), Copied<M>)| match copied {
-            Copied::There { message, .. } if key == RESULT => Some((chat, message)),
-            _ => None,
+        let there = |((key, chat), copied)| match copied {
+            Copied::There { message, .. } => Some((key, chat, message)),
+            Copied::Sending | Copied::Unsure | Copied::Refused => None,
         };
-        Some(BTreeMap::into_iter(old).filter_map(there).collect())
+        Some(old.into_iter().filter_map(there).collect())
     }
 
     /// How often the task had gone on when its card and result were sent.
@@ -220,7 +220,8 @@ mod tests {
         }
         copies.set_last(CARD, 1);
         assert_eq!(copies.turn(0), None);
-        assert_eq!(copies.turn(1), Some(vec![(1, 11)]));
+        let old = vec![(CARD.to_owned(), 1, 10), (RESULT.to_owned(), 1, 11)];
+        assert_eq!(copies.turn(1), Some(old));
         assert_eq!(copies.turn(1), None, "once");
         assert!(copies.get(CARD, 1).is_none() && copies.get(RESULT, 1).is_none());
         assert!(copies.get("question:a", 1).is_some());

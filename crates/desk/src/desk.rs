@@ -78,6 +78,7 @@ mod tap;
 mod tell;
 mod topics;
 
+use going_on::Before;
 use late::Late;
 use notice::Notice;
 use notice::Notices;
@@ -101,9 +102,8 @@ enum Op {
     Question(TaskId, ApprovalId),
     /// What a finished task came to.
     Result(TaskId),
-    /// A message that says what a task came to which went on since: as that was after the record
-    /// of this number, without buttons.
-    Before(TaskId, MessageId, u64),
+    /// A message about a part of a task's life that is over: its last word, without buttons.
+    Before(Before),
     /// A file that a finished task left for the chat, by its number.
     Outbox(TaskId, usize),
     /// A task's topic is to be opened.

@@ -88,9 +88,9 @@ impl Desk {
                 let last = detail.task.delivery().is_final();
                 self.draft_result(&detail, chat).map(|draft| Draft { last, ..draft })
             }
-            Op::Before(task, message, last) => {
-                let detail = self.detail(task).await?;
-                self.draft_before(&detail, chat, *message, *last)
+            Op::Before(before) => {
+                let detail = self.detail(before.task()).await?;
+                self.draft_before(&detail, chat, before)
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;

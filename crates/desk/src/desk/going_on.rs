@@ -3,10 +3,12 @@
 
 use gatepost_chat::command::Target;
 use gatepost_chat::copies::CARD;
+use gatepost_chat::copies::Copied;
 use gatepost_chat::copies::Copies;
 use gatepost_chat::copies::RESULT;
 use gatepost_chat::outbox::Urgency;
 use gatepost_chat::render;
+use gatepost_chat::render::Standing;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::event::Event;
 use gatepost_domain::event::Record;
@@ -27,6 +29,8 @@ use crate::surface::Under;
 pub(super) struct Parts {
     over: bool,
     went_on: usize,
+    /// The last record about the end.
+    ended: u64,
     /// The message that came since the end.
     said: Option<Origin>,
     /// The one that began this part.
@@ -34,13 +38,15 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Takes the next event. Where the task goes on with it, how often it has by then.
-    pub(super) fn hear(&mut self, event: &Event) -> Option<usize> {
-        match event {
+    /// Takes the next record. Where the task goes on with it, how often it has by then.
+    pub(super) fn hear(&mut self, record: &Record) -> Option<usize> {
+        match &record.event {
             Event::TaskFinished { .. } => {
                 self.over = true;
+                self.ended = record.seq;
                 self.said = None;
             }
+            Event::DeliveryFinished { .. } => self.ended = record.seq,
             Event::MessageReceived { origin, .. } if self.over => self.said.clone_from(origin),
             Event::TaskQueued {} if self.over => {
                 self.over = false;
@@ -53,9 +59,41 @@ impl Parts {
         None
     }
 
+    /// The number of the last record about the end before this part.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
+    }
+
     /// The chat message that began the part, if one did.
     pub(super) fn begun_in(&self) -> Option<&Origin> {
         self.begun_in.as_ref()
+    }
+}
+
+/// A message about a part of a task's life that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Before {
+    task: TaskId,
+    message: MessageId,
+    /// Whether it is the result, and not the card.
+    result: bool,
+    /// What it tells is what was true after the record of this number.
+    ended: u64,
+}
+
+impl Before {
+    /// About a message that was sent under this key.
+    pub(super) fn new(task: &TaskId, key: &str, message: MessageId, ended: u64) -> Self {
+        Self { task: task.clone(), message, result: key == RESULT, ended }
+    }
+
+    /// The task.
+    pub(super) fn task(&self) -> &TaskId {
+        &self.task
+    }
+
+    fn key(&self) -> String {
+        format!("before:{}", self.message)
     }
 }
 
@@ -75,23 +113,24 @@ impl Desk {
         let copies = self.copies.entry(id.clone()).or_default();
         let Some(old) = copies.turn(detail.task.went_on()) else { return };
         let mut parts = Parts::default();
-        let ended = |record: &&Record| {
-            matches!(record.event, Event::TaskFinished { .. } | Event::DeliveryFinished { .. })
-        };
-        let mut before: &[Record] = &[];
-        for (at, record) in detail.records.iter().enumerate() {
-            if parts.hear(&record.event).is_some() {
-                before = detail.records.get(..at).unwrap_or_default();
-            }
-        }
-        if let Some(last) = before.iter().rfind(ended) {
-            for (chat, message) in old {
-                let slot = format!("{id}/before:{message}");
-                let op = Op::Before(id.clone(), message, last.seq);
-                self.push_to(chat, &slot, Urgency::Progress, op);
-            }
+        for record in &detail.records {
+            let _part = parts.hear(record);
         }
         self.hang_on(id, parts.begun_in());
+        let ended = ended_before(detail);
+        for (key, chat, message) in old {
+            self.last_word(chat, Before::new(id, &key, message, ended));
+        }
+    }
+
+    /// Has an old message say its last word, if it has not.
+    pub(super) fn last_word(&mut self, chat: Chat, before: Before) {
+        let (task, key) = (before.task.clone(), before.key());
+        let there = Copied::There { message: before.message, print: None };
+        self.set_shown(&task, &key, chat, there);
+        if self.copies.get(&task).is_some_and(|copies| !copies.is_last(&key)) {
+            self.push_to(chat, &format!("{task}/{key}"), Urgency::Progress, Op::Before(before));
+        }
     }
 
     /// The part of its life that a task's card and result belong to now.
@@ -99,22 +138,23 @@ impl Desk {
         self.copies.get(task).map_or(0, Copies::part)
     }
 
-    /// The name of a message that was on its way in that part. One that says how an earlier part went
-    /// is no longer kept up to date; a reply to it speaks to the task all the same.
-    pub(super) fn key_of_part(
+    /// What was sent of a part of the task's life that was over when it arrived: it says its last
+    /// word, and a reply to it speaks to the task.
+    pub(super) async fn arrived_late(
         &mut self,
-        key: Option<(TaskId, String)>,
-        part: usize,
-        arrived: Option<(Chat, MessageId)>,
-    ) -> Option<(TaskId, String)> {
-        let (task, key) = key?;
-        if part == self.part(&task) || key != CARD && key != RESULT {
-            return Some((task, key));
-        }
-        if let Some(arrived) = arrived {
-            self.messages.insert(arrived, Target::Task(task));
-        }
-        None
+        task: &TaskId,
+        key: &str,
+        chat: Chat,
+        message: MessageId,
+    ) {
+        self.messages.insert((chat, message), Target::Task(task.clone()));
+        let Some(detail) = self.detail(task).await else { return };
+        self.last_word(chat, Before::new(task, key, message, ended_before(&detail)));
+    }
+
+    /// Whether a message was sent about a part of its task's life that is over by now.
+    pub(super) fn is_of_before(&self, task: &TaskId, key: &str, part: usize) -> bool {
+        (key == CARD || key == RESULT) && part != self.part(task)
     }
 
     /// The task's card hangs on the message that began its part, where that is in its own chat.
@@ -131,22 +171,37 @@ impl Desk {
         }
     }
 
-    /// The result of an earlier part, as it was after the record of this number.
+    /// A message about an earlier part, as it was at the end of that.
     pub(super) fn draft_before(
         &mut self,
         detail: &TaskDetail,
         chat: Chat,
-        message: MessageId,
-        last: u64,
+        before: &Before,
     ) -> Option<Draft> {
-        let records = detail.records.iter().take_while(|record| record.seq <= last).cloned();
-        let records: Vec<Record> = records.collect();
+        let records = detail.records.iter().take_while(|record| record.seq <= before.ended);
+        let records: Vec<Record> = records.cloned().collect();
         let events = records.iter().map(|record| (&record.event, record.at));
-        let task = lifecycle::replay(detail.task.id(), events).ok().flatten()?;
+        let task = lifecycle::replay(&before.task, events).ok().flatten()?;
         let old = TaskDetail { task, records, diff: None };
         let card = self.card_for(chat, &old);
-        let text = render::result(&card, self.reader(), self.traits.text);
-        let call = Call::Edit { chat, message, text, under: Under::Nothing };
-        Some(Draft { key: None, last: false, call })
+        let text = if before.result {
+            render::result(&card, self.reader(), self.traits.text)
+        } else {
+            render::task(&card, &Standing { ahead: 0, asked: None }, self.traits.text)
+        };
+        let call = Call::Edit { chat, message: before.message, text, under: Under::Nothing };
+        Some(Draft { key: Some((before.task.clone(), before.key())), last: true, call })
     }
+}
+
+/// The number of the last record about the end before the part that a task is in.
+fn ended_before(detail: &TaskDetail) -> u64 {
+    let mut parts = Parts::default();
+    let mut ended = 0;
+    for record in &detail.records {
+        if parts.hear(record).is_some() {
+            ended = parts.ended();
+        }
+    }
+    ended
 }

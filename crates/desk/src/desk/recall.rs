@@ -21,6 +21,7 @@ use super::Home;
 use super::Op;
 use super::Preference;
 use super::ask::chat_of;
+use super::going_on::Before;
 use super::going_on::Parts;
 use super::keys;
 use super::question_key;
@@ -170,11 +171,11 @@ impl Desk {
     /// Where the task's messages are, from its own records.
     fn recall_task(&mut self, detail: &TaskDetail) {
         let id = detail.task.id();
-        let mut parts = Parts::default();
+        let (mut parts, mut before) = (Parts::default(), Vec::new());
         for record in &detail.records {
-            if let Some(part) = parts.hear(&record.event) {
-                // Its old result keeps its buttons; they answer that they are out of date.
-                let _old = self.copies.entry(id.clone()).or_default().turn(part);
+            if let Some(part) = parts.hear(record) {
+                let old = self.copies.entry(id.clone()).or_default().turn(part);
+                before.extend(old.into_iter().flatten().map(|old| (old, parts.ended())));
                 self.hang_on(id, parts.begun_in());
             }
             let Event::ChatNoted { platform, note } = &record.event else { continue };
@@ -189,6 +190,9 @@ impl Desk {
             } else {
                 self.copies.entry(id.clone()).or_default().recall(note, home);
             }
+        }
+        for ((key, chat, message), ended) in before {
+            self.last_word(chat, Before::new(id, &key, message, ended));
         }
         // Messages stayed behind in groups that moved.
         let gone: Vec<_> = self.moves.keys().copied().collect();

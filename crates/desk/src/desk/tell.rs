@@ -147,8 +147,12 @@ impl Desk {
     /// Takes what came of sending.
     pub(super) async fn settle(&mut self, told: Told) {
         let Told { chat, key, part, print, op, edited, last, change, paid, done } = told;
-        let arrived = done.as_ref().ok().and_then(|message| Some((chat, (*message)?)));
-        let key = self.key_of_part(key, part, arrived);
+        let mut key = key;
+        if let Some((task, name)) = key.take_if(|(task, name)| self.is_of_before(task, name, part))
+            && let Ok(Some(message)) = &done
+        {
+            self.arrived_late(&task, &name, chat, *message).await;
+        }
         let (now, lane) = (self.now(), chat.to_string());
         let fate = match &done {
             Ok(None) if change.is_some() => self.topic_changed(chat, change, &op),
