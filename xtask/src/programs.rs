@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread::ScopedJoinHandle;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -25,8 +27,9 @@ struct Program {
     arm64: &'static str,
 }
 
-/// Every program the tests drive. None of them needs the install scripts of its package.
-const PROGRAMS: [Program; 3] = [
+/// Every program the tests drive. None of them needs the install scripts of its package. The last
+/// two are scripts for node.
+const PROGRAMS: [Program; 5] = [
     Program {
         variable: "GATEPOST_TEST_CLAUDE",
         package: "@anthropic-ai/claude-code",
@@ -48,12 +51,37 @@ const PROGRAMS: [Program; 3] = [
         x64: "opencode-linux-x64/bin/opencode",
         arm64: "opencode-linux-arm64/bin/opencode",
     },
+    Program {
+        variable: "GATEPOST_TEST_GEMINI",
+        package: "@google/gemini-cli",
+        version: "0.61.0",
+        x64: "@google/gemini-cli/bundle/gemini.js",
+        arm64: "@google/gemini-cli/bundle/gemini.js",
+    },
+    Program {
+        variable: "GATEPOST_TEST_CLAUDE_ACP",
+        package: "@agentclientprotocol/claude-agent-acp",
+        version: "0.101.0",
+        x64: "@agentclientprotocol/claude-agent-acp/dist/index.js",
+        arm64: "@agentclientprotocol/claude-agent-acp/dist/index.js",
+    },
 ];
 
-/// Installs what is missing, and gives the variables the tests look at.
+/// Installs what is missing, all at once, as most of it is waiting for the registry; and gives the
+/// variables the tests look at.
 pub(crate) fn set_up() -> Result<Vec<(&'static str, PathBuf)>> {
     let cache = cache()?;
-    PROGRAMS.iter().map(|program| Ok((program.variable, install(program, &cache)?))).collect()
+    let begun = Instant::now();
+    let places: Result<Vec<_>> = std::thread::scope(|scope| {
+        let installs: Vec<_> =
+            PROGRAMS.iter().map(|program| scope.spawn(|| install(program, &cache))).collect();
+        let ended = |install: ScopedJoinHandle<'_, Result<PathBuf>>| {
+            install.join().unwrap_or_else(|_| bail!("an installation broke off"))
+        };
+        installs.into_iter().map(ended).collect()
+    });
+    say(&format!("the real agents are there, after {:.1?}", begun.elapsed()));
+    Ok(PROGRAMS.iter().map(|program| program.variable).zip(places?).collect())
 }
 
 fn install(program: &Program, cache: &Path) -> Result<PathBuf> {

@@ -5,14 +5,20 @@
 //! agent asks before every tool, tried with the real program. A question is put to the gate once
 //! the whole input of its tool is known, and is answered with `allow_once` or `reject_once`, found
 //! by their kind; an option that lasts is never chosen. The answer has no room for a reason, so a
-//! denial's reason is what the agent is told next. Neither files nor terminals of ours are offered
-//! to it: what it does, it does inside the sandbox.
+//! denial's reason is told by an error where its model reads that, and is what the agent is told
+//! next where not. Neither files nor terminals of ours are offered to it: what it does, it does
+//! inside the sandbox.
+//!
+//! An agent without such settings is driven too, where whoever set it up has said that the sandbox
+//! alone holds it. Its questions are put to the gate like all others, and what it does without one
+//! is told as [`AgentEvent::Unasked`].
 //!
 //! The messages are read as JSON and not through the protocol's own crate: its types pass over what
 //! they cannot read, where a gate must stop, and they make `serde_json` keep the order of fields in
 //! the whole program, on which digests rest.
 //!
-//! INVARIANT (asked first): a tool that was done without having been cleared ends the run.
+//! INVARIANT (asked first): where a lock holds an agent to asking, a tool that was done without
+//! having been cleared ends the run.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -21,7 +27,6 @@ use std::pin::Pin;
 
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::AgentEvent;
-use gatepost_domain::agent::Ending;
 use gatepost_domain::outcome::Reason;
 use serde_json::Value;
 use serde_json::json;
@@ -29,45 +34,50 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Answer;
-use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
 use crate::agent::Words;
-use crate::claude::actions::ended as result_of;
-use crate::codex::Thread;
 use crate::program::Heard;
 use crate::program::Program;
 use crate::program::ProgramError;
 use crate::program::Waiting;
 use crate::program::shortened;
+use crate::program::untested;
+use crate::telling::Telling;
+use crate::telling::garbage;
+use crate::telling::message;
+use crate::telling::text;
+use crate::thread::ANEW;
+use crate::thread::Said;
+use crate::thread::Speaker;
+use crate::thread::Thread;
 
 mod actions;
+mod calls;
 mod locks;
 mod start;
 
+use calls::Call;
+use calls::Stage;
+pub use locks::CLAUDE;
+pub use locks::GEMINI;
 pub use locks::Lock;
 pub use locks::OPENCODE;
+pub use locks::UNLOCKED;
 pub use start::Acp;
 pub use start::Settings;
 
 /// The version of the protocol that is spoken.
 const PROTOCOL: u64 = 1;
 
-/// So many messages that are not known here are kept of one run, and none after that.
-const MOST_UNKNOWN: u32 = 200;
-
-/// The most of one message that is kept, in bytes.
-const KEPT_TEXT: usize = 16 * 1024;
-
-/// The most uses of tools that may be open at once. A model makes some tens of calls in a turn.
-const MOST_CALLS: usize = 1000;
+/// How much of what it is saying is kept until it is whole, in bytes.
+const MOST_SAYING: usize = 2 * crate::telling::KEPT_TEXT;
 
 /// Updates of a session that tell nothing a person needs.
-const QUIET: [&str; 7] = [
+const QUIET: [&str; 6] = [
     "agent_thought_chunk",
     "available_commands_update",
     "config_option_update",
-    "current_mode_update",
     "session_info_update",
     "usage_update",
     "user_message_chunk",
@@ -82,11 +92,9 @@ pub struct Driver {
     /// Requests of ours that are not answered, by their number.
     sent: BTreeMap<u64, Sent>,
     next_request: u64,
-    next_proposal: u64,
     /// Every use of a tool that is not over, by its id.
     calls: BTreeMap<String, Call>,
-    /// What comes next, in order.
-    queue: VecDeque<Next>,
+    telling: Telling,
     /// What it is told in its next turn.
     unsaid: VecDeque<Said>,
     /// What it has said and may go on saying.
@@ -94,61 +102,17 @@ pub struct Driver {
     turn: Turn,
     /// What it has used in all its turns.
     used: (u64, u64),
-    unknown: u32,
 }
 
 /// A request of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
     Initialize,
     New,
     TakeUp,
+    /// To ask by the mode of its lock in this conversation.
+    Mode(String),
     Prompt,
-}
-
-/// Something that is said to it.
-struct Said {
-    text: String,
-    by: Speaker,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
-    Person,
-    Gatepost,
-}
-
-/// One use of a tool.
-struct Call {
-    /// The tool's name, as its first message has it.
-    tool: String,
-    kind: String,
-    title: String,
-    input: Option<Value>,
-    stage: Stage,
-}
-
-/// Where a use of a tool stands.
-enum Stage {
-    /// It is announced.
-    Announced,
-    /// It is asked about, and its input is not known yet.
-    Early(Question),
-    /// The gate has it.
-    Asked(ProposalId, Question),
-    /// It may run, and does.
-    Cleared(ProposalId),
-    /// It was refused.
-    Refused,
-}
-
-/// A question of its own.
-struct Question {
-    /// Its number as it came.
-    id: Value,
-    /// The ids of its options, where it has them.
-    allow: Option<String>,
-    reject: Option<String>,
 }
 
 /// Where its turn stands.
@@ -156,6 +120,8 @@ struct Question {
 enum Turn {
     /// There is no conversation yet.
     Before,
+    /// This conversation is taken up, and is still being told again.
+    ToldAgain(String),
     Running,
     /// Something was refused, and so it ends by itself.
     Closing,
@@ -171,14 +137,12 @@ impl Driver {
             thread,
             sent: BTreeMap::new(),
             next_request: 0,
-            next_proposal: 0,
             calls: BTreeMap::new(),
-            queue: VecDeque::new(),
+            telling: Telling::default(),
             unsaid: VecDeque::new(),
             saying: String::new(),
             turn: Turn::Before,
             used: (0, 0),
-            unknown: 0,
         };
         let params = json!({
             "protocolVersion": PROTOCOL,
@@ -203,37 +167,16 @@ impl Driver {
         self.sent.insert(id, sent);
     }
 
-    /// Answers a question with one of its options, or, without one, as no longer wanted.
-    fn choose(&mut self, id: &Value, option: Option<&str>) {
-        let outcome = match option {
-            Some(option) => json!({"outcome": "selected", "optionId": option}),
-            None => json!({"outcome": "cancelled"}),
-        };
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "result": {"outcome": outcome}}));
-    }
-
-    fn report(&mut self, event: AgentEvent) {
-        self.queue.push_back(Next::Report { event });
-    }
-
-    fn tell(&mut self, text: &str) {
-        let text = shortened(&self.program.scrub(text), KEPT_TEXT);
-        self.report(AgentEvent::Text { text });
-    }
-
-    fn unknown(&mut self, message: &Value) {
-        self.unknown = self.unknown.saturating_add(1);
-        if self.unknown <= MOST_UNKNOWN {
-            let raw = shortened(&self.program.scrub(&message.to_string()), KEPT_TEXT);
-            self.report(AgentEvent::Other { raw });
-        }
+    fn fail(&mut self, id: &Value, code: i32, words: &str) {
+        let error = json!({"code": code, "message": words});
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "error": error}));
     }
 
     /// What it said so far is whole.
     fn said(&mut self) {
-        let text = std::mem::take(&mut self.saying);
-        if !text.trim().is_empty() {
-            self.tell(&text);
+        let words = std::mem::take(&mut self.saying);
+        if !words.trim().is_empty() {
+            self.telling.text(&self.program, &words);
         }
     }
 
@@ -247,10 +190,7 @@ impl Driver {
             self.unsaid.iter().map(|said| json!({"type": "text", "text": said.text})).collect();
         let params = json!({"sessionId": session, "prompt": parts});
         for said in std::mem::take(&mut self.unsaid) {
-            match said.by {
-                Speaker::Person => self.thread.told(),
-                Speaker::Gatepost => {}
-            }
+            self.thread.told(said.by);
         }
         self.turn = Turn::Running;
         self.request("session/prompt", &params, Sent::Prompt);
@@ -258,34 +198,26 @@ impl Driver {
 
     /// Takes one line of it.
     fn take(&mut self, line: &str) -> Result<(), ProgramError> {
-        if line.trim().is_empty() {
-            return Ok(());
-        }
-        let garbage = |program: &Program| {
-            ProgramError::Garbage(format!("`{}`", shortened(&program.quote(line), 200)))
-        };
-        let message = match serde_json::from_str::<Value>(line) {
-            Ok(message @ Value::Object(_)) => message,
-            Ok(_) | Err(_) => return Err(garbage(&self.program)),
-        };
+        let Some(message) = message(&self.program, line)? else { return Ok(()) };
         let params = message.get("params").unwrap_or(&Value::Null);
         match (text(&message, "method"), message.get("id")) {
             (Some("session/request_permission"), Some(id)) => self.asked(id, params),
             (Some(method), Some(id)) => {
-                let error = json!({"code": -32601, "message": "Gatepost offers no such thing"});
-                self.send(&json!({"jsonrpc": "2.0", "id": id, "error": error}));
+                self.fail(id, -32601, "Gatepost offers no such thing");
                 if !self.lock.tries.contains(&method) {
-                    self.unknown(&message);
+                    self.telling.unknown(&self.program, &message.to_string());
                 }
                 Ok(())
             }
             (Some("session/update"), None) => self.updated(params, &message),
-            (Some(_), None) => {
-                self.unknown(&message);
+            (Some(method), None) => {
+                if !self.lock.tries.contains(&method) {
+                    self.telling.unknown(&self.program, &message.to_string());
+                }
                 Ok(())
             }
             (None, Some(id)) => self.answered(id.as_u64(), &message),
-            (None, None) => Err(garbage(&self.program)),
+            (None, None) => Err(garbage(&self.program, line)),
         }
     }
 
@@ -307,19 +239,24 @@ impl Driver {
         match (sent, why) {
             (Sent::Initialize, Some(why)) => return refused("begin", &why),
             (Sent::New, Some(why)) => return refused("begin a conversation", &why),
+            (Sent::Mode(_), Some(why)) => return refused("take the mode it is to ask by", &why),
             (Sent::Initialize, None) => self.greeted(result)?,
             (Sent::TakeUp, Some(_)) => self.lost(),
             (Sent::New, None) => {
                 let Some(id) = text(result, "sessionId").map(str::to_owned) else {
                     return Err(ProgramError::Garbage("a conversation without a name".into()));
                 };
-                self.opened(&id);
+                self.set_mode(id, result);
             }
             (Sent::TakeUp, None) => {
                 let id = self.thread.resumes().unwrap_or_default().to_owned();
-                self.opened(&id);
+                self.set_mode(id, result);
             }
+            (Sent::Mode(id), None) => self.open(id),
             (Sent::Prompt, Some(detail)) => {
+                if error.and_then(|error| error.get("code")?.as_i64()) == Some(401) {
+                    return Err(ProgramError::KeyRefused);
+                }
                 self.turned(Outcome::Failed, Reason::AgentFailed { detail });
             }
             (Sent::Prompt, None) => self.stopped(result),
@@ -334,12 +271,20 @@ impl Driver {
             Some(PROTOCOL) => {}
             other => return wrong(format!("it speaks version {other:?} of the protocol, not 1")),
         }
-        match result.pointer("/agentInfo/name").and_then(Value::as_str) {
-            Some(name) if name == self.lock.says_it_is => {}
-            other => {
-                let other = self.program.quote(other.unwrap_or("nobody"));
-                return wrong(format!("it says that it is `{other}`"));
-            }
+        let info = result.get("agentInfo").unwrap_or(&Value::Null);
+        let name = text(info, "name");
+        if let Some(wanted) = self.lock.says_it_is
+            && name != Some(wanted)
+        {
+            let other = self.program.quote(name.unwrap_or("nobody"));
+            return wrong(format!("it says that it is `{other}`"));
+        }
+        let version = text(info, "version").filter(|_| !self.lock.tested.is_empty());
+        let words = version.and_then(|version| {
+            untested(self.lock.title, &self.program.quote(version), self.lock.tested)
+        });
+        if let Some(words) = words {
+            self.telling.text(&self.program, &words);
         }
         let offers = |pointer: &str| {
             result
@@ -348,40 +293,68 @@ impl Driver {
         };
         // What it tells of an earlier run is passed over. The newer `session/resume` would spare
         // that, but loading is what every version of the protocol knows, and what was tried.
-        let how = offers("/agentCapabilities/loadSession").then_some("session/load");
-        match (self.thread.resumes().map(str::to_owned), how) {
-            (Some(id), Some(method)) => {
-                let cwd = self.thread.workspace();
-                let params = json!({"sessionId": id, "cwd": cwd, "mcpServers": []});
-                self.request(method, &params, Sent::TakeUp);
+        let loads = offers("/agentCapabilities/loadSession");
+        match self.thread.resumes().map(str::to_owned) {
+            Some(id) if loads => {
+                let mut params = self.conversation();
+                if let Some(params) = params.as_object_mut() {
+                    params.insert("sessionId".to_owned(), id.into());
+                }
+                self.request("session/load", &params, Sent::TakeUp);
             }
-            (Some(_), None) => self.lost(),
-            (None, _) => self.begin(),
+            Some(_) => self.lost(),
+            None => self.begin(),
         }
         Ok(())
     }
 
+    /// What a conversation is begun or taken up with.
+    fn conversation(&self) -> Value {
+        let mut params = json!({"cwd": self.thread.workspace(), "mcpServers": []});
+        if let (Some(session), Some(params)) = (self.lock.session, params.as_object_mut()) {
+            params.insert("_meta".to_owned(), session());
+        }
+        params
+    }
+
     fn begin(&mut self) {
-        let params = json!({"cwd": self.thread.workspace(), "mcpServers": []});
+        let params = self.conversation();
         self.request("session/new", &params, Sent::New);
     }
 
     /// The conversation that should have been taken up is not there.
     fn lost(&mut self) {
-        self.tell(
-            "the program had kept nothing of its session when it was cut off, so it begins the \
-             task anew",
-        );
+        self.telling.text(&self.program, ANEW);
         self.thread.lost();
         self.begin();
     }
 
+    /// Sees to it that the conversation asks by the mode of its lock.
+    fn set_mode(&mut self, id: String, result: &Value) {
+        let now = result.pointer("/modes/currentModeId").and_then(Value::as_str);
+        match self.lock.mode {
+            Some(mode) if now != Some(mode) => {
+                let params = json!({"sessionId": id, "modeId": mode});
+                self.request("session/set_mode", &params, Sent::Mode(id));
+            }
+            Some(_) | None => self.open(id),
+        }
+    }
+
+    /// The conversation is there, unless it is still being told again.
+    fn open(&mut self, id: String) {
+        let again = self.thread.resumes().is_some() && self.lock.told_again.is_some();
+        if again {
+            self.turn = Turn::ToldAgain(id);
+        } else {
+            self.opened(&id);
+        }
+    }
+
     fn opened(&mut self, id: &str) {
-        let first = self.thread.began(id);
-        let first = first.into_iter().map(|text| Said { text, by: Speaker::Gatepost });
-        // What came meanwhile is a person's, and comes after it.
+        // What came meanwhile is a person's, and comes after what it begins with.
         let after = std::mem::take(&mut self.unsaid);
-        self.unsaid = first.chain(after).collect();
+        self.unsaid = self.thread.began(id).into_iter().chain(after).collect();
         // What it repeated of an earlier run is on record.
         self.calls.clear();
         self.saying.clear();
@@ -391,14 +364,11 @@ impl Driver {
 
     /// It has ended its turn.
     fn stopped(&mut self, result: &Value) {
-        let used = |name: &str| {
-            result.pointer(&format!("/usage/{name}")).and_then(Value::as_u64).unwrap_or(0)
-        };
-        let (input, output) = (used("inputTokens"), used("outputTokens"));
+        let (input, output) = used(result);
         if (input, output) != (0, 0) {
             self.used = (self.used.0.saturating_add(input), self.used.1.saturating_add(output));
             let (input_tokens, output_tokens) = self.used;
-            self.report(AgentEvent::Usage { input_tokens, output_tokens });
+            self.telling.report(AgentEvent::Usage { input_tokens, output_tokens });
         }
         match text(result, "stopReason") {
             Some("end_turn") => self.turned(Outcome::Succeeded, Reason::Completed),
@@ -412,233 +382,63 @@ impl Driver {
 
     fn turned(&mut self, outcome: Outcome, reason: Reason) {
         self.said();
-        // Whatever was open in that turn is void.
-        let detail = "the agent ended its turn and did not say how it went on";
-        for (_, call) in std::mem::take(&mut self.calls) {
-            match call.stage {
-                Stage::Asked(id, question) => {
-                    self.choose(&question.id, None);
-                    self.queue.push_back(Next::Withdraw { id });
-                }
-                Stage::Early(question) => self.choose(&question.id, None),
-                Stage::Cleared(id) => {
-                    let result = result_of(Ending::Broken { detail: detail.to_owned() }, "");
-                    self.queue.push_back(Next::Finished { id, result });
-                }
-                Stage::Announced | Stage::Refused => {}
-            }
-        }
+        self.void();
         self.turn = Turn::Over(outcome, reason);
         self.begin_turn();
-    }
-
-    /// A question of the program.
-    fn asked(&mut self, id: &Value, params: &Value) -> Result<(), ProgramError> {
-        let missing = || ProgramError::Garbage("a question without its parts".into());
-        let update = params.get("toolCall").ok_or_else(missing)?;
-        let name = text(update, "toolCallId").ok_or_else(missing)?.to_owned();
-        let options = params.get("options").and_then(Value::as_array).ok_or_else(missing)?;
-        let option = |kind: &str| {
-            let of = options.iter().find(|option| text(option, "kind") == Some(kind))?;
-            text(of, "optionId").map(str::to_owned)
-        };
-        let question =
-            Question { id: id.clone(), allow: option("allow_once"), reject: option("reject_once") };
-        let ours = self.thread.id().is_some() && text(params, "sessionId") == self.thread.id();
-        let fits = self.turn == Turn::Running
-            && matches!(
-                self.calls.get(&name).map(|call| &call.stage),
-                None | Some(Stage::Announced)
-            );
-        if !ours || !fits || question.allow.is_none() {
-            // One question for one use: a second would borrow what the first was cleared for.
-            let reject = question.reject.clone();
-            self.choose(id, reject.as_deref());
-            return Ok(());
-        }
-        if self.calls.len() >= MOST_CALLS {
-            return Err(ProgramError::Garbage(
-                "more open uses of tools than any model makes".into(),
-            ));
-        }
-        let call = self.calls.entry(name.clone()).or_insert_with(|| Call::new(update));
-        call.stage = Stage::Early(question);
-        self.propose(&name);
-        Ok(())
-    }
-
-    /// Puts a question to the gate, once all of it is known.
-    fn propose(&mut self, name: &str) {
-        let Some(call) = self.calls.get_mut(name) else { return };
-        let Some(input) = call.input.clone() else { return };
-        match std::mem::replace(&mut call.stage, Stage::Announced) {
-            Stage::Early(question) => {
-                let proposal = ProposalId(self.next_proposal);
-                self.next_proposal += 1;
-                let action = actions::action(&call.tool, &input, self.thread.workspace());
-                call.stage = Stage::Asked(proposal, question);
-                self.queue.push_back(Next::Propose { id: proposal, action, by: Executor::Agent });
-            }
-            other => call.stage = other,
-        }
     }
 
     /// It told something of its work.
     fn updated(&mut self, params: &Value, message: &Value) -> Result<(), ProgramError> {
         let update = params.get("update").unwrap_or(&Value::Null);
         let kind = text(update, "sessionUpdate").unwrap_or_default();
-        if matches!(self.turn, Turn::Before) {
+        match &self.turn {
             // A conversation that is taken up is told again from its start.
-            return Ok(());
+            Turn::Before => return Ok(()),
+            Turn::ToldAgain(id) => {
+                if Some(kind) == self.lock.told_again {
+                    let id = id.clone();
+                    self.opened(&id);
+                }
+                return Ok(());
+            }
+            Turn::Running | Turn::Closing | Turn::Over(..) => {}
         }
         let ours = text(params, "sessionId") == self.thread.id();
-        if kind == "agent_message_chunk" && ours {
-            if let Some(words) = update.pointer("/content/text").and_then(Value::as_str) {
-                // A word in several pieces may hold a secret, so it is looked at as a whole.
-                if self.saying.len() < KEPT_TEXT * 2 {
-                    self.saying.push_str(words);
+        match kind {
+            "agent_message_chunk" => {
+                let words = update.pointer("/content/text").and_then(Value::as_str);
+                if ours && self.saying.len() < MOST_SAYING {
+                    self.saying.push_str(words.unwrap_or_default());
                 }
             }
-            return Ok(());
-        }
-        match kind {
             "tool_call" | "tool_call_update" => {
                 self.said();
                 self.called(update, ours)?;
             }
             "plan" => {
                 let entries = update.get("entries").and_then(Value::as_array);
-                self.plan(entries.into_iter().flatten());
+                let entries = entries.into_iter().flatten();
+                let entries = entries.filter_map(|entry| text(entry, "content"));
+                self.telling.plan(&self.program, entries);
             }
-            quiet if QUIET.contains(&quiet) => {}
-            _ => self.unknown(message),
-        }
-        Ok(())
-    }
-
-    fn plan<'a>(&mut self, entries: impl Iterator<Item = &'a Value>) {
-        let entries = entries.filter_map(|entry| text(entry, "content"));
-        let entries: Vec<_> =
-            entries.map(|entry| shortened(&self.program.scrub(entry), 500)).take(100).collect();
-        self.report(AgentEvent::Plan { entries });
-    }
-
-    /// It told how a use of a tool goes on.
-    fn called(&mut self, update: &Value, ours: bool) -> Result<(), ProgramError> {
-        let missing = || ProgramError::Garbage("a use of a tool without its name".into());
-        let name = text(update, "toolCallId").ok_or_else(missing)?.to_owned();
-        if !self.calls.contains_key(&name) && self.calls.len() >= MOST_CALLS {
-            return Err(ProgramError::Garbage(
-                "more open uses of tools than any model makes".into(),
-            ));
-        }
-        let call = self.calls.entry(name.clone()).or_insert_with(|| Call::new(update));
-        let status = text(update, "status").unwrap_or_default().to_owned();
-        if let Some(kind) = text(update, "kind") {
-            call.kind = kind.to_owned();
-        }
-        if let Some(title) = text(update, "title").filter(|_| status != "completed") {
-            call.title = title.to_owned();
-        }
-        // Before that, only the beginning of its input may have come.
-        if status == "in_progress"
-            && let Some(input) = update.get("rawInput").filter(|input| input.is_object())
-        {
-            let known = call.input.replace(input.clone());
-            let changed = known.is_some_and(|known| known != *input);
-            if changed && !matches!(call.stage, Stage::Announced | Stage::Refused) {
-                return Err(ProgramError::Garbage(format!(
-                    "it changed a use of a tool that it had asked about (`{}`)",
-                    shortened(&self.program.quote(&name), 100)
-                )));
-            }
-            if let Some(todos) = input.get("todos").and_then(Value::as_array)
-                && self.lock.is_free(call)
-            {
-                let todos = todos.clone();
-                self.plan(todos.iter());
-            }
-            self.propose(&name);
-        }
-        if status == "completed" || status == "failed" {
-            self.ended(&name, update, &status, ours)?;
-        }
-        Ok(())
-    }
-
-    /// A use of a tool is over.
-    fn ended(
-        &mut self,
-        name: &str,
-        update: &Value,
-        status: &str,
-        ours: bool,
-    ) -> Result<(), ProgramError> {
-        let Some(call) = self.calls.remove(name) else { return Ok(()) };
-        let update = self.program.scrub_json(update);
-        let failed = status == "failed";
-        let free = ours && self.lock.is_free(&call);
-        match call.stage {
-            Stage::Cleared(id) => {
-                let result = actions::result(self.lock, &update, failed);
-                self.queue.push_back(Next::Finished { id, result });
-            }
-            Stage::Asked(id, _) if failed => self.queue.push_back(Next::Withdraw { id }),
-            Stage::Early(_) | Stage::Refused if failed => {}
-            // What cannot be done at all fails before it is asked about; a command would have run.
-            Stage::Announced if free || (failed && call.kind != "execute") => {}
-            Stage::Announced | Stage::Early(_) | Stage::Asked(..) | Stage::Refused => {
-                return Err(ProgramError::Garbage(format!(
-                    "it used a tool without having been told that it may (`{}`)",
-                    shortened(&self.program.quote(&call.title), 200)
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Answers a question with no, and has the reason said next.
-    fn decline(&mut self, name: &str, words: &str) {
-        let Some(call) = self.calls.get_mut(name) else { return };
-        let question = match std::mem::replace(&mut call.stage, Stage::Refused) {
-            Stage::Asked(_, question) | Stage::Early(question) => question,
-            other => {
-                call.stage = other;
-                return;
-            }
-        };
-        let what = shortened(&call.title, 200);
-        let text = format!(
-            "Gatepost did not let `{what}` run: {words}\nOther calls of the same turn may have \
-             been given up with it. Go on with the task; make a call again only if it still makes \
-             sense."
-        );
-        self.unsaid.push_back(Said { text, by: Speaker::Gatepost });
-        let reject = question.reject.clone();
-        self.choose(&question.id, reject.as_deref());
-        if self.lock.refusal_ends_turn {
-            // It gives up what else it asked, and asks nothing more.
-            self.turn = Turn::Closing;
-            let mut gone = Vec::new();
-            for call in self.calls.values_mut() {
-                match std::mem::replace(&mut call.stage, Stage::Refused) {
-                    Stage::Asked(id, question) => {
-                        self.queue.push_back(Next::Withdraw { id });
-                        gone.push(question);
-                    }
-                    Stage::Early(question) => gone.push(question),
-                    other => call.stage = other,
+            "current_mode_update" => {
+                let mode = text(update, "currentModeId").unwrap_or_default();
+                if self.lock.mode.is_some_and(|wanted| wanted != mode) {
+                    let mode = shortened(&self.program.quote(mode), 100);
+                    return Err(ProgramError::Garbage(format!(
+                        "it went over to asking by another mode, `{mode}`"
+                    )));
                 }
             }
-            for question in gone {
-                self.choose(&question.id, question.reject.as_deref());
-            }
+            quiet if QUIET.contains(&quiet) => {}
+            _ => self.telling.unknown(&self.program, &message.to_string()),
         }
+        Ok(())
     }
 
     async fn advance(&mut self) -> Result<Next, AgentError> {
         loop {
-            if let Some(next) = self.queue.pop_front() {
+            if let Some(next) = self.telling.next() {
                 return Ok(next);
             }
             if let Turn::Over(outcome, reason) = &self.turn
@@ -656,64 +456,19 @@ impl Driver {
     }
 }
 
-impl Call {
-    fn new(update: &Value) -> Self {
-        let part = |name: &str| text(update, name).unwrap_or_default().to_owned();
-        Self {
-            tool: part("title"),
-            kind: part("kind"),
-            title: part("title"),
-            input: None,
-            stage: Stage::Announced,
-        }
-    }
-}
-
 impl Agent for Driver {
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Result<Next, AgentError>> + Send + '_>> {
         Box::pin(self.advance())
     }
 
     fn answer(&mut self, proposal: ProposalId, answer: Answer) {
-        let found = self.calls.iter().find_map(|(name, call)| match &call.stage {
-            Stage::Asked(of, _) if *of == proposal => Some(name.clone()),
-            _ => None,
-        });
-        let Some(name) = found else {
-            if let Answer::Cleared { .. } = answer {
-                // The answer crossed with the end of the question.
-                let detail = "the agent no longer waited for the answer".to_owned();
-                let result = result_of(Ending::Broken { detail }, "");
-                self.queue.push_back(Next::Finished { id: proposal, result });
-            }
-            return;
-        };
-        match answer {
-            Answer::Cleared { input: None } => {
-                let Some(call) = self.calls.get_mut(&name) else { return };
-                let stage = std::mem::replace(&mut call.stage, Stage::Cleared(proposal));
-                if let Stage::Asked(_, question) = stage {
-                    self.choose(&question.id, question.allow.as_deref());
-                }
-            }
-            Answer::Cleared { input: Some(edited) } => {
-                let words = format!(
-                    "the person wants it in another form; make that call instead: {edited}"
-                );
-                let detail = "it cannot run in another form; the agent was asked for it".to_owned();
-                let result = result_of(Ending::Broken { detail }, "");
-                self.queue.push_back(Next::Finished { id: proposal, result });
-                self.decline(&name, &words);
-            }
-            Answer::Refused { words, .. } => self.decline(&name, &words),
-            // Nothing here is proposed for the worker to run.
-            Answer::Ran { .. } => self.decline(&name, "it is not yours to run"),
-        }
+        self.settle(proposal, answer);
     }
 
     fn message(&mut self, words: Words) {
         if !matches!(self.turn, Turn::Over(..)) {
-            self.tell("a message came while it worked; it is told when its turn is over");
+            let words = "a message came while it worked; it is told when its turn is over";
+            self.telling.text(&self.program, words);
         }
         self.unsaid.push_back(Said { text: words.whole(), by: Speaker::Person });
         self.begin_turn();
@@ -724,9 +479,7 @@ impl Agent for Driver {
             let params = json!({"sessionId": session});
             self.send(&json!({"jsonrpc": "2.0", "method": "session/cancel", "params": params}));
         }
-        let detail = "it was interrupted".to_owned();
-        let reason = Reason::AgentFailed { detail };
-        self.queue.push_back(Next::Done { outcome: Outcome::Cancelled, reason });
+        self.telling.interrupted();
     }
 
     fn resume_key(&self) -> String {
@@ -740,8 +493,16 @@ impl fmt::Debug for Driver {
     }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
+/// What a turn used: by the protocol's own field, or by that of Gemini CLI.
+fn used(result: &Value) -> (u64, u64) {
+    let count = |pointer: &str| result.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    if result.get("usage").is_some() {
+        let read = ["/usage/inputTokens", "/usage/cachedReadTokens", "/usage/cachedWriteTokens"];
+        let read = read.into_iter().map(count).fold(0, u64::saturating_add);
+        return (read, count("/usage/outputTokens"));
+    }
+    let quota = "/_meta/quota/token_count";
+    (count(&format!("{quota}/input_tokens")), count(&format!("{quota}/output_tokens")))
 }
 
 #[cfg(test)]

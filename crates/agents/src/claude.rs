@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -27,7 +26,6 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Answer;
-use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
 use crate::agent::Words;
@@ -38,25 +36,25 @@ use crate::program::ProgramError;
 use crate::program::Waiting;
 use crate::program::shortened;
 use crate::program::untested;
+use crate::telling::Telling;
+use crate::telling::ended;
+use crate::telling::garbage;
+use crate::telling::interrupted;
+use crate::telling::message;
+use crate::telling::text;
 
 pub mod actions;
 mod session;
 mod start;
 
+pub use crate::roster::Settings;
 pub use session::Session;
 pub use start::Claude;
-pub use start::Settings;
 pub use start::TESTED;
 
 /// How long commands that it left running in the background are waited for once it is done: long
 /// enough for a build it wants to hear of, and no server holds the task for ever.
 const BACKGROUND: Duration = Duration::from_secs(10 * 60);
-
-/// So many messages that are not known here are kept of one run, and none after that.
-const MOST_UNKNOWN: u32 = 200;
-
-/// The most of one message that is kept, in bytes.
-const KEPT_TEXT: usize = 16 * 1024;
 
 /// Messages that tell nothing a person needs.
 const QUIET: [&str; 14] = [
@@ -82,18 +80,15 @@ pub struct Driver {
     session: Session,
     /// Every use of a tool that is not over, by the id the model gave it.
     uses: BTreeMap<String, Use>,
-    next_proposal: u64,
-    /// What comes next, in order.
-    queue: VecDeque<Next>,
+    telling: Telling,
     /// Messages that it has not taken up yet, by their id.
     unheard: BTreeSet<String>,
     turn: Turn,
-    telling: Telling,
+    signal: Signal,
     /// What it left running when it last told.
     background: Background,
     /// What it said of its last turn.
     end: Option<(Outcome, Reason)>,
-    unknown: u32,
     /// Its version, once it told it.
     version: Option<String>,
 }
@@ -134,7 +129,7 @@ enum Turn {
 
 /// How it tells that it has nothing left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Telling {
+enum Signal {
     /// By the result of each turn and no more.
     Results,
     /// By its state.
@@ -158,14 +153,12 @@ impl Driver {
             program,
             session,
             uses: BTreeMap::new(),
-            next_proposal: 0,
-            queue: VecDeque::new(),
+            telling: Telling::default(),
             unheard: BTreeSet::new(),
             turn: Turn::Running,
-            telling: Telling::Results,
+            signal: Signal::Results,
             background: Background::Nothing,
             end: None,
-            unknown: 0,
             version: None,
         };
         driver.request(
@@ -183,7 +176,7 @@ impl Driver {
             driver.say(&text);
         }
         if let Some(note) = driver.session.note() {
-            driver.report(AgentEvent::Text { text: note.to_owned() });
+            driver.telling.report(AgentEvent::Text { text: note.to_owned() });
         }
         driver
     }
@@ -216,30 +209,10 @@ impl Driver {
         self.turn = Turn::Running;
     }
 
-    fn report(&mut self, event: AgentEvent) {
-        self.queue.push_back(Next::Report { event });
-    }
-
-    fn unknown(&mut self, line: &str) {
-        self.unknown = self.unknown.saturating_add(1);
-        if self.unknown <= MOST_UNKNOWN {
-            let raw = shortened(&self.program.quote(line), KEPT_TEXT);
-            self.report(AgentEvent::Other { raw });
-        }
-    }
-
     /// Takes one line of it.
     fn take(&mut self, line: &str) -> Result<(), ProgramError> {
-        if line.trim().is_empty() {
-            return Ok(());
-        }
-        let garbage = |program: &Program| {
-            ProgramError::Garbage(format!("`{}`", shortened(&program.quote(line), 200)))
-        };
-        let Ok(message) = serde_json::from_str::<Value>(line) else {
-            return Err(garbage(&self.program));
-        };
-        let Some(kind) = text(&message, "type") else { return Err(garbage(&self.program)) };
+        let Some(message) = message(&self.program, line)? else { return Ok(()) };
+        let Some(kind) = text(&message, "type") else { return Err(garbage(&self.program, line)) };
         match kind {
             "control_request" => self.asked(&message)?,
             "control_cancel_request" => self.given_up(text(&message, "request_id")),
@@ -249,7 +222,7 @@ impl Driver {
             "user" => self.got(&message)?,
             "result" => self.turned(&message),
             "command_lifecycle" | "keep_alive" | "stream_event" | "tool_progress" => {}
-            _ => self.unknown(line),
+            _ => self.telling.unknown(&self.program, line),
         }
         Ok(())
     }
@@ -291,7 +264,7 @@ impl Driver {
             Some("can_use_tool") => self.may_it(id, request)?,
             Some(_) | None => {
                 self.respond(&id, deny("Gatepost knows no such question"));
-                self.unknown(&message.to_string());
+                self.telling.unknown(&self.program, &message.to_string());
             }
         }
         Ok(())
@@ -309,11 +282,9 @@ impl Driver {
         let same = announced.tool == tool && announced.input == input;
         match announced.stage {
             Stage::Announced if same => {
-                let proposal = ProposalId(self.next_proposal);
-                self.next_proposal += 1;
                 let action = actions::action(tool, &input, &announced.cwd);
+                let proposal = self.telling.propose(action);
                 announced.stage = Stage::Asked { proposal, request: id };
-                self.queue.push_back(Next::Propose { id: proposal, action, by: Executor::Agent });
             }
             Stage::Announced | Stage::Asked { .. } | Stage::Cleared { .. } | Stage::Left { .. } => {
                 self.respond(&id, deny("it is not what was announced; call the tool again"));
@@ -332,7 +303,7 @@ impl Driver {
         });
         if let Some((name, id)) = gone {
             self.uses.remove(&name);
-            self.queue.push_back(Next::Withdraw { id });
+            self.telling.withdraw(id);
         }
     }
 
@@ -353,7 +324,7 @@ impl Driver {
         match text(message, "subtype").unwrap_or_default() {
             "init" => self.began(message)?,
             "session_state_changed" => {
-                self.telling = Telling::States;
+                self.signal = Signal::States;
                 self.turn = match text(message, "state") {
                     Some("idle") => Turn::Idle,
                     _ => Turn::Running,
@@ -386,10 +357,10 @@ impl Driver {
                     number("attempt"),
                     number("max_retries"),
                 );
-                self.report(AgentEvent::Text { text });
+                self.telling.report(AgentEvent::Text { text });
             }
             quiet if QUIET.contains(&quiet) => {}
-            _ => self.unknown(line),
+            _ => self.telling.unknown(&self.program, line),
         }
         Ok(())
     }
@@ -416,7 +387,7 @@ impl Driver {
                 .as_ref()
                 .and_then(|version| untested("Claude Code", &self.program.quote(version), &TESTED));
             if let Some(text) = note {
-                self.report(AgentEvent::Text { text });
+                self.telling.report(AgentEvent::Text { text });
             }
             self.version = version;
         }
@@ -439,17 +410,13 @@ impl Driver {
         for block in blocks.into_iter().flatten() {
             match (text(block, "type"), text(block, "text")) {
                 (Some("text"), Some(words)) if !of_subagent && !words.trim().is_empty() => {
-                    let text = shortened(&self.program.scrub(words), KEPT_TEXT);
-                    self.report(AgentEvent::Text { text });
+                    self.telling.text(&self.program, words);
                 }
                 (Some("tool_use"), _) if text(block, "name") == Some("TodoWrite") => {
                     let todos = block.pointer("/input/todos").and_then(Value::as_array);
-                    let entries = todos
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|todo| Some(shortened(text(todo, "content")?, 500)));
-                    let entries: Vec<String> = entries.take(100).collect();
-                    self.report(AgentEvent::Plan { entries });
+                    let todos = todos.into_iter().flatten();
+                    let entries = todos.filter_map(|todo| text(todo, "content"));
+                    self.telling.plan(&self.program, entries);
                 }
                 _ => {}
             }
@@ -483,16 +450,16 @@ impl Driver {
                 Some(Use { stage: Stage::Cleared { proposal, end: Some(result) }, .. })
                     if background =>
                 {
-                    self.queue.push_back(Next::Finished { id: proposal, result });
+                    self.telling.finished(proposal, result);
                 }
                 Some(Use { stage: Stage::Cleared { proposal, .. }, tool, .. }) => {
                     // A command may well print the environment.
                     let block = self.program.scrub_json(block);
                     let result = actions::result(&tool, &block);
-                    self.queue.push_back(Next::Finished { id: proposal, result });
+                    self.telling.finished(proposal, result);
                 }
                 Some(Use { stage: Stage::Asked { proposal, .. }, .. }) if failed => {
-                    self.queue.push_back(Next::Withdraw { id: proposal });
+                    self.telling.withdraw(proposal);
                 }
                 // It was refused, or never came to be asked about.
                 Some(Use { stage: Stage::Announced, .. }) | None if failed => {}
@@ -519,13 +486,13 @@ impl Driver {
             (Some("failed"), code) => Ending::Exited { code: code.unwrap_or(1) },
             _ => Ending::Stopped,
         };
-        let result = actions::ended(ending, &self.program.scrub(words));
+        let result = ended(ending, &self.program.scrub(words));
         match self.uses.get_mut(name).map(|known| &mut known.stage) {
             Some(Stage::Cleared { end, .. }) => *end = Some(result),
             Some(Stage::Left { proposal }) => {
                 let id = *proposal;
                 self.uses.remove(name);
-                self.queue.push_back(Next::Finished { id, result });
+                self.telling.finished(id, result);
             }
             Some(Stage::Announced | Stage::Asked { .. }) | None => {}
         }
@@ -544,7 +511,7 @@ impl Driver {
             let input_tokens =
                 sum(&["inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"]);
             let output_tokens = sum(&["outputTokens"]);
-            self.report(AgentEvent::Usage { input_tokens, output_tokens });
+            self.telling.report(AgentEvent::Usage { input_tokens, output_tokens });
         }
         let failed = message.get("is_error").and_then(Value::as_bool).unwrap_or(true);
         let subtype = text(message, "subtype").unwrap_or("unknown");
@@ -563,7 +530,7 @@ impl Driver {
             (Outcome::Failed, Reason::AgentFailed { detail })
         });
         // Where it tells its state, that follows when its subagents are through as well.
-        if self.telling == Telling::Results {
+        if self.signal == Signal::Results {
             self.turn = Turn::Idle;
         }
     }
@@ -604,7 +571,7 @@ impl Driver {
 
     async fn advance(&mut self) -> Result<Next, AgentError> {
         loop {
-            if let Some(next) = self.queue.pop_front() {
+            if let Some(next) = self.telling.next() {
                 return Ok(next);
             }
             let heard = match (self.rest(), &self.end) {
@@ -623,7 +590,7 @@ impl Driver {
                 Ok(Heard::Ended(ended)) => return self.ended(ended),
                 // It had said that it was done; what it waited for in silence never came.
                 Err(ProgramError::Hung(_)) if self.end.is_some() => {
-                    return Ok(self.end.as_ref().map_or_else(cancelled, done));
+                    return Ok(self.end.as_ref().map_or_else(interrupted, done));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -687,7 +654,7 @@ impl Agent for Driver {
 
     fn interrupt(&mut self) {
         self.request("interrupt", json!({"subtype": "interrupt"}));
-        self.queue.push_back(cancelled());
+        self.telling.interrupted();
     }
 
     fn resume_key(&self) -> String {
@@ -705,17 +672,8 @@ fn done((outcome, reason): &(Outcome, Reason)) -> Next {
     Next::Done { outcome: *outcome, reason: reason.clone() }
 }
 
-fn cancelled() -> Next {
-    let detail = "it was interrupted".to_owned();
-    Next::Done { outcome: Outcome::Cancelled, reason: Reason::AgentFailed { detail } }
-}
-
 fn deny(words: &str) -> Value {
     json!({"behavior": "deny", "message": words, "interrupt": false})
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ use std::time::Duration;
 use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::AgentEvent;
-use gatepost_domain::agent::Ending;
 use gatepost_domain::outcome::Reason;
 use serde_json::Value;
 use serde_json::json;
@@ -29,11 +28,9 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Answer;
-use crate::agent::Executor;
 use crate::agent::Next;
 use crate::agent::ProposalId;
 use crate::agent::Words;
-use crate::claude::actions::ended as result_of;
 use crate::program::Ended;
 use crate::program::Heard;
 use crate::program::Program;
@@ -41,27 +38,29 @@ use crate::program::ProgramError;
 use crate::program::Waiting;
 use crate::program::shortened;
 use crate::program::untested;
+use crate::telling::NO_OTHER_FORM;
+use crate::telling::NOT_AWAITED;
+use crate::telling::Telling;
+use crate::telling::garbage;
+use crate::telling::message;
+use crate::telling::text;
+use crate::thread::ANEW;
+use crate::thread::Said;
+use crate::thread::Speaker;
+use crate::thread::Thread;
 
 pub mod actions;
 mod patch;
 mod start;
-mod thread;
 
+pub use crate::roster::Settings;
 pub use patch::patch;
 pub use start::Codex;
-pub use start::Settings;
 pub use start::TESTED;
-pub use thread::Thread;
 
 /// How long commands that still run are waited for once it is done. Nothing tells the model of
 /// their end, so they are only given the time to come to it.
 const LEFT_RUNNING: Duration = Duration::from_secs(60);
-
-/// So many messages that are not known here are kept of one run, and none after that.
-const MOST_UNKNOWN: u32 = 200;
-
-/// The most of one message that is kept, in bytes.
-const KEPT_TEXT: usize = 16 * 1024;
 
 /// How often a message that came too late for its turn is tried again as a turn of its own.
 const MOST_LATE: u32 = 20;
@@ -99,7 +98,6 @@ pub struct Driver {
     /// Requests of ours that are not answered, by their number.
     sent: BTreeMap<u64, Sent>,
     next_request: u64,
-    next_proposal: u64,
     /// Questions that are not answered, by the text of their number.
     questions: BTreeMap<String, Question>,
     /// Files of changes that it is about to ask about, by their item.
@@ -108,15 +106,13 @@ pub struct Driver {
     underway: BTreeMap<String, Vec<ProposalId>>,
     /// Items whose question was answered with no.
     declined: BTreeSet<String>,
-    /// What comes next, in order.
-    queue: VecDeque<Next>,
+    telling: Telling,
     /// What waits for the next turn.
     unsaid: VecDeque<Said>,
     turn: Turn,
     late: u32,
     /// What it has used, as it was last told.
     used: (u64, u64),
-    unknown: u32,
 }
 
 /// A request of ours.
@@ -127,19 +123,6 @@ enum Sent {
     Turn,
     Steer(Said),
     Interrupt,
-}
-
-/// Something that is said to it.
-#[derive(Debug, Clone)]
-struct Said {
-    text: String,
-    by: Speaker,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
-    Person,
-    Gatepost,
 }
 
 /// A question of its own: one action, or the files of one change.
@@ -173,17 +156,15 @@ impl Driver {
             thread,
             sent: BTreeMap::new(),
             next_request: 0,
-            next_proposal: 0,
             questions: BTreeMap::new(),
             drafts: BTreeMap::new(),
             underway: BTreeMap::new(),
             declined: BTreeSet::new(),
-            queue: VecDeque::new(),
+            telling: Telling::default(),
             unsaid: VecDeque::new(),
             turn: Turn::Before,
             late: 0,
             used: (0, 0),
-            unknown: 0,
         };
         let version = env!("CARGO_PKG_VERSION");
         driver.request(
@@ -252,7 +233,7 @@ impl Driver {
             self.unsaid.iter().map(|said| json!({"type": "text", "text": said.text})).collect();
         let params = json!({"threadId": thread, "input": input});
         for said in std::mem::take(&mut self.unsaid) {
-            self.heard(said.by);
+            self.thread.told(said.by);
         }
         self.turn = Turn::Asked;
         self.request("turn/start", params, Sent::Turn);
@@ -266,53 +247,19 @@ impl Driver {
         }
     }
 
-    fn heard(&mut self, speaker: Speaker) {
-        match speaker {
-            Speaker::Person => self.thread.told(),
-            Speaker::Gatepost => {}
-        }
-    }
-
-    fn report(&mut self, event: AgentEvent) {
-        self.queue.push_back(Next::Report { event });
-    }
-
     fn tell(&mut self, text: &str) {
-        let text = shortened(&self.program.scrub(text), KEPT_TEXT);
-        self.report(AgentEvent::Text { text });
-    }
-
-    fn unknown(&mut self, line: &str) {
-        self.unknown = self.unknown.saturating_add(1);
-        if self.unknown <= MOST_UNKNOWN {
-            let raw = shortened(&self.program.quote(line), KEPT_TEXT);
-            self.report(AgentEvent::Other { raw });
-        }
-    }
-
-    fn unasked(&mut self, what: &str) {
-        let what = shortened(&self.program.quote(what), 1000);
-        self.report(AgentEvent::Unasked { what });
+        self.telling.text(&self.program, text);
     }
 
     /// Takes one line of it.
     fn take(&mut self, line: &str) -> Result<(), ProgramError> {
-        if line.trim().is_empty() {
-            return Ok(());
-        }
-        let garbage = |program: &Program| {
-            ProgramError::Garbage(format!("`{}`", shortened(&program.quote(line), 200)))
-        };
-        let message = match serde_json::from_str::<Value>(line) {
-            Ok(message @ Value::Object(_)) => message,
-            Ok(_) | Err(_) => return Err(garbage(&self.program)),
-        };
+        let Some(message) = message(&self.program, line)? else { return Ok(()) };
         let params = message.get("params").unwrap_or(&Value::Null);
         match (text(&message, "method"), message.get("id")) {
             (Some(method), Some(id)) => self.asked(method, id, params, line)?,
             (Some(method), None) => self.told(method, params, line)?,
             (None, Some(id)) => self.answered(id.as_u64(), &message)?,
-            (None, None) => return Err(garbage(&self.program)),
+            (None, None) => return Err(garbage(&self.program, line)),
         }
         Ok(())
     }
@@ -359,7 +306,7 @@ impl Driver {
                 // It takes an error for a no.
                 let error = json!({"code": -32601, "message": "Gatepost knows no such question"});
                 self.program.say(&json!({"id": id, "error": error}).to_string());
-                self.unknown(line);
+                self.telling.unknown(&self.program, line);
             }
         }
         Ok(())
@@ -397,10 +344,7 @@ impl Driver {
         }
         let mut open = BTreeSet::new();
         for action in actions {
-            let proposal = ProposalId(self.next_proposal);
-            self.next_proposal += 1;
-            open.insert(proposal);
-            self.queue.push_back(Next::Propose { id: proposal, action, by: Executor::Agent });
+            open.insert(self.telling.propose(action));
         }
         let question = Question { id: id.clone(), item, open, cleared: Vec::new() };
         self.questions.insert(key, question);
@@ -408,19 +352,20 @@ impl Driver {
     }
 
     /// The program no longer waits for an answer.
-    fn given_up(&mut self, key: &str, why: &str) {
+    fn given_up(&mut self, key: &str) {
         if let Some(question) = self.questions.remove(key) {
-            self.drop_question(question, why);
+            self.drop_question(question, NOT_AWAITED);
         }
     }
 
     /// Nothing of a question happens.
     fn drop_question(&mut self, question: Question, why: &str) {
         self.declined.insert(question.item);
-        self.queue.extend(question.open.into_iter().map(|id| Next::Withdraw { id }));
+        for id in question.open {
+            self.telling.withdraw(id);
+        }
         for id in question.cleared {
-            let result = result_of(Ending::Broken { detail: why.to_owned() }, "");
-            self.queue.push_back(Next::Finished { id, result });
+            self.telling.broken(id, why);
         }
     }
 
@@ -451,10 +396,7 @@ impl Driver {
             (Sent::Start, true) => return refused("begin a conversation", &self.program),
             (Sent::Turn, true) => return refused("take a message", &self.program),
             (Sent::Resume, true) => {
-                self.tell(
-                    "the program had kept nothing of its session when it was cut off, so it \
-                     begins the task anew",
-                );
+                self.tell(ANEW);
                 self.thread.lost();
                 self.open();
             }
@@ -468,7 +410,7 @@ impl Driver {
                 self.unsaid.push_back(said);
                 self.begin_turn();
             }
-            (Sent::Steer(said), false) => self.heard(said.by),
+            (Sent::Steer(said), false) => self.thread.told(said.by),
             (Sent::Turn, false) => {
                 let id = result.pointer("/turn/id").and_then(Value::as_str);
                 if let (Turn::Asked, Some(id)) = (&self.turn, id) {
@@ -504,11 +446,9 @@ impl Driver {
         let Some(id) = result.pointer("/thread/id").and_then(Value::as_str) else {
             return wrong("a conversation without a name".into());
         };
-        let first = self.thread.began(id);
-        let first = first.into_iter().map(|text| Said { text, by: Speaker::Gatepost });
-        // What came meanwhile is a person's, and comes after it.
+        // What came meanwhile is a person's, and comes after what it begins with.
         let after = std::mem::take(&mut self.unsaid);
-        self.unsaid = first.chain(after).collect();
+        self.unsaid = self.thread.began(id).into_iter().chain(after).collect();
         self.turn = Turn::Over(Outcome::Failed, Reason::AgentFailed { detail: String::new() });
         self.begin_turn();
         Ok(())
@@ -536,20 +476,20 @@ impl Driver {
             "item/commandExecution/terminalInteraction" => {
                 let typed = text(params, "stdin").unwrap_or_default();
                 if !typed.is_empty() {
-                    self.unasked(&format!("typed into a running command: {typed}"));
+                    self.telling
+                        .unasked(&self.program, &format!("typed into a running command: {typed}"));
                 }
             }
             "serverRequest/resolved" => {
                 let key = params.get("requestId").map(Value::to_string).unwrap_or_default();
-                self.given_up(&key, "the agent no longer waited for the answer");
+                self.given_up(&key);
             }
             "thread/tokenUsage/updated" if ours => self.usage(params),
             "thread/tokenUsage/updated" => {}
             "turn/plan/updated" => {
                 let steps = params.get("plan").and_then(Value::as_array).into_iter().flatten();
-                let entries = steps.filter_map(|step| Some(shortened(text(step, "step")?, 500)));
-                let entries = entries.take(100).collect();
-                self.report(AgentEvent::Plan { entries });
+                let entries = steps.filter_map(|step| text(step, "step"));
+                self.telling.plan(&self.program, entries);
             }
             "error" => {
                 let what = params.pointer("/error/message").and_then(Value::as_str);
@@ -568,7 +508,7 @@ impl Driver {
                 return Err(ProgramError::Garbage("it ran a hook that nobody set up".into()));
             }
             quiet if QUIET.iter().any(|start| quiet.starts_with(start)) => {}
-            _ => self.unknown(line),
+            _ => self.telling.unknown(&self.program, line),
         }
         Ok(())
     }
@@ -582,7 +522,7 @@ impl Driver {
         if used != self.used {
             self.used = used;
             let (input_tokens, output_tokens) = used;
-            self.report(AgentEvent::Usage { input_tokens, output_tokens });
+            self.telling.report(AgentEvent::Usage { input_tokens, output_tokens });
         }
     }
 
@@ -616,12 +556,11 @@ impl Driver {
         }
         let asks = !waiting.is_empty();
         for key in waiting {
-            self.given_up(&key, "the agent no longer waited for the answer");
+            self.given_up(&key);
         }
         if let Some(proposals) = self.underway.remove(id) {
             for id in proposals {
-                let result = actions::result(item);
-                self.queue.push_back(Next::Finished { id, result });
+                self.telling.finished(id, actions::result(item));
             }
             return;
         }
@@ -631,7 +570,7 @@ impl Driver {
         if !nothing {
             // It was refused and ran all the same, or was never asked about.
             let how = if refused { "although it was refused: " } else { "" };
-            self.unasked(&format!("{how}{work}"));
+            self.telling.unasked(&self.program, &format!("{how}{work}"));
         }
     }
 
@@ -655,7 +594,7 @@ impl Driver {
         self.turn = Turn::Over(outcome, reason);
         // Whatever it asked in that turn, it asks no more.
         for (_, question) in std::mem::take(&mut self.questions) {
-            self.drop_question(question, "the agent no longer waited for the answer");
+            self.drop_question(question, NOT_AWAITED);
         }
         self.begin_turn();
     }
@@ -678,7 +617,7 @@ impl Driver {
 
     async fn advance(&mut self) -> Result<Next, AgentError> {
         loop {
-            if let Some(next) = self.queue.pop_front() {
+            if let Some(next) = self.telling.next() {
                 return Ok(next);
             }
             let waiting =
@@ -711,9 +650,7 @@ impl Agent for Driver {
         let Some((key, question)) = self.questions.iter_mut().find(of) else {
             if let Answer::Cleared { .. } = answer {
                 // The answer crossed with the end of the question.
-                let detail = "the agent no longer waited for the answer".to_owned();
-                let result = result_of(Ending::Broken { detail }, "");
-                self.queue.push_back(Next::Finished { id: proposal, result });
+                self.telling.broken(proposal, NOT_AWAITED);
             }
             return;
         };
@@ -730,7 +667,7 @@ impl Agent for Driver {
                 }
             }
             Answer::Cleared { input: Some(edited) } => {
-                question.cleared.push(proposal);
+                self.telling.broken(proposal, NO_OTHER_FORM);
                 self.decline(
                     &key,
                     &format!(
@@ -753,9 +690,7 @@ impl Agent for Driver {
             let params = json!({"threadId": thread, "turnId": turn});
             self.request("turn/interrupt", params, Sent::Interrupt);
         }
-        let detail = "it was interrupted".to_owned();
-        let reason = Reason::AgentFailed { detail };
-        self.queue.push_back(Next::Done { outcome: Outcome::Cancelled, reason });
+        self.telling.interrupted();
     }
 
     fn resume_key(&self) -> String {
@@ -781,10 +716,6 @@ fn began_to_run(item: &Value) -> bool {
     ["exitCode", "processId", "aggregatedOutput", "result"]
         .iter()
         .any(|name| item.get(*name).is_some_and(|value| !value.is_null()))
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(Value::as_str)
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub mod native;
 pub mod program;
 mod roster;
 pub mod runbook;
+mod telling;
+mod thread;
 
 pub use agent::Agent;
 pub use agent::AgentError;

@@ -2,12 +2,18 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use gatepost_domain::agent::Gating;
 
 use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Brief;
+use crate::install::Installed;
+use crate::program::Bounds;
 use crate::program::Launch;
 use crate::program::Pipes;
+use crate::program::Program;
 
 /// Every agent that is set up, by name.
 pub trait Roster: fmt::Debug + Send + Sync {
@@ -26,6 +32,17 @@ pub enum Hired {
     Program(Box<dyn Prepared>),
 }
 
+/// How a program agent is set up that has a driver of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The program.
+    pub installed: Installed,
+    /// Its model, by its name in the configuration.
+    pub model: Option<String>,
+    /// How long it may be silent while nobody owes it an answer.
+    pub silence: Duration,
+}
+
 /// A program agent that is not started yet.
 pub trait Prepared: Send {
     /// Directories its program is made of, shown read-only at their own place.
@@ -33,6 +50,11 @@ pub trait Prepared: Send {
 
     /// The model it is set up with, by its name in the configuration.
     fn model(&self) -> Option<&str>;
+
+    /// What holds it to the gate.
+    fn gating(&self) -> Gating {
+        Gating::EveryAction
+    }
 
     /// How its program is started.
     ///
@@ -56,6 +78,15 @@ pub struct Place {
     pub kept: PathBuf,
     /// The way to its model; none when it is set up without one.
     pub model: Option<ModelAccess>,
+}
+
+impl Place {
+    /// Takes hold of the program that was just started here; `silence` is how long it may say
+    /// nothing while nobody owes it an answer.
+    pub(crate) fn program(&self, pipes: Pipes, silence: Duration) -> Program {
+        let secrets = self.model.iter().map(|model| model.token.clone()).collect();
+        Program::new(pipes, Bounds { silence, secrets })
+    }
 }
 
 /// The way to a language model from inside a sandbox.

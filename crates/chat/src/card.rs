@@ -4,6 +4,8 @@
 //! nothing in it is hidden (see [`crate::visible`]).
 
 use gatepost_domain::Attachment;
+use gatepost_domain::agent::Gating;
+use gatepost_domain::event::Event;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::State;
 use gatepost_domain::lifecycle::Task;
@@ -223,6 +225,13 @@ impl TaskCard {
             Fact::new("Mode", format!("{}: {}", spec.mode, mode_in_words(spec.mode))),
             Fact::new("Asked by", spec.requester.to_string()),
         ];
+        let gating = detail.records.iter().rev().find_map(|record| match &record.event {
+            Event::RunReady { sandbox, .. } => Some(sandbox.gating),
+            _ => None,
+        });
+        if let Some(warning) = gating.and_then(Gating::warning) {
+            facts.push(Fact::new("Held by", warning));
+        }
         if !spec.attachments.is_empty() {
             facts.push(Fact::new("Files", files(&spec.attachments)));
         }

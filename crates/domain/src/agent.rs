@@ -48,6 +48,37 @@ pub enum AgentEvent {
     },
 }
 
+/// What holds an agent to what the gate says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gating {
+    /// It is known to ask before each of its actions, and waits for the answer.
+    #[default]
+    EveryAction,
+    /// It may act without asking: the sandbox alone holds it.
+    SandboxOnly,
+}
+
+impl Gating {
+    /// What people must know of it, wherever its work is shown.
+    #[must_use]
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::EveryAction => None,
+            Self::SandboxOnly => Some(
+                "this agent may act without asking: not all it does is reviewed, and the sandbox \
+                 alone holds it",
+            ),
+        }
+    }
+
+    /// Whether it is what nobody needs to be told of.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Self::EveryAction
+    }
+}
+
 /// How a cleared action ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionResult {
@@ -80,6 +111,8 @@ pub enum Ending {
         /// Which.
         signal: i32,
     },
+    /// It ended, and its agent does not tell how.
+    Untold,
     /// It ran out of its time and was killed.
     TimedOut,
     /// A person stopped the task and it was killed.
@@ -106,6 +139,7 @@ impl Ending {
         match self {
             Self::Exited { code } => format!("exit {code}"),
             Self::Killed { signal } => format!("killed by signal {signal}"),
+            Self::Untold => "ended; the agent does not tell how".into(),
             Self::TimedOut => "killed at its time limit".into(),
             Self::Stopped => "stopped".into(),
             Self::CutOff => "cut off; what it did is not known".into(),

@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::action::ActionDigest;
 use crate::agent::ActionResult;
 use crate::agent::AgentEvent;
+use crate::agent::Gating;
 use crate::approval::Approval;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
@@ -295,6 +296,9 @@ pub struct SandboxReport {
     /// What can be reached over the network; nothing when it is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// What holds the agent in it.
+    #[serde(default, skip_serializing_if = "Gating::is_whole")]
+    pub gating: Gating,
 }
 
 impl Event {

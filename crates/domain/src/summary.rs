@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::action::ActionDigest;
 use crate::agent::AgentEvent;
+use crate::agent::Ending;
 use crate::approval::Decision;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
@@ -185,6 +186,9 @@ pub struct RanLine {
     pub exit: Option<i32>,
     /// How it ended, in words; `unknown` when Gatepost ended first.
     pub how: String,
+    /// Whether it ended and its agent did not tell how.
+    #[serde(skip)]
+    pub untold: bool,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
 }
@@ -337,6 +341,7 @@ impl Summary {
                             subject: known.subject.clone(),
                             exit: None,
                             how: "unknown".into(),
+                            untold: false,
                             duration_ms: 0,
                         });
                     }
@@ -346,7 +351,8 @@ impl Summary {
                     if let Some(line) = line {
                         line.how = result.ending.words();
                         line.duration_ms = result.duration_ms;
-                        if let crate::agent::Ending::Exited { code } = result.ending {
+                        line.untold = result.ending == Ending::Untold;
+                        if let Ending::Exited { code } = result.ending {
                             line.exit = Some(code);
                         }
                     }

@@ -68,7 +68,7 @@ pub enum Stage {
 /// One fact a verdict rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The very words of the action it speaks of.
+    /// The very words of the action it speaks of, or the agent's name.
     pub span: String,
     /// What Gatepost found out about them.
     pub fact: String,

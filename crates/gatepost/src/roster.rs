@@ -26,6 +26,7 @@ use gatepost_chat::agents::AgentLine;
 use gatepost_chat::agents::Fitness;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
+use gatepost_models::Api;
 use gatepost_models::Client;
 use gatepost_models::Endpoint;
 use gatepost_models::Patience;
@@ -75,7 +76,7 @@ impl Agents {
         if self.agents.contains_key(name) {
             return Ok(());
         }
-        let hint = match AgentKind::ALL.into_iter().find(|kind| kind.name() == name) {
+        let hint = match AgentKind::ALL.into_iter().find(|kind| kind.name() == Some(name)) {
             Some(_) => format!("set it up with `[agents.{name}]`"),
             None => format!("there are: {}", self.names().join(", ")),
         };
@@ -88,19 +89,17 @@ impl Agents {
         for (name, settings) in &self.agents {
             lines.push(AgentLine {
                 name: name.clone(),
-                about: settings.kind.words().to_owned(),
+                about: settings.kind.words(),
                 default: *name == self.default,
                 fitness: self.fitness(name, settings).await,
             });
         }
         let missing = |kind: &AgentKind| !self.agents.values().any(|set| set.kind == *kind);
-        lines.extend(AgentKind::ALL.into_iter().filter(missing).map(|kind| AgentLine {
-            name: kind.name().to_owned(),
-            about: kind.words().to_owned(),
-            default: false,
-            fitness: Fitness::NotSetUp {
-                how: format!("set it up with `[agents.{}]`", kind.name()),
-            },
+        lines.extend(AgentKind::ALL.into_iter().filter(missing).filter_map(|kind| {
+            let name = kind.name()?.to_owned();
+            let how = format!("set it up with `[agents.{name}]`");
+            let fitness = Fitness::NotSetUp { how };
+            Some(AgentLine { name, about: kind.words(), default: false, fitness })
         }));
         lines
     }
@@ -128,6 +127,8 @@ impl Agents {
         match settings.program.as_deref().map(|program| self.search.find(program)) {
             None => {}
             Some(Err(error)) => what.push(error.to_string()),
+            // What its version says nobody knows.
+            Some(Ok(_)) if settings.kind == AgentKind::Unlocked => {}
             Some(Ok(installed)) => match self.version(&installed).await {
                 Ok(version) => match tried(tested(settings.kind), &version) {
                     Ok(note) => notes.push(note),
@@ -137,22 +138,20 @@ impl Agents {
             },
         }
         match (settings.kind, &settings.model) {
-            (AgentKind::Runbook, _) => {}
-            (
-                AgentKind::Native | AgentKind::Claude | AgentKind::Codex | AgentKind::OpenCode,
-                Some(model),
-            ) => match self.models.get(model) {
+            (AgentKind::Runbook, _) | (AgentKind::Unlocked, None) => {}
+            (kind, Some(model)) => match self.models.get(model) {
                 Some(endpoint) => {
                     let at = format!("{} at {}", endpoint.model, endpoint.api);
                     notes.push(format!("model `{model}` ({at})"));
                     if let Err(error) = endpoint.key.read() {
                         what.push(error.to_string());
                     }
+                    what.extend(unspoken(kind, name, endpoint));
                 }
                 None => what.push(no_model(name, model)),
             },
             (
-                AgentKind::Native | AgentKind::Claude | AgentKind::Codex | AgentKind::OpenCode,
+                AgentKind::Native | AgentKind::Claude | AgentKind::Codex | AgentKind::Locked(_),
                 None,
             ) => {
                 what.push(format!("it has no model; set `agents.{name}.model`"));
@@ -184,10 +183,10 @@ impl Agents {
 /// The versions that were tried, oldest first.
 fn tested(kind: AgentKind) -> &'static [&'static str] {
     match kind {
-        AgentKind::Runbook | AgentKind::Native => &[],
+        AgentKind::Runbook | AgentKind::Native | AgentKind::Unlocked => &[],
         AgentKind::Claude => &claude::TESTED,
         AgentKind::Codex => &codex::TESTED,
-        AgentKind::OpenCode => acp::OPENCODE.tested,
+        AgentKind::Locked(lock) => lock.tested,
     }
 }
 
@@ -255,22 +254,69 @@ impl Roster for Agents {
                 };
                 Ok(Hired::Program(Box::new(Codex::new(settings, brief))))
             }
-            AgentKind::OpenCode => {
+            AgentKind::Locked(lock) => {
                 let model = set.model.as_ref().ok_or(AgentError::NoModel)?;
-                let endpoint = self.models.get(model);
-                let endpoint =
-                    endpoint.ok_or_else(|| AgentError::Lacking(no_model(name, model)))?;
-                let settings = acp::Settings {
-                    lock: &acp::OPENCODE,
-                    installed: installed()?,
-                    model: Some(model.clone()),
-                    api: endpoint.api,
-                    silence: set.silence,
-                };
-                Ok(Hired::Program(Box::new(Acp::new(settings, brief))))
+                self.over_protocol(name, set, lock, installed()?, Some(model), brief)
+            }
+            AgentKind::Unlocked => {
+                let model = set.model.as_ref();
+                self.over_protocol(name, set, &acp::UNLOCKED, installed()?, model, brief)
             }
         }
     }
+}
+
+impl Agents {
+    /// An agent that speaks the Agent Client Protocol.
+    fn over_protocol(
+        &self,
+        name: &str,
+        set: &AgentSettings,
+        lock: &'static acp::Lock,
+        installed: Installed,
+        model: Option<&String>,
+        brief: Brief,
+    ) -> Result<Hired, AgentError> {
+        let model = match model {
+            None => None,
+            Some(model) => {
+                let endpoint = self.models.get(model);
+                let endpoint =
+                    endpoint.ok_or_else(|| AgentError::Lacking(no_model(name, model)))?;
+                if let Some(wrong) = unspoken(set.kind, name, endpoint) {
+                    return Err(AgentError::Lacking(wrong));
+                }
+                Some((model.clone(), endpoint.api))
+            }
+        };
+        let settings = acp::Settings {
+            lock,
+            installed,
+            arguments: set.arguments.clone(),
+            environment: set.environment.clone(),
+            model,
+            silence: set.silence,
+        };
+        Ok(Hired::Program(Box::new(Acp::new(settings, brief))))
+    }
+}
+
+/// What is wrong where an agent does not speak the API of its model.
+fn unspoken(kind: AgentKind, agent: &str, endpoint: &Endpoint) -> Option<String> {
+    let spoken: &[Api] = match kind {
+        AgentKind::Claude => &[Api::Anthropic],
+        AgentKind::Codex => &[Api::OpenAiResponses],
+        AgentKind::Locked(lock) => lock.apis,
+        AgentKind::Runbook | AgentKind::Native | AgentKind::Unlocked => return None,
+    };
+    (!spoken.contains(&endpoint.api)).then(|| {
+        let spoken: Vec<_> = spoken.iter().map(|api| format!("`{api}`")).collect();
+        format!(
+            "it does not speak `{}`; let `agents.{agent}.model` name a model with `api` of {}",
+            endpoint.api,
+            spoken.join(" or ")
+        )
+    })
 }
 
 fn no_model(agent: &str, model: &str) -> String {
@@ -317,6 +363,8 @@ mod tests {
             program: Some(program.clone()),
             model: Some("absent".into()),
             silence: Duration::MAX,
+            arguments: vec![],
+            environment: BTreeMap::new(),
         };
         let agents = BTreeMap::from([("codex".to_owned(), settings)]);
         let agents = Agents::new(&agents, &BTreeMap::new(), "codex");

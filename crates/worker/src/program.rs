@@ -8,6 +8,7 @@ use gatepost_agents::Hired;
 use gatepost_agents::ModelAccess;
 use gatepost_agents::Place;
 use gatepost_agents::program::Pipes;
+use gatepost_domain::agent::Gating;
 use gatepost_domain::outcome::Reason;
 use gatepost_sandbox::Exec;
 use gatepost_sandbox::ExitStatus;
@@ -33,6 +34,15 @@ pub(crate) fn prepare(profile: &mut Profile, hired: &Hired) {
                 }
             }
         }
+    }
+}
+
+/// What holds the agent.
+pub(crate) fn gating(hired: &Hired) -> Gating {
+    match hired {
+        // Our own code does nothing by itself.
+        Hired::Here(_) => Gating::EveryAction,
+        Hired::Program(prepared) => prepared.gating(),
     }
 }
 

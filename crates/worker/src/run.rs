@@ -186,10 +186,12 @@ async fn attempt(
             }
         }
     };
+    let gating = program::gating(&hired);
     let mut model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
     let mut report = sandbox.report();
     report.hosts = config.egress.words();
+    report.gating = gating;
     reporter.send(Report::Ready { sandbox: report }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox, &storage.home(), model.access()).await?;
@@ -223,6 +225,8 @@ async fn attempt(
         grants: assignment.grants,
         answers: assignment.answers,
         open: Open::default(),
+        gating,
+        agent_name: assignment.spec.agent.clone(),
     };
     let work = async {
         working.begin(early).await?;

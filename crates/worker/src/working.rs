@@ -30,11 +30,13 @@ use gatepost_domain::Verdict;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::agent::Gating;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::outcome::Reason;
 use gatepost_domain::verdict::Clearance;
+use gatepost_domain::verdict::Evidence;
 use gatepost_gate::Cleared;
 use gatepost_gate::Gate;
 use gatepost_gate::Looked;
@@ -91,6 +93,9 @@ pub(crate) struct Working<'a> {
     /// Answers to questions of an earlier run, each good for one action.
     pub(crate) answers: Vec<dispatch::Answer>,
     pub(crate) open: Open<'a>,
+    /// What holds the agent, and its name.
+    pub(crate) gating: Gating,
+    pub(crate) agent_name: String,
     /// Who is asked about what the rules leave open; nobody where no classifier is set up.
     pub(crate) models: Vec<Arc<dyn Model>>,
     pub(crate) task: TaskId,
@@ -439,6 +444,12 @@ impl Working<'_> {
         let diff = preview::diff(self.sandbox, &self.workspace, review.action())
             .await
             .map_err(|error| Stop::Broken(Reason::SandboxFailed { detail: error.to_string() }))?;
+        let mut judgement = review.judgement().clone();
+        if let Some(warning) = self.gating.warning() {
+            // Whoever answers should not take this for all that the agent does.
+            let (span, fact) = (self.agent_name.clone(), warning.to_owned());
+            judgement.evidence.push(Evidence { span, fact });
+        }
         self.reporter
             .send(Report::Ask {
                 action_id: proposal.action_id,
@@ -446,7 +457,7 @@ impl Working<'_> {
                 digest: review.digest().clone(),
                 bound: review.bound().to_vec(),
                 diff,
-                judgement: review.judgement().clone(),
+                judgement,
                 resume: self.agent.resume_key(),
             })
             .await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gatepost_domain::Action;
 use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::Ending;
 use gatepost_domain::dispatch::Left;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
@@ -14,6 +15,7 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Executor;
 use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
@@ -28,7 +30,7 @@ struct Other {
     _end: tokio::sync::oneshot::Sender<String>,
 }
 
-fn start(resume: Option<&str>) -> (Driver, Other) {
+fn start(lock: &'static Lock, resume: Option<&str>) -> (Driver, Other) {
     let brief = Brief {
         run: "k7m2qd/1".into(),
         asked: "do it".into(),
@@ -48,7 +50,7 @@ fn start(resume: Option<&str>) -> (Driver, Other) {
     };
     let bounds = Bounds { silence: Duration::from_secs(50), secrets: vec!["t0ken".into()] };
     let thread = Thread::of(&brief).unwrap();
-    let driver = Driver::new(Program::new(pipes, bounds), &OPENCODE, thread);
+    let driver = Driver::new(Program::new(pipes, bounds), lock, thread);
     (driver, Other { said: BufReader::new(said).lines(), out, _err: err, _end: end })
 }
 
@@ -106,6 +108,29 @@ impl Other {
             .await;
     }
 
+    /// One of Claude Code's adapter: its question holds the whole input.
+    async fn ask_whole(&mut self, number: u64, id: &str, tool: &str, input: Value) {
+        let call = json!({"toolCallId": id, "name": tool, "title": "x", "kind": "execute",
+            "status": "pending", "rawInput": input});
+        let params = json!({"sessionId": SESSION, "toolCall": call, "options": options()});
+        let method = "session/request_permission";
+        self.print(json!({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+            .await;
+    }
+
+    /// Introduces itself by a name, and answers what it is asked next.
+    async fn introduces_as(&mut self, name: &str, result: Value) -> Value {
+        let initialize = self.told().await;
+        self.print(json!({"jsonrpc": "2.0", "id": initialize["id"], "result": {
+            "protocolVersion": 1, "agentInfo": {"name": name},
+            "agentCapabilities": {"loadSession": true},
+        }}))
+        .await;
+        let opens = self.told().await;
+        self.print(json!({"jsonrpc": "2.0", "id": opens["id"], "result": result})).await;
+        opens
+    }
+
     async fn introduces(&mut self) {
         let initialize = self.told().await;
         assert_eq!(initialize["method"], "initialize");
@@ -153,9 +178,19 @@ fn play<F: Future<Output = ()>>(
     agent: impl AsyncFnOnce(&mut Driver),
     other: impl FnOnce(Other) -> F,
 ) {
+    play_as(&OPENCODE, resume, agent, other);
+}
+
+/// The same with another agent.
+fn play_as<F: Future<Output = ()>>(
+    lock: &'static Lock,
+    resume: Option<&str>,
+    agent: impl AsyncFnOnce(&mut Driver),
+    other: impl FnOnce(Other) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (mut driver, side) = start(resume);
+        let (mut driver, side) = start(lock, resume);
         tokio::select! { () = agent(&mut driver) => {}, () = other(side) => unreachable!() }
     });
 }
@@ -278,7 +313,7 @@ fn a_refusal_gives_up_the_turn_and_its_reason_is_said_next() {
 fn fails(other: impl AsyncFnOnce(&mut Other)) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (mut driver, mut side) = start(None);
+        let (mut driver, mut side) = start(&OPENCODE, None);
         let hears = async {
             loop {
                 match driver.next().await {
@@ -444,6 +479,141 @@ fn an_interrupt_cancels_the_turn() {
         async |mut other| {
             other.greeted().await;
             other.ask_bash(7, "t1", "ls").await;
+            std::future::pending::<()>().await;
+        },
+    );
+}
+
+#[test]
+fn a_question_waits_for_hours_and_silence_counts_again_after_it() {
+    play(
+        None,
+        async |driver| {
+            let (id, _) = proposed(driver).await;
+            tokio::time::pause();
+            let half_a_day = Duration::from_secs(12 * 3600);
+            let waited = tokio::time::timeout(half_a_day, driver.next()).await;
+            assert!(waited.is_err(), "{waited:?}");
+            driver.answer(id, Answer::Cleared { input: None });
+            let hung = driver.next().await.unwrap_err().to_string();
+            assert!(hung.contains("said nothing for 50 seconds"), "{hung}");
+        },
+        async |mut other| {
+            other.greeted().await;
+            other.ask_bash(7, "t1", "ls").await;
+            assert_eq!(other.told().await, selected(7, "c"));
+            std::future::pending::<()>().await;
+        },
+    );
+}
+
+#[test]
+fn where_an_error_reaches_the_model_it_tells_the_reason() {
+    play_as(
+        &CLAUDE,
+        None,
+        async |driver| {
+            let (id, action) = proposed(driver).await;
+            assert_eq!(action.subject(), "git push");
+            driver.answer(id, refused("not today"));
+            succeeds(driver).await;
+        },
+        async |mut other| {
+            let new = json!({"sessionId": SESSION, "modes": {"currentModeId": "auto"}});
+            let opens = other.introduces_as("@agentclientprotocol/claude-agent-acp", new).await;
+            assert_eq!(opens["method"], "session/new");
+            let options = &opens["params"]["_meta"]["claudeCode"]["options"];
+            assert_eq!(options["settingSources"], json!([]));
+            // It began in a mode that asks about nothing.
+            let mode = other.told().await;
+            assert_eq!(mode["params"], json!({"sessionId": SESSION, "modeId": "default"}));
+            other.print(json!({"jsonrpc": "2.0", "id": mode["id"], "result": {}})).await;
+            let prompt = other.told().await;
+            other.ask_whole(3, "t1", "Bash", json!({"command": "git push"})).await;
+            let answer = other.told().await;
+            assert_eq!(answer["id"], 3);
+            assert_eq!(answer["result"], Value::Null);
+            assert!(answer["error"]["message"].as_str().unwrap().contains("not today"));
+            let failed = json!({"sessionUpdate": "tool_call_update", "toolCallId": "t1",
+                "status": "failed", "rawOutput": "Tool permission request failed"});
+            other.update(failed).await;
+            other.stops(&prompt, "end_turn").await;
+            std::future::pending::<()>().await;
+        },
+    );
+}
+
+#[test]
+fn an_agent_that_goes_over_to_another_mode_ends_the_run() {
+    play_as(
+        &CLAUDE,
+        None,
+        async |driver| {
+            let error = driver.next().await.unwrap_err().to_string();
+            assert!(error.contains("another mode, `bypassPermissions`"), "{error}");
+        },
+        async |mut other| {
+            let new = json!({"sessionId": SESSION, "modes": {"currentModeId": "default"}});
+            other.introduces_as("@agentclientprotocol/claude-agent-acp", new).await;
+            other.told().await;
+            let mode = json!({"sessionUpdate": "current_mode_update",
+                "currentModeId": "bypassPermissions"});
+            other.update(mode).await;
+            std::future::pending::<()>().await;
+        },
+    );
+}
+
+#[test]
+fn a_conversation_goes_on_once_it_was_told_again() {
+    let key = json!({"thread": SESSION, "heard": 0}).to_string();
+    play_as(
+        &GEMINI,
+        Some(&key),
+        async |driver| {
+            // Neither its words nor its uses of tools of an earlier run are taken for new ones.
+            let next = driver.next().await.unwrap();
+            let text = AgentEvent::Text { text: "new".into() };
+            assert_eq!(next, Next::Report { event: text });
+            succeeds(driver).await;
+        },
+        async |mut other| {
+            let loaded = json!({"modes": {"currentModeId": "default"}});
+            let opens = other.introduces_as("gemini-cli", loaded).await;
+            assert_eq!(opens["method"], "session/load");
+            let say = |words: &str| {
+                json!({"sessionUpdate": "agent_message_chunk",
+                "content": {"type": "text", "text": words}})
+            };
+            other.update(say("old")).await;
+            let old = json!({"sessionUpdate": "tool_call", "toolCallId": "t0", "title": "ls",
+                "kind": "execute", "status": "completed"});
+            other.update(old).await;
+            other.update(json!({"sessionUpdate": "available_commands_update"})).await;
+            let prompt = other.told().await;
+            assert!(prompt["params"]["prompt"][0]["text"].as_str().unwrap().contains("cut off"));
+            other.update(say("new")).await;
+            other.stops(&prompt, "end_turn").await;
+            std::future::pending::<()>().await;
+        },
+    );
+}
+
+#[test]
+fn a_refused_key_ends_the_run_at_once() {
+    play_as(
+        &GEMINI,
+        None,
+        async |driver| {
+            let error = driver.next().await.unwrap_err();
+            assert_eq!(error, AgentError::Program(ProgramError::KeyRefused));
+        },
+        async |mut other| {
+            let new = json!({"sessionId": SESSION, "modes": {"currentModeId": "default"}});
+            other.introduces_as("gemini-cli", new).await;
+            let prompt = other.told().await;
+            let error = json!({"code": 401, "message": "API key not valid"});
+            other.print(json!({"jsonrpc": "2.0", "id": prompt["id"], "error": error})).await;
             std::future::pending::<()>().await;
         },
     );

@@ -6,8 +6,9 @@ use gatepost_domain::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
-use gatepost_domain::agent::KEPT_OUTPUT;
 use serde_json::Value;
+
+use crate::telling::ended;
 
 /// The built-in tools that Claude Code is given. What is not here it does not have: tools that
 /// schedule work for later, switch work trees or run commands by another name add nothing that a
@@ -107,11 +108,8 @@ pub fn result(tool: &str, block: &Value) -> ActionResult {
     let text = content(block.get("content").unwrap_or(&Value::Null));
     let failed = block.get("is_error").and_then(Value::as_bool).unwrap_or(false);
     // A command that failed begins its result with `Exit code N`; the other tools have no code.
-    let code = text
-        .strip_prefix("Exit code ")
-        .filter(|_| tool == "Bash")
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|code| code.parse().ok());
+    let code = exit_code(&text).filter(|_| tool == "Bash");
+    let code = code.and_then(|code| i32::try_from(code).ok());
     let ending = match (failed, code) {
         (false, _) => Ending::Exited { code: 0 },
         (true, code) => Ending::Exited { code: code.unwrap_or(1) },
@@ -119,29 +117,9 @@ pub fn result(tool: &str, block: &Value) -> ActionResult {
     ended(ending, &text)
 }
 
-/// A result with this output, kept within bounds.
-#[must_use]
-pub fn ended(ending: Ending, text: &str) -> ActionResult {
-    let (head, rest) = cut(text, KEPT_OUTPUT);
-    let mut from = rest.len().saturating_sub(KEPT_OUTPUT);
-    while !rest.is_char_boundary(from) {
-        from += 1;
-    }
-    ActionResult {
-        ending,
-        duration_ms: 0,
-        head: head.to_owned(),
-        tail: rest.get(from..).unwrap_or_default().to_owned(),
-        dropped: from as u64,
-    }
-}
-
-fn cut(text: &str, most: usize) -> (&str, &str) {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.split_at(end)
+/// The code that the result of a command that failed begins with.
+pub(crate) fn exit_code(text: &str) -> Option<i64> {
+    text.strip_prefix("Exit code ")?.split_whitespace().next()?.parse().ok()
 }
 
 /// Text of a message's content: a string, or blocks of which only text is kept.
@@ -165,6 +143,7 @@ pub fn content(content: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gatepost_domain::agent::KEPT_OUTPUT;
     use serde_json::json;
 
     use super::*;

@@ -11,10 +11,7 @@ use crate::agent::AgentError;
 use crate::agent::Brief;
 use crate::agent::Resume;
 use crate::agent::Words;
-
-/// What people are told when a session cannot be taken up.
-const ANEW: &str = "the program had kept nothing of its session when it was cut off, so it begins \
-    the task anew";
+use crate::thread::ANEW;
 
 /// A session and how far it has come.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::agent::AgentError;
@@ -13,13 +12,11 @@ use crate::claude::Driver;
 use crate::claude::Session;
 use crate::claude::actions::TOOLS;
 use crate::claude::session::Form;
-use crate::install::Installed;
-use crate::program::Bounds;
 use crate::program::Launch;
 use crate::program::Pipes;
-use crate::program::Program;
 use crate::roster::Place;
 use crate::roster::Prepared;
+use crate::roster::Settings;
 
 /// The versions this driver was tried with, by its own tests. Another one is said to be untested:
 /// what the program asks about, and what it does without asking, has changed between versions.
@@ -27,17 +24,6 @@ pub const TESTED: [&str; 1] = ["2.1.330"];
 
 /// Where the program keeps its settings and sessions, below its home.
 pub(super) const CONFIG: &str = ".claude";
-
-/// How Claude Code is set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The program.
-    pub installed: Installed,
-    /// Its model, by its name in the configuration.
-    pub model: Option<String>,
-    /// How long it may be silent while nobody owes it an answer.
-    pub silence: Duration,
-}
 
 /// Claude Code on its way into a sandbox.
 #[derive(Debug)]
@@ -137,8 +123,6 @@ impl Prepared for Claude {
 
     fn attach(self: Box<Self>, place: &Place, pipes: Pipes) -> Result<Box<dyn Agent>, AgentError> {
         let session = self.session(place)?;
-        let secrets = place.model.iter().map(|model| model.token.clone()).collect();
-        let bounds = Bounds { silence: self.settings.silence, secrets };
-        Ok(Box::new(Driver::new(Program::new(pipes, bounds), session)))
+        Ok(Box::new(Driver::new(place.program(pipes, self.settings.silence), session)))
     }
 }

@@ -14,9 +14,12 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Executor;
 use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
+use crate::telling::KEPT_TEXT;
+use crate::telling::MOST_UNKNOWN;
 
 /// The program's side.
 struct Other {
@@ -598,4 +601,27 @@ fn a_session_is_taken_up_where_it_was_kept_and_begins_anew_where_it_was_not() {
 
 fn waiting(key: &str) -> Resume {
     Resume { key: key.to_owned(), left: Left::Waiting }
+}
+
+#[test]
+fn a_question_waits_for_hours_and_silence_counts_again_after_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut driver, mut other) = start(&brief());
+        other.greeted(&mut driver).await;
+        let input = json!({"command": "git push"});
+        other.hook("t1", "Bash", &input).await;
+        alongside(&mut driver, other.told()).await;
+        other.ask("t1", "Bash", &input).await;
+        let (id, _) = proposed(&mut driver).await;
+        tokio::time::pause();
+        let half_a_day = Duration::from_secs(12 * 3600);
+        let waited = tokio::time::timeout(half_a_day, driver.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+        driver.answer(id, Answer::Cleared { input: None });
+        let answer = alongside(&mut driver, other.told()).await;
+        assert_eq!(answer["response"]["response"]["behavior"], "allow");
+        let hung = driver.next().await.unwrap_err().to_string();
+        assert!(hung.contains("said nothing for 50 seconds"), "{hung}");
+    });
 }

@@ -8,7 +8,7 @@ use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
 use serde_json::Value;
 
-use crate::claude::actions::ended;
+use crate::telling::ended;
 
 /// The shells whose wrapper says nothing: an action's command is read as bash reads it anyway.
 const SHELLS: [&str; 3] = ["/bin/bash", "/usr/bin/bash", "bash"];

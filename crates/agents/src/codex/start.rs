@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::agent::AgentError;
 use crate::agent::Brief;
 use crate::codex::Driver;
-use crate::codex::Thread;
-use crate::install::Installed;
-use crate::program::Bounds;
 use crate::program::Launch;
 use crate::program::Pipes;
-use crate::program::Program;
 use crate::roster::Place;
 use crate::roster::Prepared;
+use crate::roster::Settings;
+use crate::thread::Thread;
 
 /// The versions this driver was tried with. Another one is said to be untested: what the program
 /// asks about, and what it does without asking, has changed between versions.
@@ -61,17 +58,6 @@ const OFF: [&str; 15] = [
     "unbounded_connection_retries",
     "respect_system_proxy",
 ];
-
-/// How Codex is set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The program.
-    pub installed: Installed,
-    /// Its model, by its name in the configuration.
-    pub model: Option<String>,
-    /// How long it may be silent while nobody owes it an answer.
-    pub silence: Duration,
-}
 
 /// Codex on its way into a sandbox.
 #[derive(Debug)]
@@ -149,9 +135,7 @@ impl Prepared for Codex {
 
     fn attach(self: Box<Self>, place: &Place, pipes: Pipes) -> Result<Box<dyn Agent>, AgentError> {
         let thread = Thread::of(&self.brief)?;
-        let secrets = place.model.iter().map(|model| model.token.clone()).collect();
-        let bounds = Bounds { silence: self.settings.silence, secrets };
-        Ok(Box::new(Driver::new(Program::new(pipes, bounds), thread)))
+        Ok(Box::new(Driver::new(place.program(pipes, self.settings.silence), thread)))
     }
 }
 
@@ -174,7 +158,10 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::install::Installed;
     use crate::roster::ModelAccess;
 
     #[test]

@@ -2,6 +2,7 @@
 //! 0.169.0, seen on 2026-11-25.
 
 use gatepost_domain::agent::ActionResult;
+use gatepost_domain::agent::Ending;
 use gatepost_domain::dispatch::Left;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
@@ -11,9 +12,11 @@ use tokio::io::Lines;
 
 use super::*;
 use crate::agent::Brief;
+use crate::agent::Executor;
 use crate::agent::Resume;
 use crate::program::Bounds;
 use crate::program::Pipes;
+use crate::telling::MOST_UNKNOWN;
 
 const THREAD: &str = "01a2129e-b903-73c0-ac26-b49076312758";
 
@@ -597,4 +600,24 @@ async fn alongside_quiet(driver: &mut Driver, other: &mut Other) -> Value {
         told = other.told() => told,
         next = driver.next() => panic!("{next:?}"),
     }
+}
+
+#[test]
+fn a_question_waits_for_hours_and_silence_counts_again_after_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut driver, mut other) = start(&brief(None, &[]));
+        alongside(&mut driver, other.greeted()).await;
+        other.ask_command(1, "c1", "git push").await;
+        let (id, _) = proposed(&mut driver).await;
+        tokio::time::pause();
+        let half_a_day = Duration::from_secs(12 * 3600);
+        let waited = tokio::time::timeout(half_a_day, driver.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+        driver.answer(id, Answer::Cleared { input: None });
+        let answer = alongside(&mut driver, other.told()).await;
+        assert_eq!(answer["result"]["decision"], "accept");
+        let hung = driver.next().await.unwrap_err().to_string();
+        assert!(hung.contains("said nothing for 50 seconds"), "{hung}");
+    });
 }

@@ -225,6 +225,8 @@ fn underway(how: DeliveryKind) -> &'static str {
 fn short(summary: &Summary) -> Vec<String> {
     let len = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let mut short = Vec::new();
+    let gating = summary.sandbox.as_ref().map(|sandbox| sandbox.gating).unwrap_or_default();
+    short.extend(gating.warning().map(str::to_owned));
     match summary.files.len() {
         0 if summary.truncated => {}
         0 => short.push("nothing changed".to_owned()),
@@ -299,7 +301,11 @@ fn sections(summary: &Summary) -> Vec<Section> {
         }
     });
     let ran = summary.ran.iter().map(|ran| {
-        let tone = if ran.exit == Some(0) { Tone::Good } else { Tone::Bad };
+        let tone = match ran.exit {
+            Some(0) => Tone::Good,
+            None if ran.untold => Tone::Quiet,
+            Some(_) | None => Tone::Bad,
+        };
         row(
             shown(&ran.subject).text,
             format!("{}, {}", prose(&ran.how), span(ran.duration_ms)),

@@ -108,6 +108,11 @@ struct Played {
 
 impl Played {
     fn new(text: &str) -> Self {
+        Self::held_by(text, "every-action")
+    }
+
+    /// The same with another word for what holds the agent.
+    fn held_by(text: &str, gating: &str) -> Self {
         let spec = TaskSpec {
             text: text.into(),
             project: "demo".into(),
@@ -128,7 +133,7 @@ impl Played {
         played.take(events);
         played.command(Command::Start);
         played.report(serde_json::json!({"type": "ready", "sandbox":
-            {"tier": "full", "workspace": "overlay"}}));
+            {"tier": "full", "workspace": "overlay", "gating": gating}}));
         played
     }
 
@@ -522,6 +527,18 @@ fn what_gatepost_counted_comes_before_what_the_agent_says_and_a_part_is_no_whole
     let unpriced = short(vec![model("a", Some(20_000_000)), model("b", None)]);
     assert!(unpriced.contains("100 written") && !unpriced.contains('$'), "{unpriced}");
     assert!(!unpriced.contains("as the agent counts"), "{unpriced}");
+}
+
+#[test]
+fn an_agent_that_the_sandbox_alone_holds_is_told_of_on_every_card() {
+    let words = "may act without asking";
+    let story = Played::held_by("build it", "sandbox-only");
+    let live = format!("{:?}", story.card());
+    assert!(live.contains(words), "{live}");
+    let over = story.card_when_over();
+    assert!(over.contains(words), "{over}");
+    let plain = format!("{:?}", Played::new("build it").card());
+    assert!(!plain.contains(words), "{plain}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use gatepost_domain::Attachment;
 use gatepost_domain::action::ActionDigest;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::agent::Ending;
 use gatepost_domain::event::Event;
 use gatepost_domain::event::Record;
 use gatepost_domain::id::ActionId;
@@ -216,7 +217,11 @@ impl Timeline {
             }
             Event::ActionFinished { action_id, result, .. } => {
                 self.running.retain(|running| running != action_id);
-                let tone = if result.ending.is_success() { Tone::Good } else { Tone::Bad };
+                let tone = match &result.ending {
+                    Ending::Untold => Tone::Quiet,
+                    ending if ending.is_success() => Tone::Good,
+                    _ => Tone::Bad,
+                };
                 let words =
                     format!("{} · {}", prose(&result.ending.words()), span(result.duration_ms));
                 self.step(*action_id, words, tone, printed(result));

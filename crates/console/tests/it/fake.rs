@@ -121,6 +121,7 @@ impl FakeHub {
             workspace: "overlay".into(),
             notes: Vec::new(),
             hosts: vec![],
+            gating: gatepost_domain::agent::Gating::EveryAction,
         };
         self.report(&id, Report::Ready { sandbox });
         id

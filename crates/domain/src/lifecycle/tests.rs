@@ -147,6 +147,7 @@ impl Life {
             workspace: "overlay".into(),
             notes: vec![],
             hosts: vec![],
+            gating: crate::agent::Gating::EveryAction,
         };
         life.report(Report::Ready { sandbox }).unwrap();
         life
@@ -614,6 +615,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
                 workspace: "overlay".into(),
                 notes: vec![],
                 hosts: vec![],
+                gating: crate::agent::Gating::EveryAction,
             },
         }),
         Step::Review(n, verdict) => life.review(n, verdict),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gatepost_chat::people::Asking;
 use gatepost_chat::quiet::Quiet;
 use gatepost_domain::Mode;
+use gatepost_domain::agent::Gating;
 use gatepost_models::Api;
 use gatepost_models::CONTEXT;
 use gatepost_models::Cost;
@@ -37,8 +38,10 @@ pub(crate) struct File {
     /// data directory.
     pub(crate) projects: BTreeMap<String, Project>,
     /// The agents that can be given tasks besides `runbook`, which needs nothing. The name says
-    /// which program it is: `claude` is Claude Code, `codex` is Codex, `opencode` is OpenCode. It
-    /// runs whole inside the task's sandbox, asks before each of its tools, and never holds a key.
+    /// which program it is: `claude` is Claude Code, `codex` is Codex, `opencode` is OpenCode,
+    /// `gemini` is Gemini CLI, `claude-acp` is Claude Code's adapter. It runs whole inside the
+    /// task's sandbox, asks before each of its tools, and never holds a key. Any other name is
+    /// yours to give to a program that speaks the Agent Client Protocol; it needs `gating`.
     #[schemars(extend("x-key" = "claude"))]
     pub(crate) agents: BTreeMap<String, Agent>,
     /// What a task gets that names no other.
@@ -89,6 +92,21 @@ pub(crate) struct Agent {
     /// How long its program may say nothing, while nobody owes it an answer, before it counts as
     /// hung and is ended.
     pub(crate) silence: Period,
+    /// What holds it. Only a program that Gatepost does not know needs this, and can have it: it
+    /// is `sandbox-only` then, as nobody knows what such a program asks about. Every card of its
+    /// tasks says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", example = &"sandbox-only")]
+    pub(crate) gating: Option<Gating>,
+    /// The arguments with which such a program speaks the protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = example_arguments())]
+    pub(crate) arguments: Option<Vec<String>>,
+    /// The variables that lead such a program to its model: `{url}` is where the model API is,
+    /// `{token}` what stands for the key, `{model}` the model's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = example_environment())]
+    pub(crate) environment: Option<BTreeMap<String, String>>,
 }
 
 /// What a task gets that names no other.
@@ -362,7 +380,14 @@ impl Default for Telegram {
 impl Default for Agent {
     fn default() -> Self {
         // A tool of the agent may run for ten minutes by its own limits, and a model may think.
-        Self { program: None, model: None, silence: Period(Duration::from_secs(20 * 60)) }
+        Self {
+            program: None,
+            model: None,
+            silence: Period(Duration::from_secs(20 * 60)),
+            gating: None,
+            arguments: None,
+            environment: None,
+        }
     }
 }
 
@@ -468,6 +493,14 @@ fn example_groups() -> Vec<i64> {
 
 fn example_presets() -> Vec<&'static str> {
     vec!["registries"]
+}
+
+fn example_arguments() -> Vec<&'static str> {
+    vec!["acp"]
+}
+
+fn example_environment() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([("API_KEY", "{token}"), ("API_URL", "{url}/v1")])
 }
 
 fn example_hosts() -> Vec<&'static str> {

@@ -58,13 +58,32 @@ fn agents_are_those_that_can_be_driven() {
     let named = agents("[agents.claude]\nsilence = \"5m\"\n").unwrap();
     assert_eq!(named["claude"].program, Some("claude".into()), "looked for along PATH");
     assert_eq!(named["claude"].silence, Duration::from_secs(300));
-    assert_eq!(agents("[agents.opencode]\n").unwrap()["opencode"].kind.name(), "opencode");
-    // What an agent of the same protocol asks about is not known until it was tried.
-    for text in ["[agents.claud]\n", "[agents.runbook]\n", "[agents.gemini]\n"] {
+    assert_eq!(agents("[agents.opencode]\n").unwrap()["opencode"].kind.name(), Some("opencode"));
+    assert_eq!(agents("[agents.gemini]\n").unwrap()["gemini"].program, Some("gemini".into()));
+    for text in ["[agents.claud]\n", "[agents.runbook]\ngating = \"sandbox-only\"\n"] {
         let error = agents(text).unwrap_err().to_string();
         assert!(error.contains("no agent that can be set up"), "{error}");
     }
     assert!(agents("[agents.claude]\nsilence = \"0s\"\n").is_err());
+}
+
+#[test]
+fn a_program_that_nobody_knows_is_set_up_only_as_held_by_the_sandbox_alone() {
+    let agents = |text: &str| agents::settings(&loaded(text, Path::new("/etc/gatepost")));
+    let known = "program = \"goose\"\narguments = [\"acp\"]\nenvironment = { KEY = \"{token}\" }\n";
+    let error = format!("{:?}", agents(&format!("[agents.goose]\n{known}")).unwrap_err());
+    assert!(error.contains("sandbox-only"), "{error}");
+    let set = agents(&format!("[agents.goose]\ngating = \"sandbox-only\"\n{known}")).unwrap();
+    assert_eq!(set["goose"].kind, agents::AgentKind::Unlocked);
+    assert_eq!(set["goose"].arguments, ["acp"]);
+    assert!(set["goose"].kind.words().contains("may act without asking"));
+    for text in [
+        "[agents.goose]\ngating = \"sandbox-only\"\n",
+        "[agents.claude]\ngating = \"sandbox-only\"\n",
+        "[agents.claude]\narguments = [\"--dangerously-skip-permissions\"]\n",
+    ] {
+        assert!(agents(text).is_err(), "{text}");
+    }
 }
 
 #[test]

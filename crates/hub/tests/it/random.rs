@@ -160,6 +160,7 @@ fn report(work: &Work) -> Report {
                 workspace: "overlay".into(),
                 notes: vec![],
                 hosts: vec![],
+                gating: gatepost_domain::agent::Gating::EveryAction,
             },
         },
         // The number of the action is put in by whoever knows it.

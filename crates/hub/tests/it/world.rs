@@ -264,6 +264,7 @@ impl Run {
             workspace: "overlay".into(),
             notes: vec![],
             hosts: vec![],
+            gating: gatepost_domain::agent::Gating::EveryAction,
         };
         self.report(Report::Ready { sandbox }).await.unwrap();
     }

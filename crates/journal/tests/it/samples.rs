@@ -211,6 +211,7 @@ fn ready(run: u32) -> Event {
         workspace: "overlay".into(),
         notes: vec!["no landlock in this kernel".into()],
         hosts: vec![],
+        gating: gatepost_domain::agent::Gating::EveryAction,
     };
     Event::RunReady { run: RunNumber(run), sandbox }
 }

@@ -213,6 +213,7 @@ impl Sandbox {
             notes,
             // Whoever serves the ports knows what they lead to.
             hosts: Vec::new(),
+            gating: gatepost_domain::agent::Gating::EveryAction,
         }
     }
 

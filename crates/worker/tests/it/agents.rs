@@ -1,9 +1,11 @@
 //! Agents that do what a test says.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use gatepost_agents::Agent;
 use gatepost_agents::AgentError;
@@ -19,12 +21,14 @@ use gatepost_agents::acp::Acp;
 use gatepost_agents::claude::Claude;
 use gatepost_agents::claude::Settings;
 use gatepost_agents::codex;
+use gatepost_agents::install::Search;
 use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::action::Exec;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
 use gatepost_domain::outcome::Reason;
+use gatepost_models::Api;
 use tokio::sync::mpsc;
 
 /// The test's hold on its agent: it sends what comes next and hears the answers.
@@ -171,6 +175,23 @@ impl Roster for ClaudeCode {
 /// The same for an agent that speaks the Agent Client Protocol.
 pub(crate) fn acp(settings: acp::Settings) -> Arc<dyn Roster> {
     Arc::new(Protocol(settings))
+}
+
+/// How one of them is set up that has a model.
+pub(crate) fn over_protocol(
+    lock: &'static acp::Lock,
+    program: &Path,
+    api: Api,
+    silence: u64,
+) -> acp::Settings {
+    acp::Settings {
+        lock,
+        installed: Search::here().find(program).unwrap(),
+        arguments: Vec::new(),
+        environment: BTreeMap::new(),
+        model: Some(("fake".into(), api)),
+        silence: Duration::from_secs(silence),
+    }
 }
 
 #[derive(Debug)]

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_agents::Roster;
+use gatepost_agents::acp;
 use gatepost_agents::claude;
 use gatepost_agents::codex;
 use gatepost_agents::install::Search;
 use gatepost_domain::Outcome;
+use gatepost_models::Api;
 
 use crate::Test;
 use crate::agents;
@@ -32,7 +34,7 @@ const WAYS: [(&str, &str, &str); 9] = [
     ("half a line", "printf '{\"type\":\"sys'; exit 0", "its last line was cut off"),
     ("bytes that are no text", "printf '\\377\\376\\n'; sleep 100", "not text"),
     ("a line without an end", "exec cat /dev/zero", "a line of more than 16 MiB"),
-    // Lines that each of the two takes for a message that tells nothing, and then garbage.
+    // Lines that each of them takes for a message that tells nothing, and then garbage.
     (
         "a hundred megabytes of lines",
         "line='{\"type\":\"keep_alive\",\"method\":\"warning\",\"pad\":\"'$(head -c 5000 /dev/zero | \
@@ -47,11 +49,28 @@ const WAYS: [(&str, &str, &str); 9] = [
     ("a hang", "sleep 1000", "said nothing for 3 seconds"),
 ];
 
-/// Which of the two real programs it stands in for.
+/// Ways of programs that speak the Agent Client Protocol.
+const OVER_PROTOCOL: [(&str, &str, &str); 2] = [
+    (
+        "another program",
+        "read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":1,\
+         \"agentInfo\":{\"name\":\"other\"}}}'; sleep 100",
+        "it says that it is `other`",
+    ),
+    (
+        "another version of the protocol",
+        "read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":2}}'; \
+         sleep 100",
+        "of the protocol, not 1",
+    ),
+];
+
+/// Which of the real programs it stands in for.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Claude,
     Codex,
+    Gemini,
 }
 
 fn roster(place: Place, program: &Path, silence: Duration) -> Arc<dyn Roster> {
@@ -60,11 +79,21 @@ fn roster(place: Place, program: &Path, silence: Duration) -> Arc<dyn Roster> {
     match place {
         Place::Claude => agents::claude(claude::Settings { installed, model, silence }),
         Place::Codex => agents::codex(codex::Settings { installed, model, silence }),
+        // All that speak the protocol have one driver.
+        Place::Gemini => {
+            let settings = agents::over_protocol(&acp::GEMINI, program, Api::Gemini, 0);
+            agents::acp(acp::Settings { silence, ..settings })
+        }
     }
 }
 
 fn breaks_off(place: Place, name: &str, script: &str, words: &str) {
     run(async {
+        // What tells nothing has another name in each protocol.
+        let script = match place {
+            Place::Claude | Place::Codex => script.to_owned(),
+            Place::Gemini => script.replace("warning", "session/update"),
+        };
         let dir = tempfile::tempdir().unwrap();
         // Its directory is shown to the task's user, and a temporary one is closed to others.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -86,9 +115,13 @@ fn breaks_off(place: Place, name: &str, script: &str, words: &str) {
 }
 
 fn programs_that_break_off_end_the_run_with_a_reason() {
-    for place in [Place::Claude, Place::Codex] {
+    for place in [Place::Claude, Place::Codex, Place::Gemini] {
+        let own = match place {
+            Place::Claude | Place::Codex => [].as_slice(),
+            Place::Gemini => &OVER_PROTOCOL,
+        };
         std::thread::scope(|scope| {
-            for (name, script, words) in WAYS {
+            for (name, script, words) in WAYS.iter().chain(own).copied() {
                 scope.spawn(move || breaks_off(place, name, script, words));
             }
         });

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -24,6 +23,7 @@ use serde_json::json;
 
 use crate::Test;
 use crate::agents;
+use crate::found::Real;
 use crate::model::Fake;
 use crate::model::Say;
 use crate::model::Seen;
@@ -46,36 +46,13 @@ pub(crate) const TESTS: &[Test] = &[
 
 const PUSH: &str = "git push";
 
-/// Where the program is; the test says so and ends when it is nowhere, unless it must be there.
-fn program() -> Option<PathBuf> {
-    let given = std::env::var_os("GATEPOST_TEST_CLAUDE").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let cached = cache.map(|cache| {
-        cache.join(
-            "gatepost/test-programs/anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai/\
-             claude-code-linux-x64/claude",
-        )
-    });
-    if let Some(place) = &given {
-        assert!(place.is_file(), "GATEPOST_TEST_CLAUDE names no file: `{}`", place.display());
-    }
-    let found = given.or(cached).filter(|place| place.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "Claude Code is not there; `cargo xtask test` installs it"
-        );
-        say("skipped: Claude Code is not there; `cargo xtask test` installs it");
-    }
-    found
-}
-
-#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
-fn say(text: &str) {
-    eprintln!("{text}");
-}
+const CLAUDE: Real = Real {
+    variable: "GATEPOST_TEST_CLAUDE",
+    title: "Claude Code",
+    x64: "anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai/claude-code-linux-x64/claude",
+    arm64: "anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai/claude-code-linux-arm64/\
+        claude",
+};
 
 fn claude(program: &Path) -> impl FnOnce(&Path) -> Arc<dyn Roster> + use<> {
     let settings = Settings {
@@ -93,7 +70,7 @@ pub(crate) fn with<F: Future<Output = ()>>(
     prepare: impl FnOnce(&Path),
     test: impl FnOnce(World, Arc<Fake>) -> F,
 ) {
-    let Some(program) = program() else { return };
+    let Some(program) = CLAUDE.place() else { return };
     run(async {
         let fake = Fake::new(script);
         let models = fake.serve().await;
@@ -193,7 +170,7 @@ fn a_stop_during_a_question_ends_it() {
 
 fn after_a_crash_the_session_goes_on() {
     let once = "echo once >>once.txt && git push";
-    let Some(program) = program() else { return };
+    let Some(program) = CLAUDE.place() else { return };
     // Before the crash it asks; taken up again, it makes the same call as it is told to.
     let spoken = AtomicUsize::new(0);
     let script = move |_: &Seen| match spoken.fetch_add(1, Ordering::Relaxed) {

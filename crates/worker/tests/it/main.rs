@@ -10,17 +10,21 @@
     reason = "helpers of tests may fail as tests do; JSON is indexed by name and null where absent"
 )]
 
+mod adapter;
 mod agents;
 mod bounded;
 mod broken;
 mod classified;
 mod claude;
 mod claude_tries;
+mod found;
+mod gemini;
 mod model;
 mod models;
 mod open;
 mod opencode;
 mod programs;
+mod unlocked;
 mod world;
 
 use libtest_mimic::Arguments;
@@ -42,6 +46,9 @@ fn main() {
         .chain(broken::TESTS)
         .chain(claude_tries::TESTS)
         .chain(opencode::TESTS)
+        .chain(gemini::TESTS)
+        .chain(adapter::TESTS)
+        .chain(unlocked::TESTS)
         .map(|(name, test)| {
             Trial::test(*name, move || {
                 test();

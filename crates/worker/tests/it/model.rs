@@ -1,5 +1,5 @@
-//! A model API on a script: Anthropic's Messages, as far as Claude Code uses them, and strict
-//! about it.
+//! A model API on a script: Anthropic's Messages as far as Claude Code uses them, and Gemini's
+//! `streamGenerateContent` as far as Gemini CLI does; strict about both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Path as UrlPath;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -85,8 +86,9 @@ impl Fake {
             check(false, problem);
         }
         if !wrong.is_empty() {
+            let words = format!("the fake model refuses this: {wrong:?}");
             self.wrong.lock().unwrap().append(&mut wrong);
-            return (StatusCode::BAD_REQUEST, "the fake model refuses this").into_response();
+            return (StatusCode::BAD_REQUEST, words).into_response();
         }
         let says = (self.script)(&Seen(request.clone()));
         self.seen.lock().unwrap().push(request);
@@ -109,14 +111,37 @@ impl Seen {
 
     /// How often the model has spoken in this conversation.
     pub(crate) fn turns(&self) -> usize {
-        let messages = self.0["messages"].as_array().into_iter().flatten();
-        messages.filter(|message| message["role"] == "assistant").count()
+        let messages = self.0["messages"].as_array().or(self.0["contents"].as_array());
+        let spoke = |message: &&Value| message["role"] == "assistant" || message["role"] == "model";
+        messages.into_iter().flatten().filter(spoke).count()
     }
 
     /// Whether it is the conversation of a subagent with this prompt.
     pub(crate) fn begins_with(&self, prompt: &str) -> bool {
         self.0["messages"][0]["content"].to_string().contains(prompt)
     }
+}
+
+/// The same in Gemini's form.
+fn unanswered(request: &Value) -> Vec<String> {
+    let named = |content: &Value, part: &str| -> Vec<String> {
+        let parts = content["parts"].as_array().into_iter().flatten();
+        let names = parts.filter_map(|of| of[part]["name"].as_str());
+        names.map(str::to_owned).collect()
+    };
+    let contents = request["contents"].as_array().cloned().unwrap_or_default();
+    let mut problems = Vec::new();
+    for (at, content) in contents.iter().enumerate() {
+        if content["role"] != "user" && content["role"] != "model" {
+            problems.push(format!("a role `{}`", content["role"]));
+        }
+        let calls = named(content, "functionCall");
+        let answers = named(contents.get(at + 1).unwrap_or(&Value::Null), "functionResponse");
+        if calls != answers && !calls.is_empty() {
+            problems.push(format!("{calls:?} was answered by {answers:?}"));
+        }
+    }
+    problems
 }
 
 /// Uses of tools without a result right after them, and results without a use.
@@ -174,15 +199,68 @@ fn stream(number: u64, says: &[Say]) -> String {
     events.into_iter().map(line).collect()
 }
 
+fn gemini_stream(says: &[Say]) -> String {
+    let part = |say: &Say| match say {
+        Say::Text(text) => json!({"text": text}),
+        Say::Tool(name, input) => json!({"functionCall": {"name": name, "args": input}}),
+    };
+    let parts: Vec<_> = says.iter().map(part).collect();
+    let chunk = json!({
+        "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP",
+            "index": 0}],
+        "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20,
+            "totalTokenCount": 120},
+        "modelVersion": MODEL,
+    });
+    format!("data: {chunk}\r\n\r\n")
+}
+
 impl Fake {
+    fn answer_gemini(&self, method: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let request: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let mut wrong = unanswered(&request);
+        let mut check = |holds: bool, what: &str| {
+            if !holds {
+                wrong.push(what.to_owned());
+            }
+        };
+        check(header("x-goog-api-key") == Some(KEY), "another key than the real one");
+        check(header("authorization").is_none(), "a second credential");
+        check(method == format!("{MODEL}:streamGenerateContent"), method);
+        check(request["contents"].is_array(), "no contents");
+        check(request["tools"][0]["functionDeclarations"].is_array(), "no tools");
+        if !wrong.is_empty() {
+            let words = format!("the fake model refuses this: {wrong:?}");
+            self.wrong.lock().unwrap().append(&mut wrong);
+            return (StatusCode::BAD_REQUEST, words).into_response();
+        }
+        let says = (self.script)(&Seen(request.clone()));
+        self.seen.lock().unwrap().push(request);
+        ([(CONTENT_TYPE, "text/event-stream")], gemini_stream(&says)).into_response()
+    }
+
     /// Serves it on this machine; the configuration that leads there.
     pub(crate) async fn serve(self: &Arc<Self>) -> BTreeMap<String, Endpoint> {
+        self.serve_as(Api::Anthropic).await
+    }
+
+    /// The same by the name of one of the APIs it speaks.
+    pub(crate) async fn serve_as(self: &Arc<Self>, api: Api) -> BTreeMap<String, Endpoint> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let messages = |State(fake): State<Arc<Fake>>, headers: HeaderMap, body: Bytes| async move {
             fake.answer(&headers, &body)
         };
-        let app = Router::new().route("/v1/messages", post(messages)).with_state(Arc::clone(self));
+        let generate =
+            |State(fake): State<Arc<Fake>>,
+             UrlPath(method): UrlPath<String>,
+             headers: HeaderMap,
+             body: Bytes| async move { fake.answer_gemini(&method, &headers, &body) };
+        let app = Router::new()
+            .route("/v1/messages", post(messages))
+            .route("/v1beta/models/{method}", post(generate))
+            .with_state(Arc::clone(self));
         let tracker = TaskTracker::new();
         tracker.spawn(async move { axum::serve(listener, app).await });
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -190,7 +268,7 @@ impl Fake {
         let (_, key) = file.keep().unwrap();
         let endpoint = Endpoint {
             name: "fake".into(),
-            api: Api::Anthropic,
+            api,
             base_url: format!("http://{address}"),
             key: KeySource::File(key),
             model: MODEL.into(),

@@ -3,20 +3,15 @@
 //! or the sandbox leave it nothing to do).
 
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use gatepost_agents::Roster;
 use gatepost_agents::acp::OPENCODE;
-use gatepost_agents::acp::Settings;
-use gatepost_agents::install::Search;
 use gatepost_domain::Decision;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::AgentEvent;
-use gatepost_domain::approval::Settlement;
 use gatepost_domain::event::Event;
 use gatepost_models::Api;
 use serde_json::Value;
@@ -24,78 +19,34 @@ use serde_json::json;
 
 use crate::Test;
 use crate::agents;
+use crate::claude::judged;
+use crate::claude::person;
+use crate::claude::succeeds;
+use crate::found::Real;
 use crate::model::Fake;
 use crate::model::Say;
 use crate::model::Seen;
 use crate::world::Minds;
 use crate::world::World;
-use crate::world::owner;
 use crate::world::run;
 
 pub(crate) const TESTS: &[Test] = &[
     ("opencode::what_it_does_is_gated_or_contained", what_it_does_is_gated_or_contained),
     ("opencode::its_session_goes_on_after_a_crash", its_session_goes_on_after_a_crash),
     ("opencode::a_message_waits_and_a_stop_ends_it", a_message_waits_and_a_stop_ends_it),
-    ("opencode::a_program_that_breaks_off_is_told", broken_programs_end_the_run),
-];
-
-/// What stands in for it and breaks off in one way each.
-const BROKEN: [(&str, &str, &str); 6] = [
-    ("a crash", "echo 'out of memory' >&2; exit 9", "out of memory"),
-    ("garbage", "echo 'Segmentation fault'; sleep 100", "Segmentation fault"),
-    ("half a line", "printf '{\"jsonrpc'; exit 0", "its last line was cut off"),
-    ("a line without an end", "exec cat /dev/zero", "a line of more than 16 MiB"),
-    ("a hang", "sleep 1000", "said nothing for 3 seconds"),
-    (
-        "another program",
-        "read -r line; echo '{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":1,\
-         \"agentInfo\":{\"name\":\"other\"}}}'; sleep 100",
-        "it says that it is `other`",
-    ),
 ];
 
 const PUSH: &str = "git push";
 
-/// Where the program is; the test says so and ends when it is nowhere, unless it must be there.
-fn program() -> Option<PathBuf> {
-    let given = std::env::var_os("GATEPOST_TEST_OPENCODE").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
-    let cached = cache.map(|cache| {
-        cache.join(format!(
-            "gatepost/test-programs/opencode-ai-1.18.33/node_modules/opencode-linux-{machine}/bin/\
-             opencode"
-        ))
-    });
-    if let Some(place) = &given {
-        assert!(place.is_file(), "GATEPOST_TEST_OPENCODE names no file: `{}`", place.display());
-    }
-    let found = given.or(cached).filter(|place| place.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "OpenCode is not there; `cargo xtask test` installs it"
-        );
-        say("skipped: OpenCode is not there; `cargo xtask test` installs it");
-    }
-    found
-}
-
-#[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
-fn say(text: &str) {
-    eprintln!("{text}");
-}
+const OPENCODE_PROGRAM: Real = Real {
+    variable: "GATEPOST_TEST_OPENCODE",
+    title: "OpenCode",
+    x64: "opencode-ai-1.18.33/node_modules/opencode-linux-x64/bin/opencode",
+    arm64: "opencode-ai-1.18.33/node_modules/opencode-linux-arm64/bin/opencode",
+};
 
 fn opencode(program: &Path, silence: u64) -> impl FnOnce(&Path) -> Arc<dyn Roster> + use<> {
-    let settings = Settings {
-        lock: &OPENCODE,
-        installed: Search::here().find(program).unwrap(),
-        model: Some("fake".into()),
-        api: Api::Anthropic,
-        silence: Duration::from_secs(silence),
-    };
+    let settings = agents::over_protocol(&OPENCODE, program, Api::Anthropic, silence);
     move |_| agents::acp(settings)
 }
 
@@ -105,7 +56,7 @@ fn with<F: Future<Output = ()>>(
     prepare: impl FnOnce(&Path),
     test: impl FnOnce(World, Arc<Fake>) -> F,
 ) {
-    let Some(program) = program() else { return };
+    let Some(program) = OPENCODE_PROGRAM.place() else { return };
     run(async {
         let fake = Fake::new(script);
         let models = fake.serve().await;
@@ -115,26 +66,8 @@ fn with<F: Future<Output = ()>>(
     });
 }
 
-fn person(decision: Decision, reason: Option<&str>) -> Settlement {
-    Settlement::Person { who: owner(), decision, reason: reason.map(str::to_owned) }
-}
-
 fn bash(command: &str) -> Say {
     Say::Tool("bash", json!({"command": command, "description": "a step"}))
-}
-
-/// What was judged, in order, each by its tool and subject.
-fn judged(world: &World) -> Vec<(&'static str, String)> {
-    let verdict = |event: Event| match event {
-        Event::Verdict { action, .. } => Some((action.tool(), action.subject().to_owned())),
-        _ => None,
-    };
-    world.events().into_iter().filter_map(verdict).collect()
-}
-
-async fn succeeds(world: &World) {
-    let (outcome, reason) = world.end().await;
-    assert_eq!(outcome, Outcome::Succeeded, "{reason}\n{:#?}", world.events());
 }
 
 /// Everything a repository can bring along for it.
@@ -251,7 +184,7 @@ fn what_it_does_is_gated_or_contained() {
 
 fn its_session_goes_on_after_a_crash() {
     let once = "echo once >>once.txt && git push";
-    let Some(program) = program() else { return };
+    let Some(program) = OPENCODE_PROGRAM.place() else { return };
     let spoken = AtomicUsize::new(0);
     // Before the crash it asks; taken up again, it makes the same call as it is told to.
     let script = move |_: &Seen| match spoken.fetch_add(1, Ordering::Relaxed) {
@@ -314,28 +247,4 @@ fn a_message_waits_and_a_stop_ends_it() {
             world.stop().await;
         },
     );
-}
-
-fn broken_programs_end_the_run() {
-    for (name, script, words) in BROKEN {
-        say(name);
-        run(async {
-            let dir = tempfile::tempdir().unwrap();
-            let program = dir.path().canonicalize().unwrap().join("opencode");
-            std::fs::write(&program, format!("#!/bin/bash\n{script}\n")).unwrap();
-            // Its directory is shown to the task's user, and a temporary one is closed to others.
-            for place in [program.as_path(), dir.path()] {
-                let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-                std::fs::set_permissions(place, open).unwrap();
-            }
-            let models = Fake::new(|_| vec![]).serve().await;
-            let minds = |_: &Path| Minds { models, ..Minds::default() };
-            let world = World::start_prepared(minds, opencode(&program, 3), |_| {}).await;
-            let (outcome, reason) = world.end().await;
-            assert_eq!(outcome, Outcome::Failed, "{name}");
-            assert!(reason.to_string().contains(words), "{name}: {reason}");
-            assert!(reason.to_string().len() < 10_000, "{name}");
-            world.stop().await;
-        });
-    }
 }

@@ -1,4 +1,5 @@
-//! One conversation with Codex, over as many runs as it takes.
+//! One conversation with a program that names its conversations itself, over as many runs as it
+//! takes.
 
 use gatepost_domain::dispatch::Left;
 use serde::Deserialize;
@@ -9,9 +10,13 @@ use crate::agent::Brief;
 use crate::agent::Resume;
 use crate::agent::Words;
 
+/// What people are told when a conversation cannot be taken up.
+pub(crate) const ANEW: &str = "the program had kept nothing of its session when it was cut off, so \
+    it begins the task anew";
+
 /// A thread and how far it has come.
 #[derive(Debug)]
-pub struct Thread {
+pub(crate) struct Thread {
     /// Its id, once the program has given it one.
     id: Option<String>,
     /// The one to be taken up, until that is done or has failed.
@@ -23,6 +28,20 @@ pub struct Thread {
     messages: Vec<String>,
     /// Messages of people, after the first, that it has been told.
     heard: usize,
+}
+
+/// Something that is said to a program.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) by: Speaker,
+}
+
+/// Whose words they are; only those of people are counted as heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    Person,
+    Gatepost,
 }
 
 /// What a later run needs to take it up.
@@ -38,7 +57,7 @@ impl Thread {
     ///
     /// # Errors
     /// [`AgentError::Resume`] when the resume key is none of this agent's.
-    pub fn of(brief: &Brief) -> Result<Self, AgentError> {
+    pub(crate) fn of(brief: &Brief) -> Result<Self, AgentError> {
         let (key, left) = match &brief.resume {
             // One that was cut off before it had a thread begins like a new one.
             None => (Key { thread: String::new(), heard: 0 }, Left::default()),
@@ -74,14 +93,16 @@ impl Thread {
     }
 
     /// The program has it. What is said to it first.
-    pub(crate) fn began(&mut self, id: &str) -> Vec<String> {
+    pub(crate) fn began(&mut self, id: &str) -> Vec<Said> {
         self.id = Some(id.to_owned());
         let (first, skip) = match self.resume.take() {
             Some(_) => (Resume::words(self.left).map(str::to_owned), self.heard),
             None => (Some(self.asked.clone()), 0),
         };
         let rest = self.messages.iter().skip(skip).cloned();
-        let said = first.into_iter().chain(rest).collect();
+        // What is said here is counted here.
+        let said = first.into_iter().chain(rest);
+        let said = said.map(|text| Said { text, by: Speaker::Gatepost }).collect();
         self.heard = self.messages.len();
         said
     }
@@ -92,9 +113,12 @@ impl Thread {
         self.heard = 0;
     }
 
-    /// Another message of a person was told.
-    pub(crate) fn told(&mut self) {
-        self.heard += 1;
+    /// Something more was told.
+    pub(crate) fn told(&mut self, by: Speaker) {
+        match by {
+            Speaker::Person => self.heard += 1,
+            Speaker::Gatepost => {}
+        }
     }
 
     /// What a later run needs to take it up.
@@ -119,17 +143,22 @@ mod tests {
         }
     }
 
+    fn texts(said: Vec<Said>) -> Vec<String> {
+        said.into_iter().map(|said| said.text).collect()
+    }
+
     #[test]
     fn a_thread_is_taken_up_and_told_only_what_it_has_not_heard() {
         let mut first = Thread::of(&brief(None, Left::Waiting, &["one"])).unwrap();
-        assert_eq!(first.began("t1"), ["do it", "one"]);
-        first.told();
+        assert_eq!(texts(first.began("t1")), ["do it", "one"]);
+        first.told(Speaker::Gatepost);
+        first.told(Speaker::Person);
         for left in [Left::Waiting, Left::Ended, Left::Cut] {
             let messages = ["one", "two", "three"];
             let mut second = Thread::of(&brief(Some(first.key()), left, &messages)).unwrap();
             assert_eq!(second.resumes(), Some("t1"));
             let said: Vec<_> = Resume::words(left).into_iter().chain(["three"]).collect();
-            assert_eq!(second.began("t1"), said);
+            assert_eq!(texts(second.began("t1")), said);
             assert_eq!(second.key(), r#"{"thread":"t1","heard":3}"#);
         }
     }
@@ -140,7 +169,7 @@ mod tests {
         let mut thread = Thread::of(&brief(Some(key), Left::Ended, &["one"])).unwrap();
         assert_eq!(thread.key(), r#"{"thread":"t1","heard":1}"#, "until it is known to be lost");
         thread.lost();
-        assert_eq!(thread.began("t2"), ["do it", "one"]);
+        assert_eq!(texts(thread.began("t2")), ["do it", "one"]);
         let left = Left::Waiting;
         let before = Thread::of(&brief(None, left, &[])).unwrap().key();
         assert!(Thread::of(&brief(Some(before), left, &[])).unwrap().resumes().is_none());
