@@ -1,9 +1,13 @@
 //! What an action does, as facts: the programs, paths, hosts and later triggers it names.
 
+use std::collections::BTreeMap;
+
 use gatepost_domain::action::Action;
 
 use crate::paths;
 use crate::paths::PathClass;
+use crate::written::Content;
+use crate::written::Written;
 
 /// Where an action is judged from. Gatepost establishes it; the agent has no say in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Context {
     /// `*.example.com`, `example.com:8443`, `127.0.0.1:9000`. Everything else is out of reach
     /// whatever is decided here.
     pub hosts: Vec<String>,
+    /// The files that the task wrote so far.
+    pub written: Written,
 }
 
 /// How much care one fact asks for. The order is the order of care.
@@ -100,6 +106,8 @@ pub struct ActionFacts {
     pub paths: Vec<PathUse>,
     /// Every host it talks to.
     pub hosts: Vec<String>,
+    /// The files it writes, by absolute path, with what they hold afterwards where that is told.
+    pub written: BTreeMap<String, Content>,
     /// What all that means, one fact each.
     pub findings: Vec<Finding>,
 }
@@ -114,6 +122,7 @@ impl Context {
             cwd: trimmed(cwd),
             gate_paths: Vec::new(),
             hosts: Vec::new(),
+            written: Written::default(),
         }
     }
 }

@@ -13,11 +13,14 @@ use crate::paths::PathClass;
 use crate::paths::UNKNOWN;
 use crate::walk::Stdin;
 use crate::walk::Walker;
+use crate::written::Content;
+use crate::written::Language;
 
 mod files;
 mod git;
 mod net;
 mod runners;
+mod services;
 mod shells;
 
 /// The tables, each a family of programs.
@@ -154,7 +157,7 @@ pub(crate) fn judge(
         if class == PathClass::System {
             name = base;
         } else {
-            walker.touch(first, Access::Run, span);
+            walker.run_file(first, Language::of_program(base), args, span);
             publishing(walker, base, args, span);
             if shells::is_interpreter(base) {
                 name = base;
@@ -169,6 +172,7 @@ pub(crate) fn judge(
         .or_else(|| net::judge(walker, name, args, span))
         .or_else(|| git::judge(walker, name, args, span))
         .or_else(|| runners::judge(walker, name, args, stdin, span))
+        .or_else(|| services::judge(walker, name, args, stdin, span))
     {
         return output;
     }
@@ -246,9 +250,7 @@ pub(crate) fn apply(
         }
         Class::Contained => {
             publishing(walker, name, args, span);
-            if matches!(name, "make" | "gmake") {
-                makefile_text(walker, args, span);
-            }
+            task_files(walker, name, args, span);
             walker.add(Kind::Contained, "contained", span, &row.reason);
             use_args(walker, row, args, span);
         }
@@ -297,6 +299,35 @@ fn subcommand(
         }
         return None;
     };
+    match name {
+        "npm" | "pnpm" | "yarn" | "bun" => {
+            let install = ["install", "i", "ci", "add", "rebuild", "pack", ""];
+            match first.as_str() {
+                "run" | "run-script" => {
+                    let script = words.get(1).cloned().unwrap_or_default();
+                    walker.package_script(&script, span);
+                }
+                "t" => walker.package_script("test", span),
+                other if install.contains(&other) => {
+                    // `x/y` is a repository of a forge.
+                    let forge = |word: &String| {
+                        word.contains('/')
+                            && !word.starts_with(['@', '.', '/', '~'])
+                            && !word.contains(':')
+                    };
+                    if words.iter().skip(1).any(forge) {
+                        walker.add(Kind::Ask, name, span, "takes code from elsewhere");
+                    }
+                    for script in ["install", "prepare", "prepublish", "prepack"] {
+                        walker.package_script(script, span);
+                    }
+                }
+                other => walker.package_script(other, span),
+            }
+        }
+        "pip" if first != "list" => walker.picks_up(|name| name == "setup.py", span),
+        _ => {}
+    }
     let depth =
         if sub.names.contains(&two) { 2 } else { usize::from(!sub.names.iter().any(|n| n == "*")) };
     let rest = after_words(args, &row.values, depth);
@@ -437,11 +468,48 @@ fn publishing(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) 
     }
 }
 
+/// What a runner takes up by itself, where the task wrote it.
+fn task_files(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
+    match name {
+        "make" | "gmake" => {
+            makefile_text(walker, args, span);
+            let given = [flag_values(args, "-f"), flag_values(args, "--file")].concat();
+            let values = ["-C", "-f", "-j", "-I", "-o", "-W"].map(str::to_owned);
+            let mut targets = positional(args, &values);
+            targets.retain(|target| !target.contains('='));
+            let before = walker.cwd.clone();
+            if let Some(place) = flag_values(args, "-C").first() {
+                walker.cwd = paths::resolve(place, walker.cwd.as_deref(), &walker.context.home);
+            }
+            let known = ["GNUmakefile", "makefile", "Makefile"].map(str::to_owned).to_vec();
+            for file in if given.is_empty() { known } else { given } {
+                walker.makefile(&file, &targets, span);
+            }
+            walker.cwd = before;
+        }
+        "pytest" | "py.test" | "tox" | "nox" | "coverage" => {
+            let named = |name: &str| {
+                name == "conftest.py"
+                    || name.ends_with(".py")
+                        && (name.starts_with("test_")
+                            || name.trim_end_matches(".py").ends_with("_test"))
+                    || name == "noxfile.py"
+            };
+            walker.picks_up(named, span);
+        }
+        _ => {}
+    }
+}
+
 /// Arguments of make that are makefile text: they run what the workspace does not hold.
 fn makefile_text(walker: &mut Walker<'_>, args: &[String], span: &str) {
     let expands =
         args.iter().any(|arg| arg.contains("$(") || arg.contains("${") || arg.contains('`'));
-    let assigns = args.iter().any(|arg| arg.contains("!="));
+    let assigns = args.iter().any(|arg| {
+        let named = arg.split(['=', ':', '?', '+']).next().unwrap_or_default();
+        arg.contains("!=")
+            || arg.contains('=') && ["SHELL", ".SHELLFLAGS", "MAKEFLAGS"].contains(&named)
+    });
     let input =
         [flag_values(args, "-f"), flag_values(args, "--file"), flag_values(args, "--makefile")];
     let piped = input.concat().iter().any(|file| file == "-" || file.starts_with("/dev/"));
@@ -556,7 +624,7 @@ pub(crate) fn has_flag(args: &[String], flags: &[&str]) -> bool {
         .any(|arg| flags.iter().any(|flag| is_flag(arg, flag)))
 }
 
-fn is_version_or_help(args: &[String]) -> bool {
+pub(crate) fn is_version_or_help(args: &[String]) -> bool {
     matches!(args, [only] if ["--version", "--help", "-V", "-version"].contains(&only.as_str()))
 }
 
@@ -566,7 +634,7 @@ pub(crate) fn versionless(name: &str) -> &str {
 }
 
 /// What some readers print, where later words depend on it.
-fn prints(walker: &Walker<'_>, name: &str, args: &[String], stdin: &Stdin) -> Option<String> {
+fn prints(walker: &mut Walker<'_>, name: &str, args: &[String], stdin: &Stdin) -> Option<String> {
     match (name, stdin) {
         // What only picks or orders lines of found names leaves names.
         ("grep" | "rg" | "egrep" | "fgrep", Stdin::Text(text))
@@ -586,6 +654,15 @@ fn prints(walker: &Walker<'_>, name: &str, args: &[String], stdin: &Stdin) -> Op
         (_, _) => {}
     }
     match name {
+        "tee" => {
+            let Stdin::Text(text) = stdin else { return None };
+            if !has_flag(args, &["-a", "--append"]) {
+                for file in positional(args, &[]) {
+                    walker.wrote(&file, Content::of(text));
+                }
+            }
+            Some(text.clone())
+        }
         "pwd" => walker.cwd.clone(),
         "mktemp" => Some(format!("/tmp/{ATOM}")),
         "date" | "wc" | "nproc" | "seq" | "expr" | "id" | "uname" | "whoami" | "hostname"

@@ -20,6 +20,7 @@ use crate::paths::SEPARATOR;
 use crate::paths::UNKNOWN;
 use crate::shell;
 use crate::word;
+use crate::written::Content;
 
 /// How deep text inside text is followed: `sh -c`, substitutions, functions.
 const MAX_DEPTH: usize = 12;
@@ -51,6 +52,10 @@ pub(crate) struct Walker<'a> {
     functions: HashMap<String, ast::FunctionBody>,
     called: BTreeSet<String>,
     running: Vec<String>,
+    /// The files whose content is being judged.
+    pub(crate) running_files: Vec<String>,
+    /// What stands in the file that a command's output is added to.
+    head: Option<String>,
     /// What the variables were that each running function has made its own.
     locals: Vec<Vec<(String, Option<String>)>>,
     depth: usize,
@@ -82,7 +87,27 @@ pub(crate) fn facts_of(action: &Action, context: &Context) -> ActionFacts {
             walker.uncalled();
         }
         Action::Read { path } => walker.named(path, Access::Read),
-        Action::Write { path, .. } | Action::Edit { path, .. } => walker.named(path, Access::Write),
+        Action::Write { path, content } => {
+            walker.named(path, Access::Write);
+            walker.will_run(path, content);
+            walker.wrote(path, Content::of(content));
+        }
+        Action::Edit { path, content, replaces } => {
+            let before = walker.content(path);
+            walker.named(path, Access::Write);
+            let after = match (before, replaces) {
+                (Some(Content::Text(text)), Some(piece)) if text.contains(piece.as_str()) => {
+                    let whole = text.replacen(piece.as_str(), content, 1);
+                    walker.will_run(path, &whole);
+                    Content::of(&whole)
+                }
+                (_, _) => {
+                    walker.will_run(path, content);
+                    Content::Changed
+                }
+            };
+            walker.wrote(path, after);
+        }
         Action::Fetch { url } => walker.network(url, url, false),
         Action::Python { command } => crate::inline::python(&mut walker, command),
         Action::Tool { name, .. } => {
@@ -99,7 +124,7 @@ pub(crate) fn facts_of(action: &Action, context: &Context) -> ActionFacts {
 
 /// Keys of this machine that are read by the same action that sends data away: nobody clears that.
 /// Keys inside the workspace may be meant for just this (a deployment), so there a person decides.
-fn leaking(walker: &mut Walker<'_>) {
+pub(crate) fn leaking(walker: &mut Walker<'_>) {
     let sends = walker.facts.findings.iter().find(|finding| finding.rule == "network-send");
     let key = walker.facts.paths.iter().find(|used| {
         used.class == PathClass::Secret
@@ -113,7 +138,7 @@ fn leaking(walker: &mut Walker<'_>) {
 }
 
 impl<'a> Walker<'a> {
-    fn new(context: &'a Context) -> Self {
+    pub(crate) fn new(context: &'a Context) -> Self {
         Self {
             context,
             facts: ActionFacts::default(),
@@ -123,6 +148,8 @@ impl<'a> Walker<'a> {
             functions: HashMap::new(),
             called: BTreeSet::new(),
             running: Vec::new(),
+            running_files: Vec::new(),
+            head: None,
             locals: Vec::new(),
             depth: 0,
             commands: 0,
@@ -461,9 +488,42 @@ impl<'a> Walker<'a> {
         let before: Vec<(String, Option<String>)> =
             assigns.iter().map(|(name, _)| (name.clone(), self.vars.get(name).cloned())).collect();
         self.vars.extend(assigns);
+        let held = self.appended(simple);
         let output = self.invoke(&argv, &input, &span);
         self.restore(before);
+        // What a file holds is known where what it is written from is.
+        if let (Some((target, head)), Some(text)) = (held, &output) {
+            let line = if argv.first().is_some_and(|name| name == "echo") { "\n" } else { "" };
+            self.wrote(&target, Content::of(&format!("{head}{text}{line}")));
+        }
         output
+    }
+
+    /// The one file that the output of a command goes to, and what stands in it before that.
+    fn appended(&mut self, simple: &ast::SimpleCommand) -> Option<(String, String)> {
+        let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
+        let all = prefix.chain(simple.suffix.iter().flat_map(|suffix| &suffix.0));
+        let mut found = None;
+        for item in all {
+            let ast::CommandPrefixOrSuffixItem::IoRedirect(ast::IoRedirect::File(
+                None | Some(1),
+                kind,
+                ast::IoFileRedirectTarget::Filename(word),
+            )) = item
+            else {
+                continue;
+            };
+            let head = match kind {
+                ast::IoFileRedirectKind::Write | ast::IoFileRedirectKind::Clobber => String::new(),
+                ast::IoFileRedirectKind::Append => self.head.take()?,
+                ast::IoFileRedirectKind::Read
+                | ast::IoFileRedirectKind::ReadAndWrite
+                | ast::IoFileRedirectKind::DuplicateInput
+                | ast::IoFileRedirectKind::DuplicateOutput => continue,
+            };
+            found = Some((self.single(&word.value), head));
+        }
+        found
     }
 
     /// Judges one program with its words; says what it prints where that is known.
@@ -499,6 +559,17 @@ impl<'a> Walker<'a> {
         self.depth -= 1;
         self.program = before;
         output
+    }
+
+    /// Judges text inside text, to a limit.
+    pub(crate) fn deeper(&mut self, span: &str, judge: impl FnOnce(&mut Self)) {
+        if self.depth >= MAX_DEPTH {
+            self.not_understood(span, "nests code in code too deeply");
+            return;
+        }
+        self.depth += 1;
+        judge(self);
+        self.depth -= 1;
     }
 
     /// Sets variables back to what they were.
@@ -680,6 +751,10 @@ impl<'a> Walker<'a> {
                     | ast::IoFileRedirectKind::Append
                     | ast::IoFileRedirectKind::Clobber
                     | ast::IoFileRedirectKind::DuplicateOutput => {
+                        self.head = match self.content(&path) {
+                            Some(Content::Text(text)) => Some(text.to_string()),
+                            Some(Content::Changed) | None => None,
+                        };
                         self.touch(&path, Access::Write, &span);
                         stdin
                     }
@@ -730,8 +805,16 @@ impl<'a> Walker<'a> {
                 None => (PathClass::Unknown, path.to_owned()),
             }
         };
-        self.facts.paths.push(PathUse { path: shown(&full), access, class });
+        self.used(&full, access, class);
+        if matches!(access, Access::Write | Access::Delete) {
+            self.wrote(path, Content::Changed);
+        }
         crate::effects::path(self, &full, access, class, span);
+    }
+
+    /// Records that a path is used, and nothing of what that means.
+    pub(crate) fn used(&mut self, full: &str, access: Access, class: PathClass) {
+        self.facts.paths.push(PathUse { path: shown(full), access, class });
     }
 
     /// Records one use of the network.

@@ -60,8 +60,18 @@ fn copy(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
     if targets.is_empty() && words.len() > 1 {
         targets.extend(words.pop());
     }
+    // One file under one new name holds what the old one held.
+    let held = match words.as_slice() {
+        [only] if name != "ln" => walker.content(only),
+        _ => None,
+    };
     for target in &targets {
         walker.touch(target, Access::Write, span);
+        if let (Some(held), [only]) = (&held, words.as_slice()) {
+            walker.wrote(target, held.clone());
+            let base = only.rsplit('/').next().unwrap_or_default();
+            walker.wrote(&format!("{}/{base}", target.trim_end_matches('/')), held.clone());
+        }
         // A copy into a directory writes the copied name there.
         for word in &words {
             if let Some(base) =
@@ -409,7 +419,12 @@ fn chmod(walker: &mut Walker<'_>, args: &[String], span: &str) {
     }
     walker.add(Kind::Edit, "workspace-edit", span, "changes who may use a file");
     for file in files {
+        let held = walker.content(file);
         walker.touch(file, Access::Write, span);
+        // What it holds stays.
+        if let Some(held) = held {
+            walker.wrote(file, held);
+        }
     }
 }
 

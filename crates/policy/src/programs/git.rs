@@ -168,6 +168,26 @@ fn blame_of_config(walker: &mut Walker<'_>, args: &[String], span: &str) -> bool
             }
             true
         }
+        // Back to what was there before, with nothing lost that was committed or written.
+        "rebase"
+            if rest.len() == 1
+                && rest.iter().all(|arg| {
+                    ["--abort", "--continue", "--skip", "--quit", "--show-current-patch"]
+                        .contains(&arg.as_str())
+                }) =>
+        {
+            walker.add(Kind::Edit, "workspace-edit", span, "ends what git is in the middle of");
+            true
+        }
+        "restore"
+            if rest.iter().any(|arg| arg == "--staged" || arg == "-S")
+                && !rest.iter().any(|arg| {
+                    arg.starts_with("--wo") || arg.starts_with('-') && arg.contains('W')
+                }) =>
+        {
+            walker.add(Kind::Edit, "workspace-edit", span, "takes files out of the next commit");
+            true
+        }
         "rev-parse" => {
             walker.add(Kind::Read, "read", span, "asks git about names");
             true

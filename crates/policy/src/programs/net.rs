@@ -5,8 +5,11 @@ use crate::effects::is_local;
 use crate::effects::is_reachable;
 use crate::facts::Access;
 use crate::facts::Kind;
+use crate::paths;
+use crate::paths::PathClass;
 use crate::programs::flag_values;
 use crate::programs::has_flag;
+use crate::programs::is_version_or_help;
 use crate::programs::positional;
 use crate::walk::Walker;
 
@@ -24,7 +27,20 @@ pub(super) fn judge(
     Some(None)
 }
 
+/// A file that goes out. One of the system is nobody's to send, to a server of this machine either.
+fn sends_file(walker: &mut Walker<'_>, file: &str, span: &str) {
+    walker.touch(file, Access::Read, span);
+    let full = paths::resolve(file, walker.cwd.as_deref(), &walker.context.home);
+    if full.is_some_and(|full| paths::class(&full, walker.context) == PathClass::System) {
+        walker.add(Kind::Ask, "send-system", span, "sends what a file of the system holds");
+    }
+}
+
 fn transfer(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
+    if is_version_or_help(args) {
+        walker.add(Kind::Read, "read", span, "prints what it says of itself");
+        return;
+    }
     let values = [
         "-o",
         "-d",
@@ -138,9 +154,9 @@ fn transfer(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) {
                 .split_once('@')
                 .map(|(_, file)| file.split(';').next().unwrap_or(file).to_owned());
             if let Some(file) = file.filter(|_| !["-u", "--user", "--data-raw"].contains(&flag)) {
-                walker.touch(&file, Access::Read, span);
+                sends_file(walker, &file, span);
             } else if ["-T", "--upload-file", "--post-file", "--body-file"].contains(&flag) {
-                walker.touch(&value, Access::Read, span);
+                sends_file(walker, &value, span);
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::programs::versionless;
 use crate::walk::Stdin;
 use crate::walk::Walker;
 use crate::walk::shown;
+use crate::written::Language;
 
 /// Programs that run the code in their arguments, whatever directory they lie in.
 pub(super) fn is_interpreter(name: &str) -> bool {
@@ -222,6 +223,10 @@ pub(super) fn judge(
             let fact = format!("gives `{name}` code in a language that is not looked at");
             walker.add(Kind::Ask, "inline-code", span, &fact);
         }
+        "node" | "nodejs" if args.iter().any(|arg| arg == "--test") => {
+            walker.add(Kind::Contained, "contained", span, "runs the workspace's tests");
+            inspect_args(walker, args, span);
+        }
         "xargs" => xargs(walker, args, stdin, span),
         "parallel" => parallel(walker, args, stdin, span),
         "find" | "gfind" => return Some(find(walker, args, span)),
@@ -267,7 +272,7 @@ fn source(walker: &mut Walker<'_>, file: &str, span: &str) {
         // The system is read-only to the sandbox: what lies there was not put there by the agent.
         walker.add(Kind::Contained, "contained", span, "reads shell settings of the system");
     } else {
-        walker.touch(file, Access::Run, span);
+        walker.run_file(file, Some(Language::Shell), &[], span);
     }
     walker.activated |=
         file.ends_with("bin/activate") && matches!(class, PathClass::Workspace | PathClass::System);
@@ -315,8 +320,8 @@ fn shell(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
             continue;
         }
         walker.touch(arg, Access::Read, span);
-        walker.touch(arg, Access::Run, span);
         let left: Vec<String> = rest.cloned().collect();
+        walker.run_file(arg, Some(Language::Shell), &left, span);
         inspect_args(walker, &left, span);
         return;
     }
@@ -328,7 +333,7 @@ fn shell(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
             span,
             "runs text that another program hands it",
         ),
-        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::File(path) => walker.run_file(path, Some(Language::Shell), &[], span),
         Stdin::Inherited => {
             if !has_flag(args, &["--version", "--help", "-n"]) {
                 walker.add(Kind::Open, "shell", span, "starts a shell that waits for commands");
@@ -703,7 +708,7 @@ fn python(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
             break;
         }
         walker.touch(arg, Access::Read, span);
-        walker.touch(arg, Access::Run, span);
+        walker.run_file(arg, Some(Language::Python), &[], span);
         let left: Vec<String> = rest.cloned().collect();
         inspect_args(walker, &left, span);
         return;
@@ -713,7 +718,7 @@ fn python(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
         Stdin::Text(_) | Stdin::Pipe => {
             walker.not_understood(span, "runs Python that another program hands it")
         }
-        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::File(path) => walker.run_file(path, Some(Language::Python), &[], span),
         Stdin::Inherited => {
             walker.add(Kind::Open, "python", span, "starts an interpreter that waits for code")
         }
@@ -735,6 +740,8 @@ fn module_run(walker: &mut Walker<'_>, module: &str, args: &[String], stdin: &St
         return;
     }
     inspect_args(walker, args, span);
+    walker.brings_in(module, span);
+    walker.brings_in(&format!("{module}.__main__"), span);
     match module {
         "timeit" => {
             let mut code: Vec<String> = crate::programs::flag_values(args, "-s");
@@ -850,7 +857,7 @@ fn interpreter(
             continue;
         }
         walker.touch(arg, Access::Read, span);
-        walker.touch(arg, Access::Run, span);
+        walker.run_file(arg, Language::of_program(name), &[], span);
         let left: Vec<String> = rest.cloned().collect();
         inspect_args(walker, &left, span);
         return true;
@@ -860,7 +867,7 @@ fn interpreter(
         Stdin::Text(_) | Stdin::Pipe => {
             walker.not_understood(span, "runs code that another program hands it")
         }
-        Stdin::File(path) => walker.touch(path, Access::Run, span),
+        Stdin::File(path) => walker.run_file(path, Language::of_program(name), &[], span),
         Stdin::Inherited => {
             walker.add(Kind::Open, "interpreter", span, "starts an interpreter that waits for code")
         }

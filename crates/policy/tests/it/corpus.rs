@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use crate::policy;
 
-/// At most this share of harmless actions may be interrupted; measured 2.6 %.
-const BENIGN_NOT_ALLOWED: f64 = 0.030;
+/// At most this share of harmless actions may be interrupted; measured 3.1 %.
+const BENIGN_NOT_ALLOWED: f64 = 0.035;
 /// At most this share of risky actions may run by themselves; measured 1.4 %.
 const RISKY_ALLOWED: f64 = 0.018;
 

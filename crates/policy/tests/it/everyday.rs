@@ -208,7 +208,7 @@ fn a_card_says_what_would_happen() {
     rm -rf .
         If it runs, it deletes `/workspace`, the whole workspace.
     sudo systemctl stop nginx
-        If it runs, it runs a command with the rights of another user, it changes the machine, its users, its services or its keys.
+        If it runs, it runs a command with the rights of another user, it starts, stops or changes services of the machine.
     cat ~/.ssh/id_rsa
         If it runs, it reads `/home/user/.ssh/id_rsa`, where keys and passwords are kept.
     echo 'x

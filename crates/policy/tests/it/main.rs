@@ -8,12 +8,14 @@
 )]
 
 mod bypasses;
+mod commands;
 mod corpus;
 mod everyday;
 mod hosts;
 mod properties;
 mod redteam;
 mod steps;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

@@ -1,0 +1,24 @@
+//! Any text as a shell command: it is judged, and what is not understood is not allowed.
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use gatepost_domain::action::Action;
+use gatepost_domain::action::Exec;
+use gatepost_domain::mode::Mode;
+use gatepost_domain::verdict::Verdict;
+use gatepost_policy::ActionFacts;
+use gatepost_policy::Context;
+use gatepost_policy::Policy;
+use gatepost_policy::evaluate;
+use gatepost_policy::facts::Kind;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|command: String| {
+    let context = Context::new("/workspace", "/home/user", "/workspace");
+    let action = Action::Exec(Exec { command, cwd: "/workspace".into(), env: BTreeMap::new() });
+    let policy = Policy::built_in().expect("the rules of Gatepost load");
+    let judged = evaluate(&action, &context, &policy, Mode::Auto);
+    let kind = ActionFacts::of(&action, &context).kind();
+    assert!(kind < Kind::Open || judged.verdict != Verdict::Allow, "{judged:?}");
+});
