@@ -213,8 +213,20 @@ impl Gate {
         }
     }
 
-    /// What became of an action, for the classifier's view of the task.
+    /// What a file holds now, which an action is about to run. Of files that the task wrote it is
+    /// remembered, so that they are judged by their very bytes.
+    pub fn read_back(&mut self, path: &str, text: &str) {
+        self.context.written.tell(path, text);
+    }
+
+    /// Remembers what an action that ran has written, and what became of it, for the classifier's
+    /// view of the task.
     pub fn done(&mut self, action: &Action, outcome: &str) {
+        // A judge that broke down over it was no allow, and knows nothing of what it wrote.
+        if let Ok(facts) = catch_unwind(AssertUnwindSafe(|| ActionFacts::of(action, &self.context)))
+        {
+            self.context.written.note(&facts);
+        }
         let Some(weighing) = &mut self.classifier else { return };
         // What was fetched, or answered by another program, may steer the agent from now on; and
         // where the sandbox reaches the network, any command may have brought something in.

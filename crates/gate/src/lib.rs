@@ -28,6 +28,7 @@ pub use gatepost_policy::Context;
 pub use gatepost_policy::NotUnderstood;
 pub use gatepost_policy::Policy;
 pub use gatepost_policy::split_steps;
+pub use gatepost_policy::written::LONGEST as LONGEST_CONTENT;
 pub use review::Cleared;
 pub use review::Review;
 pub use switch::AutoSwitch;

@@ -651,10 +651,26 @@ impl Working<'_> {
         Ok(())
     }
 
+    /// The bytes of what an action runs. The gate hears them: it judges what the task wrote by what
+    /// it holds, and what that runs is bound as well.
     async fn bind(&mut self, action: &Action) -> Result<bound::Bound, Stop> {
-        bound::bind(self.sandbox, self.gate.bound_paths(action))
-            .await
-            .map_err(|error| Stop::Broken(Reason::SandboxFailed { detail: error.to_string() }))
+        let mut paths = self.gate.bound_paths(action);
+        loop {
+            let bound = bound::bind(self.sandbox, paths.clone()).await.map_err(|error| {
+                Stop::Broken(Reason::SandboxFailed { detail: error.to_string() })
+            })?;
+            for (path, text) in &bound.texts {
+                self.gate.read_back(path, text);
+            }
+            let now = self.gate.bound_paths(action);
+            // A script that runs a script names it once it is read itself.
+            if now.iter().all(|path| paths.contains(path)) {
+                return Ok(bound);
+            }
+            paths.extend(now);
+            paths.sort();
+            paths.dedup();
+        }
     }
 
     /// Records the end of whatever has begun and will not be heard of any more.
