@@ -210,6 +210,10 @@ impl Driver {
                 Ok(())
             }
             (Some("session/update"), None) => self.updated(params, &message),
+            (Some("$/cancel_request"), None) => {
+                self.given_up(params.get("requestId").unwrap_or(&Value::Null));
+                Ok(())
+            }
             (Some(method), None) => {
                 if !self.lock.tries.contains(&method) {
                     self.telling.unknown(&self.program, &message.to_string());

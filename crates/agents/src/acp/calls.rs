@@ -22,6 +22,9 @@ use crate::thread::Speaker;
 /// The most uses of tools that may be open at once. A model makes some tens of calls in a turn.
 const MOST_CALLS: usize = 1000;
 
+/// The protocol's code for a request that whoever made it has cancelled.
+const CANCELLED: i32 = -32800;
+
 /// One use of a tool.
 pub(super) struct Call {
     /// The tool's name, as its first message has it.
@@ -205,6 +208,19 @@ impl Driver {
                 shortened(&self.program.quote(&call.title), 200)
             ))),
         }
+    }
+
+    /// The program no longer waits for the answer to a question of its own.
+    pub(super) fn given_up(&mut self, request: &Value) {
+        let gone = self.calls.values_mut().find(|call| match &call.stage {
+            Stage::Early(question) | Stage::Asked(_, question) => question.id == *request,
+            Stage::Announced | Stage::Cleared(_) | Stage::Refused => false,
+        });
+        let Some(call) = gone else { return };
+        if let Stage::Asked(id, _) = std::mem::replace(&mut call.stage, Stage::Refused) {
+            self.telling.withdraw(id);
+        }
+        self.fail(request, CANCELLED, "the question was given up");
     }
 
     /// Its turn is over, and with it whatever was open.

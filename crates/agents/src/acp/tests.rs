@@ -618,3 +618,35 @@ fn a_refused_key_ends_the_run_at_once() {
         },
     );
 }
+
+#[test]
+fn a_question_that_was_given_up_is_withdrawn_and_never_answered_with_yes() {
+    play(
+        None,
+        async |driver| {
+            let (id, _) = proposed(driver).await;
+            assert_eq!(driver.next().await.unwrap(), Next::Withdraw { id });
+            // A person's yes crossed with it.
+            driver.answer(id, Answer::Cleared { input: None });
+            let ending = finished(driver).await.ending;
+            assert!(matches!(ending, Ending::Broken { .. }), "{ending:?}");
+            succeeds(driver).await;
+        },
+        async |mut other| {
+            let prompt = other.greeted().await;
+            other.ask_bash(7, "t1", "git push").await;
+            let cancel = json!({"requestId": 7});
+            other
+                .print(json!({"jsonrpc": "2.0", "method": "$/cancel_request", "params": cancel}))
+                .await;
+            let answer = other.told().await;
+            assert_eq!(
+                (answer["id"].as_u64(), answer["error"]["code"].as_i64()),
+                (Some(7), Some(-32800))
+            );
+            other.end("t1", "failed", "given up").await;
+            other.stops(&prompt, "end_turn").await;
+            std::future::pending::<()>().await;
+        },
+    );
+}
