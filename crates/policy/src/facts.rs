@@ -50,7 +50,7 @@ pub enum Kind {
 }
 
 /// One fact with the rule it falls under.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// How much care it asks for.
     pub kind: Kind,

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::ops::Deref;
+use std::ops::DerefMut;
+use std::rc::Rc;
 
 use brush_parser::ast;
 use gatepost_domain::action::Action;
@@ -42,14 +46,42 @@ pub(crate) enum Stdin {
     File(String),
 }
 
+/// What is put aside often and seldom changed: a copy costs nothing until one of the two changes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared<T>(Rc<T>);
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Rc::make_mut(&mut self.0)
+    }
+}
+
+impl<T: PartialEq> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
 pub(crate) struct Walker<'a> {
     pub(crate) context: &'a Context,
     pub(crate) facts: ActionFacts,
-    pub(crate) vars: HashMap<String, String>,
+    pub(crate) vars: Shared<HashMap<String, String>>,
     pub(crate) positional: Option<Vec<String>>,
     /// `None` when an earlier `cd` went somewhere unknown.
     pub(crate) cwd: Option<String>,
-    functions: HashMap<String, ast::FunctionBody>,
+    functions: Shared<HashMap<String, Rc<ast::FunctionBody>>>,
+    /// The facts that are recorded already.
+    seen: HashSet<Finding>,
+    /// How much text words have come to.
+    pub(crate) expanded: usize,
     called: BTreeSet<String>,
     running: Vec<String>,
     /// The files whose content is being judged.
@@ -142,10 +174,12 @@ impl<'a> Walker<'a> {
         Self {
             context,
             facts: ActionFacts::default(),
-            vars: HashMap::new(),
+            vars: Shared::default(),
             positional: None,
             cwd: Some(context.cwd.clone()),
-            functions: HashMap::new(),
+            functions: Shared::default(),
+            seen: HashSet::new(),
+            expanded: 0,
             called: BTreeSet::new(),
             running: Vec::new(),
             running_files: Vec::new(),
@@ -172,7 +206,7 @@ impl<'a> Walker<'a> {
             fact: fact.to_owned(),
             program: self.program,
         };
-        if !self.facts.findings.contains(&finding) {
+        if self.seen.insert(finding.clone()) {
             self.facts.findings.push(finding);
         }
     }
@@ -289,7 +323,7 @@ impl<'a> Walker<'a> {
                 None
             }
             ast::Command::Function(function) => {
-                self.functions.insert(function.fname.value.clone(), function.body.clone());
+                self.functions.insert(function.fname.value.clone(), Rc::new(function.body.clone()));
                 self.called.remove(&function.fname.value);
                 None
             }
@@ -628,7 +662,7 @@ impl<'a> Walker<'a> {
 
     /// Functions that are only defined are judged too, with unknown arguments.
     fn uncalled(&mut self) {
-        let mut left: Vec<(String, ast::FunctionBody)> = self
+        let mut left: Vec<(String, Rc<ast::FunctionBody>)> = self
             .functions
             .iter()
             .filter(|(name, _)| !self.called.contains(*name))
@@ -849,7 +883,10 @@ impl<'a> Walker<'a> {
 }
 
 /// Variables whose value is not the same on every way through are unknown afterwards.
-fn differ(into: &mut HashMap<String, String>, other: &HashMap<String, String>) {
+fn differ(into: &mut Shared<HashMap<String, String>>, other: &Shared<HashMap<String, String>>) {
+    if Rc::ptr_eq(&into.0, &other.0) {
+        return;
+    }
     for (name, value) in into.iter_mut() {
         if other.get(name) != Some(value) {
             *value = UNKNOWN.to_string();

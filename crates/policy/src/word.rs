@@ -20,20 +20,42 @@ use crate::walk::Walker;
 /// The most words one word may expand to before it counts as unknown.
 const MAX_FIELDS: usize = 64;
 
+/// The longest text that one word may expand to, and all words of an action together, before they
+/// count as unknown: `a=$a$a` doubles with every line.
+const MAX_WORD: usize = 256 * 1024;
+const MAX_WORDS: usize = 4 << 20;
+
 /// Fields under construction: unquoted text splits, quoted text does not.
 #[derive(Default)]
 struct Fields {
+    size: usize,
     done: Vec<String>,
     current: Option<String>,
 }
 
 impl Fields {
+    /// Counts a text; whether it still fits. Where it does not, the word is unknown.
+    fn fits(&mut self, text: &str) -> bool {
+        self.size = self.size.saturating_add(text.len());
+        if self.size > MAX_WORD {
+            self.done.clear();
+            self.current = Some(UNKNOWN.to_string());
+        }
+        self.size <= MAX_WORD
+    }
+
     fn join(&mut self, text: &str) {
+        if !self.fits(text) {
+            return;
+        }
         self.current.get_or_insert_default().push_str(text);
     }
 
     /// Text that is not in quotes: every character of `ifs` ends a word.
     fn split(&mut self, text: &str, ifs: &str) {
+        if !self.fits(text) {
+            return;
+        }
         let mut blank = true;
         for c in text.chars() {
             if c == SEPARATOR {
@@ -85,9 +107,19 @@ impl Walker<'_> {
                     fields.join(&UNKNOWN.to_string());
                 }
             }
-            out.extend(fields.finish());
+            out.extend(self.counted(fields));
         }
         out
+    }
+
+    /// The finished words, unless the words of the action have come to too much.
+    fn counted(&mut self, fields: Fields) -> Vec<String> {
+        self.expanded = self.expanded.saturating_add(fields.size);
+        if self.expanded > MAX_WORDS {
+            self.not_understood("", "expands to more text than can be judged");
+            return vec![UNKNOWN.to_string()];
+        }
+        fields.finish()
     }
 
     /// One word where bash does not split: assignments, redirect targets, `case` words.
@@ -100,7 +132,7 @@ impl Walker<'_> {
                 return UNKNOWN.to_string();
             }
         }
-        fields.finish().join(" ")
+        self.counted(fields).join(" ")
     }
 
     /// The body of a here-document whose delimiter was not quoted.
@@ -113,7 +145,7 @@ impl Walker<'_> {
                 return UNKNOWN.to_string();
             }
         }
-        fields.finish().join(" ")
+        self.counted(fields).join(" ")
     }
 
     fn braces(&mut self, raw: &str) -> Vec<String> {
@@ -495,7 +527,7 @@ impl Walker<'_> {
                 return UNKNOWN.to_string();
             }
         }
-        fields.finish().join(&SEPARATOR.to_string())
+        self.counted(fields).join(&SEPARATOR.to_string())
     }
 
     fn variable(&mut self, name: &str) -> String {

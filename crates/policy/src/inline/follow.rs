@@ -17,6 +17,7 @@ use super::tree::Function;
 use super::tree::Step;
 use super::tree::Target;
 use super::tree::Tree;
+use super::value::MAX_WEIGHT;
 use super::value::Value;
 use crate::facts::Kind;
 use crate::walk::Walker;
@@ -145,6 +146,7 @@ impl<'w, 'c> Follower<'w, 'c> {
                 self.set(name, Value::Library(format!("{name}.")));
             }
             Step::Branch(ways) => {
+                self.steps += self.scopes.iter().map(Scope::len).sum::<usize>() / 4;
                 let before = self.scopes.clone();
                 let mut after: Option<Vec<Scope>> = None;
                 for way in ways {
@@ -289,11 +291,27 @@ impl<'w, 'c> Follower<'w, 'c> {
         self.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned()
     }
 
+    /// The value of an expression. What is made of many values costs as much to carry about, and
+    /// one that grows by itself (`a = [a, a]`) is data before long.
     pub(super) fn value(&mut self, tree: &Tree) -> Value {
         self.steps += 1;
         if self.steps > MAX_STEPS {
             return Value::Unknown;
         }
+        let value = self.evaluated(tree);
+        if !matches!(value, Value::List(_) | Value::Map(_) | Value::Choice(_) | Value::Many(_)) {
+            return value;
+        }
+        let weight = value.weight();
+        self.steps += weight / 8;
+        match weight > MAX_WEIGHT {
+            true if value.is_hidden() => Value::Hidden,
+            true => Value::Unknown,
+            false => value,
+        }
+    }
+
+    fn evaluated(&mut self, tree: &Tree) -> Value {
         match tree {
             Tree::Plain => Value::Plain,
             Tree::Number(number) => Value::Number(*number),

@@ -10,6 +10,9 @@ use crate::paths::UNKNOWN;
 /// The most values one may be before it counts as any.
 const MAX_CHOICES: usize = 12;
 
+/// How many values one may be made of before it counts as data.
+pub(super) const MAX_WEIGHT: usize = 2000;
+
 /// The longest text that is kept; a longer one is data, not a name.
 const MAX_TEXT: usize = 64 * 1024;
 
@@ -95,6 +98,25 @@ impl Value {
         } else {
             Self::Choice(kept)
         }
+    }
+
+    /// How many values it is made of, up to a little more than [`MAX_WEIGHT`].
+    pub(super) fn weight(&self) -> usize {
+        fn add(value: &Value, sum: &mut usize) {
+            *sum += 1;
+            if *sum > MAX_WEIGHT {
+                return;
+            }
+            match value {
+                Value::List(all) | Value::Choice(all) => all.iter().for_each(|one| add(one, sum)),
+                Value::Many(one) => add(one, sum),
+                Value::Map(all) => all.values().for_each(|one| add(one, sum)),
+                _ => {}
+            }
+        }
+        let mut sum = 0;
+        add(self, &mut sum);
+        sum
     }
 
     /// Every value this may be.

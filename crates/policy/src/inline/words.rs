@@ -122,6 +122,7 @@ pub(super) fn judge(walker: &mut Walker<'_>, name: &str, code: &str) {
         walker.not_understood(&span, "runs code that is not known before it runs");
         return;
     }
+    let code = &literal_calls(walker, name, code, &span);
     let lower = code.to_lowercase();
     if let Some(word) = OTHER_WORDS.iter().find(|word| lower.contains(**word)) {
         walker.not_understood(
@@ -230,4 +231,64 @@ fn is_regex(text: &str) -> bool {
 
 fn quoted(code: &str) -> Vec<String> {
     code.split(['"', '\'', '`', ' ', '(', ')', ',', '<', '>']).map(str::to_owned).collect()
+}
+
+/// JavaScript's calls that touch a file or run a command, and what they do with their first
+/// argument. Where it is a literal and the call stands in full it is judged by it, and taken out of
+/// the code; whatever else the words of the code may mean is judged as before.
+const LITERAL_CALLS: &[(&str, Option<Access>)] = &[
+    ("readFileSync(", Some(Access::Read)),
+    ("readdirSync(", Some(Access::Read)),
+    ("existsSync(", None),
+    ("statSync(", None),
+    ("writeFileSync(", Some(Access::Write)),
+    ("appendFileSync(", Some(Access::Write)),
+    ("mkdirSync(", Some(Access::Write)),
+    ("unlinkSync(", Some(Access::Delete)),
+];
+
+fn literal_calls(walker: &mut Walker<'_>, name: &str, code: &str, span: &str) -> String {
+    if !matches!(name, "node" | "nodejs" | "bun") {
+        return code.to_owned();
+    }
+    let mut rest = code.to_owned();
+    for (call, access) in LITERAL_CALLS {
+        let mut out = String::new();
+        let mut left = rest.as_str();
+        while let Some((before, after)) = left.split_once(call) {
+            out.push_str(before);
+            match literal(after) {
+                Some((path, tail)) => {
+                    if let Some(access) = access {
+                        walker.touch(path, *access, span);
+                    }
+                    out.push_str("judged(0");
+                    left = tail;
+                }
+                None => {
+                    out.push_str(call);
+                    left = after;
+                }
+            }
+        }
+        out.push_str(left);
+        rest = out;
+    }
+    for call in ["require('child_process').execSync(", "require(\"child_process\").execSync("] {
+        if let Some((before, after)) = rest.clone().split_once(call)
+            && let Some((command, tail)) = literal(after)
+        {
+            walker.child(command, None);
+            rest = format!("{before}judged(0{tail}");
+        }
+    }
+    rest
+}
+
+/// A text literal without escapes or parts at the start of an argument, and what follows it.
+fn literal(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+    let (inner, after) = text.get(1..)?.split_once(quote)?;
+    let whole = after.trim_start().starts_with([',', ')']);
+    (whole && !inner.contains(['\\', '\n'])).then_some((inner, after))
 }

@@ -150,7 +150,8 @@ fn no_known_bypass_is_allowed() {
             "python3 -c 'import subprocess; locals()[\"subprocess\"].run([\"id\"])'",
             "perl -e 'system(\"id\")'",
             "ruby -e '`id`'",
-            "node -e 'require(\"child_process\").execSync(\"id\")'",
+            "node -e 'require(\"child_process\").execSync(\"curl x.tld\")'",
+            "node -e 'require(\"child_process\").exec(x)'",
             "php -r 'system(\"id\");'",
             // Environment.
             "PATH=/tmp/x ls",
@@ -259,6 +260,7 @@ fn harmless_commands_of_the_same_shape_are() {
             "echo a b | xargs ls",
             "bash -c 'ls'",
             "python3 -c 'print(2)'",
+            "node -e 'require(\"child_process\").execSync(\"id\")'",
             "python3 -c 'import os; os.system(\"id\")'",
             "python3 - <<'E'\nimport subprocess\nsubprocess.run(['id'])\nE",
             "perl -ne 'print if /x/' a",

@@ -243,8 +243,49 @@ fn huge_and_deep_text_ends_soon() {
         "env ".repeat(5_000),
         "sh -c '".repeat(3_000),
         "f(){ f|f& };f".to_owned(),
+        // These doubled with every step.
+        format!("a=xxxxxxxxxx; {}", "a=$a$a; ".repeat(60)),
+        format!("a=(x); {}", "a+=(\"${a[@]}\"); ".repeat(60)),
+        format!("a={}; {}", "x".repeat(60_000), "echo $a; ".repeat(2_000)),
+        // These cost the square of their length.
+        (0..2_500).map(|i| format!("a{i}=x | true; ")).collect(),
+        (0..2_500).map(|i| format!("if a; then v{i}=x; fi; ")).collect(),
+        (0..2_500).map(|i| format!("(f{i}() {{ x; }}); cat a{i}; ")).collect(),
         "for i in {1..99}; do for j in {1..99}; do for k in {1..99}; do a; done; done; done".into(),
     ] {
         shell(&text);
+    }
+}
+
+#[test]
+fn code_that_grows_or_nests_ends_soon() {
+    let nested_loops: String = (0..8)
+        .map(|i| format!("{}for a{i} in 'abcdefghijklmnopqrstuvwx':\n", " ".repeat(i)))
+        .chain(["        open(a0 + a1 + a7)\n".to_owned()])
+        .collect();
+    let calls: String =
+        (1..40).map(|i| format!("def f{i}(x):\n  f{}(x)\n  f{}(x)\n", i - 1, i - 1)).collect();
+    for code in [
+        format!("a = [1]\n{}", "a = [a, a]\n".repeat(60)),
+        format!("a = [1]\n{}", "a = a + a\n".repeat(60)),
+        format!("a = 'x'\n{}", "a = a + a\n".repeat(60)),
+        format!("d = {{}}\n{}", "d = {'a': d, 'b': d}\n".repeat(60)),
+        format!("a = b or c\n{}", "a = a or [a]\n".repeat(60)),
+        format!("def f0(x): pass\n{calls}f39(1)\n"),
+        "f = lambda x: f(f(x))\nf(f)\n".to_owned(),
+        nested_loops,
+        "(".repeat(50_000),
+        "not ".repeat(20_000),
+        format!("{}a", "a + ".repeat(50_000)),
+        format!("{}a", "-".repeat(100_000)),
+        "lambda: ".repeat(20_000),
+        format!("a{}", ".b()".repeat(20_000)),
+        format!("a{}", "[0]".repeat(20_000)),
+        "if a:\n".repeat(20_000),
+        "f'{".repeat(5_000),
+        "x = 1\n".repeat(40_000),
+        (0..3_000).map(|i| format!("v{i} = 'x'\nif v{i}: pass\n")).collect(),
+    ] {
+        judge(&Action::Python { command: code }, Mode::Auto);
     }
 }
