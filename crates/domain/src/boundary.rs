@@ -2,11 +2,14 @@
 //!
 //! A boundary holds for the task until the person lifts it. Its words are shown and given to the
 //! classifier; where they plainly name an [`Effect`], an action that has it asks a person besides.
-//! Words are recognised in English and only in plain forms: what is not recognised is still among
-//! the person's words, and what is recognised can restrict and nothing else. Lifting one only takes
+//! Words are recognised in English and, with an effect, in a dozen other languages (`tongues.rs`),
+//! and only in plain forms: what is not recognised is still among the person's words, which a
+//! classifier reads in any language, and what is recognised can restrict and nothing else. Lifting one only takes
 //! that question away; every rule still has its say.
 //!
 //! Only [`crate::Message::text`] may be handed in: what is quoted sets and lifts nothing.
+
+mod tongues;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -157,6 +160,19 @@ impl Effect {
             Self::Install => "installs or adds packages",
             Self::Publish => "publishes something",
             Self::Deploy => "deploys something",
+        }
+    }
+
+    /// The bare word for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Commit => "commit",
+            Self::Network => "network",
+            Self::Delete => "delete",
+            Self::Install => "install",
+            Self::Publish => "publish",
+            Self::Deploy => "deploy",
         }
     }
 
@@ -358,7 +374,11 @@ fn forbidden(sentence: &Sentence) -> Option<Forbidden> {
     {
         return Some(Forbidden { effects: Vec::new(), predicate: plain(tokens) });
     }
-    let rest = after(tokens, NEVER)?;
+    let elsewhere = || {
+        let effects = tongues::forbidden(&sentence.words, &sentence.tokens);
+        (!effects.is_empty()).then(|| Forbidden { effects, predicate: plain(&sentence.tokens) })
+    };
+    let Some(rest) = after(tokens, NEVER) else { return elsewhere() };
     let first = rest.first()?;
     if HARMLESS.contains(&first.as_str()) {
         return None;
@@ -368,6 +388,9 @@ fn forbidden(sentence: &Sentence) -> Option<Forbidden> {
 
 /// What a sentence plainly permits, in words without fillers.
 fn permitted(sentence: &Sentence) -> Option<Vec<String>> {
+    if let Some(effect) = tongues::permitted(&sentence.tokens).filter(|_| !sentence.asks) {
+        return Some(vec![effect.name().to_owned()]);
+    }
     let conditional = sentence.tokens.iter().any(|word| CONDITIONS.contains(&word.as_str()));
     if sentence.asks || conditional {
         return None;

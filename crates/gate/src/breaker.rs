@@ -71,6 +71,9 @@ impl Breaker {
         self.in_a_row = 0;
         self.last.clear();
         judgement.verdict = Verdict::Escalate;
-        judgement.reason = format!("{why}; this time because {}", judgement.reason);
+        judgement.reason = format!(
+            "it keeps trying: {why}, this time because {}. Stop it, let it ask, or allow this one",
+            judgement.reason
+        );
     }
 }

@@ -136,3 +136,64 @@ proptest::proptest! {
         let _spoken = spoken(&text, &me, &in_force);
     }
 }
+
+#[test]
+fn plain_prohibitions_are_recognised_in_other_languages_and_lifted_in_them() {
+    use Effect::*;
+    for (text, effect, permission) in [
+        ("Bitte nicht pushen", Push, "du darfst jetzt pushen"),
+        ("Behebe den Test, aber pushe noch nicht.", Push, "Du kannst jetzt pushen."),
+        ("Räum auf, ohne etwas zu löschen", Delete, "du darfst löschen"),
+        ("Mach keine Commits", Commit, "jetzt darfst du committen"),
+        ("Ne pousse pas", Push, "tu peux pousser maintenant"),
+        ("n'installe rien", Install, "vous pouvez installer"),
+        ("Corrige le test sans supprimer de fichiers", Delete, "tu peux supprimer"),
+        ("No hagas push", Push, "ya puedes hacer push"),
+        ("Arregla la prueba y no borres nada", Delete, "puedes borrar"),
+        ("non fare push", Push, "ora puoi fare push"),
+        ("Não faça deploy", Deploy, "agora pode fazer deploy"),
+        ("niet pushen", Push, "je mag nu pushen"),
+        ("Nie usuwaj plików", Delete, "możesz już usuwać"),
+        ("Не пушь пока", Push, "теперь можно пушить"),
+        ("Pusha inte", Push, "du får pusha nu"),
+    ] {
+        assert_eq!(set(text), [Some(effect)], "{text}");
+        assert_eq!(lifted(text, permission), 1, "{permission}");
+        assert_eq!(lifted(text, &format!("{permission}?")), 0, "a question permits nothing");
+    }
+    for (text, effect) in [
+        ("nepushuj", Push),
+        ("不要推送", Push),
+        ("ファイルを削除しないで", Delete),
+        ("커밋하지 마세요", Commit),
+    ] {
+        assert_eq!(set(text), [Some(effect)], "{text}");
+    }
+}
+
+#[test]
+fn what_forbids_nothing_in_other_languages_sets_and_lifts_nothing() {
+    for text in [
+        "Vergiss nicht zu pushen",
+        "Pushe, wenn alles fertig ist",
+        "N'oublie pas de pousser",
+        "¿No hiciste push?",
+        "there is no commit to push",
+        "no test covers the deploy script",
+        "push it and commit the rest",
+        "Не забудь запушить",
+        "推送之后告诉我",
+        "the user may not install it twice",
+    ] {
+        assert_eq!(set(text), [], "{text}");
+    }
+    for no_permission in [
+        "du darfst pushen, wenn die Tests grün sind",
+        "du darfst nicht pushen",
+        "tu peux pousser après la revue",
+        "wann darfst du pushen?",
+        "можешь пушить, но не в main",
+    ] {
+        assert_eq!(lifted("nicht pushen", no_permission), 0, "{no_permission}");
+    }
+}

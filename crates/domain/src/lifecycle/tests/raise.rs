@@ -82,6 +82,7 @@ fn a_raise_after_a_crash_goes_on_where_it_stood_until_something_runs() {
         workspace: "overlay".into(),
         notes: vec![],
         hosts: vec![],
+        gating: crate::agent::Gating::default(),
     };
     life.report(Report::Ready { sandbox }).unwrap();
     let mut later = Life { events: Vec::new(), task: life.task.clone(), ..life };
@@ -93,6 +94,7 @@ fn a_raise_after_a_crash_goes_on_where_it_stood_until_something_runs() {
         workspace: "overlay".into(),
         notes: vec![],
         hosts: vec![],
+        gating: crate::agent::Gating::default(),
     };
     later.report(Report::Ready { sandbox }).unwrap();
     later.review(2, Verdict::Allow).unwrap();

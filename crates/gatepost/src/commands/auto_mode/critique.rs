@@ -66,7 +66,8 @@ pub(super) async fn of(client: &Client, prose: &Prose) -> Result<String, Failure
     let cost = used.cost.map_or(String::new(), |cost| format!(", {cost}"));
     Ok(format!(
         "# The opinion of the model `{name}` ({model}), not Gatepost's: weigh each point yourself. \
-         Nothing was changed.\n\n{}\n{cut}\n# {} tokens read, {} written{cost}\n",
+         Nothing was changed.\n\n{}\n{cut}\n# {} tokens read, {} written{cost}; outside \
+         `[budget]`, which is for tasks\n",
         visible::prose(text.trim()),
         used.usage.read(),
         used.usage.output,

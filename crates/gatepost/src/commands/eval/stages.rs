@@ -213,7 +213,7 @@ impl Stages {
             let _ = writeln!(
                 text,
                 "judged by {}: {} calls, {} tokens read ({} of them from a cache), {} written, \
-                 {cost}; a verdict took {middle} ms in the middle, {slow} ms at the 99th percentile",
+                 {cost}, outside `[budget]`, which is for tasks; a verdict took {middle} ms in the middle, {slow} ms at the 99th percentile",
                 models.names.join(", then "),
                 self.outcomes.calls,
                 used.read(),
