@@ -32,6 +32,8 @@ pub static CLAUDE: Lock = Lock {
         ("CLAUDE_CONFIG_DIR", "{home}/.claude"),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
         ("DISABLE_AUTOUPDATER", "1"),
+        // It does not say that it asks the model again, and would for minutes.
+        ("CLAUDE_CODE_MAX_RETRIES", "4"),
         // The protocol tells of a command in the background only that it began.
         ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
         // Where a command runs is not told, so all of them run in the project's directory.
