@@ -18,6 +18,7 @@ mod egress;
 mod fresh;
 mod hook;
 mod main_job;
+mod managed;
 mod native;
 mod recovery;
 mod telegram;

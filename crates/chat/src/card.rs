@@ -289,6 +289,7 @@ pub fn mode_in_words(mode: Mode) -> &'static str {
         Mode::AcceptEdits => "edit files freely, ask before commands",
         Mode::Auto => "run what is contained, ask before what is risky",
         Mode::Unattended => "as auto, but refuse instead of asking",
+        Mode::Bypass => "run everything that is not forbidden",
     }
 }
 

@@ -23,17 +23,20 @@ pub enum Mode {
     Auto,
     /// As `auto`, but nobody is there: what would ask is denied.
     Unattended,
+    /// All that is understood runs, unless a boundary or a rule that people wrote keeps it back.
+    /// For whole sandboxes only, and where whoever runs the machine allows it.
+    Bypass,
 }
 
 /// Text that names no mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a mode; use one of plan, manual, accept-edits, auto, unattended")]
+#[error("`{0}` is not a mode; use one of plan, manual, accept-edits, auto, unattended, bypass")]
 pub struct ModeError(String);
 
 impl Mode {
     /// All modes, most careful first.
-    pub const ALL: [Self; 5] =
-        [Self::Plan, Self::Manual, Self::AcceptEdits, Self::Auto, Self::Unattended];
+    pub const ALL: [Self; 6] =
+        [Self::Plan, Self::Manual, Self::AcceptEdits, Self::Auto, Self::Unattended, Self::Bypass];
 
     /// The name in config files and commands.
     #[must_use]
@@ -44,6 +47,7 @@ impl Mode {
             Self::AcceptEdits => "accept-edits",
             Self::Auto => "auto",
             Self::Unattended => "unattended",
+            Self::Bypass => "bypass",
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum Stage {
     HardBoundary,
     /// The action could not be understood, so nothing else about it can be trusted.
     NotUnderstood,
-    /// The mode refuses this kind of action altogether.
+    /// The mode alone settles this kind of action.
     Mode,
     /// A `deny` rule.
     DenyRule,

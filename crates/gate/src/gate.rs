@@ -36,6 +36,7 @@ use crate::classifier::Ruling;
 use crate::classifier::Saying;
 use crate::review::Review;
 use crate::switch::AutoSwitch;
+use crate::switch::BypassSwitch;
 
 /// The rule of a judgement that the switch made one.
 const AUTO_OFF: &str = "disable-auto";
@@ -52,6 +53,7 @@ pub struct Gate {
     breaker: Breaker,
     classifier: Option<Weighing>,
     switch: AutoSwitch,
+    bypass: BypassSwitch,
     /// What people forbade in words and have not lifted.
     boundaries: Vec<Boundary>,
     /// Counts their changes.
@@ -65,6 +67,7 @@ pub struct Gate {
 pub struct Restrictions {
     bound: u64,
     auto_off: bool,
+    bypass_off: bool,
 }
 
 /// What an opinion was formed under. Another one, and the opinion is worth nothing.
@@ -138,6 +141,7 @@ impl Gate {
     #[must_use]
     pub fn new(policy: Arc<Policy>, mode: Mode, context: Context) -> Self {
         let (breaker, switch) = (Breaker::default(), AutoSwitch::default());
+        let (policy, bypass) = (in_mode(policy, mode), BypassSwitch::default());
         Self {
             policy,
             mode,
@@ -145,6 +149,7 @@ impl Gate {
             breaker,
             classifier: None,
             switch,
+            bypass,
             boundaries: Vec::new(),
             bound: 0,
             told: 0,
@@ -155,6 +160,22 @@ impl Gate {
     #[must_use]
     pub fn with_switch(self, switch: AutoSwitch) -> Self {
         Self { switch, ..self }
+    }
+
+    /// The same gate, which may bypass where and as long as that is allowed.
+    #[must_use]
+    pub fn with_bypass(self, bypass: BypassSwitch) -> Self {
+        Self { bypass, ..self }
+    }
+
+    /// Judges by these rules from now on. What was cleared or thought under others is void.
+    pub fn rule_by(&mut self, policy: Arc<Policy>) {
+        self.policy = in_mode(policy, self.mode);
+        self.bound += 1;
+        self.told += 1;
+        if let Some(weighing) = &mut self.classifier {
+            weighing.known.clear();
+        }
     }
 
     /// The same gate with a classifier for what the rules leave open. It is used in the modes that
@@ -176,7 +197,11 @@ impl Gate {
     /// What keeps actions back now, beside rules and mode.
     #[must_use]
     pub fn restrictions(&self) -> Restrictions {
-        Restrictions { bound: self.bound, auto_off: self.switch.is_off() }
+        Restrictions {
+            bound: self.bound,
+            auto_off: self.switch.is_off(),
+            bypass_off: !self.bypass.is_allowed(),
+        }
     }
 
     /// Whether this boundary holds already.
@@ -356,6 +381,9 @@ impl Gate {
         let mode = match self.mode {
             Mode::Auto | Mode::Unattended if auto_off => Mode::AcceptEdits,
             Mode::Auto | Mode::Unattended => Mode::Auto,
+            Mode::Bypass if self.bypass.is_allowed() => Mode::Bypass,
+            Mode::Bypass if auto_off => Mode::AcceptEdits,
+            Mode::Bypass => Mode::Auto,
             Mode::Plan | Mode::Manual | Mode::AcceptEdits => self.mode,
         };
         let mut judged = answered(|| {
@@ -386,7 +414,7 @@ impl Gate {
             Mode::Unattended => {
                 self.classifier.as_ref().is_some_and(|w| w.nobody_there == NobodyThere::Ask)
             }
-            Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => true,
+            Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto | Mode::Bypass => true,
         }
     }
 
@@ -398,6 +426,15 @@ impl Gate {
         let mut judged = review.judgement().clone();
         self.breaker.count(&mut judged);
         review.judged(judged)
+    }
+}
+
+/// The rules that count in a mode. What a mode without a person lets run is decided by what it does,
+/// and not by a rule that allows anything; that holds where such a mode is turned off, too.
+fn in_mode(policy: Arc<Policy>, mode: Mode) -> Arc<Policy> {
+    match mode {
+        Mode::Auto | Mode::Unattended | Mode::Bypass => policy.narrowed(),
+        Mode::Plan | Mode::Manual | Mode::AcceptEdits => policy,
     }
 }
 

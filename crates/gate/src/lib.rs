@@ -3,7 +3,7 @@
 //! `gate.rs` is one run's gate: it asks the policy, then the grants, then the classifier
 //! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what
 //! came of it and the two ways from there to a [`Cleared`]; `switch.rs`
-//! turns auto mode off, and `bounds.rs` finds what a person forbade in words.
+//! turns modes off, and `bounds.rs` finds what a person forbade in words.
 //!
 //! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
 //! a person's approval of exactly the digest that was shown, and of nothing else.
@@ -27,11 +27,14 @@ pub use gate::Restrictions;
 pub use gatepost_policy::Context;
 pub use gatepost_policy::NotUnderstood;
 pub use gatepost_policy::Policy;
+pub use gatepost_policy::RuleSet;
+pub use gatepost_policy::Tier;
 pub use gatepost_policy::split_steps;
 pub use gatepost_policy::written::LONGEST as LONGEST_CONTENT;
 pub use review::Cleared;
 pub use review::Review;
 pub use switch::AutoSwitch;
+pub use switch::BypassSwitch;
 
 /// Where a run is judged from: its workspace, the home it sees, and what belongs to Gatepost.
 #[must_use]

@@ -1,4 +1,4 @@
-//! Whether auto mode may be used at all, decided by whoever runs the machine.
+//! Which modes may be used at all, decided by whoever runs the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,5 +22,25 @@ impl AutoSwitch {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.off.load(Ordering::SeqCst)
+    }
+}
+
+/// The same for the mode `bypass`, which nobody has unless it is given to them. Where it is not, or
+/// no longer, `bypass` decides as `auto` does.
+#[derive(Debug, Clone, Default)]
+pub struct BypassSwitch {
+    on: Arc<AtomicBool>,
+}
+
+impl BypassSwitch {
+    /// Allows the mode, or no longer. Returns whether that changed anything.
+    pub fn allow(&self, on: bool) -> bool {
+        self.on.swap(on, Ordering::SeqCst) != on
+    }
+
+    /// Whether the mode may be used.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.on.load(Ordering::SeqCst)
     }
 }

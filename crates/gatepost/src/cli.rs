@@ -134,7 +134,7 @@ pub(crate) struct RunArgs {
     /// The agent [default: the configured one]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent: Option<String>,
-    /// plan, manual, accept-edits, auto or unattended [default: the configured one]
+    /// plan, manual, accept-edits, auto, unattended or bypass [default: the configured one]
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<Mode>,
     /// How questions are answered; `ask` denies where nobody is at the terminal
@@ -298,6 +298,9 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_enum, value_name = "AGENT")]
         from: Option<RulesOf>,
     },
+    /// Have the gatepost that serves read its rules again, for running tasks too; where they are
+    /// wrong, those from before hold
+    Reload,
     /// Try commands against the rules: `allow|escalate|deny COMMAND` a line
     Test {
         /// The file of commands; `-` is standard input

@@ -14,6 +14,7 @@ use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::principal::Platform;
+use gatepost_gate::Policy;
 use gatepost_hub::HubConfig;
 use gatepost_hub::HubHandle;
 use gatepost_hub::ReportError;
@@ -27,11 +28,14 @@ use gatepost_worker::Worker;
 use gatepost_worker::WorkerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::commands::policy;
+use crate::config;
 use crate::config::Loaded;
+use crate::config::Overrides;
 use crate::config::Settings;
 use crate::config::managed;
 use crate::data::DataDir;
@@ -55,6 +59,9 @@ pub(crate) struct Running {
     hub: HubHandle,
     port: Arc<dyn Hub>,
     parts: Parts,
+    /// The rules in force, and the file of the user's.
+    policy: watch::Sender<Arc<Policy>>,
+    rules: Option<PathBuf>,
     /// What the start found that a person should know, one sentence each.
     notes: Vec<String>,
 }
@@ -78,7 +85,9 @@ struct Part {
 pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Running> {
     let agents = Arc::new(Agents::new(&settings.agents, &settings.models, &settings.agent));
     agents.check(&settings.agent)?;
-    let policy = Arc::new(policy::rules(loaded)?);
+    let policy = policy::rules(loaded)?;
+    let broad = policy::set_aside(&policy);
+    let (policy, rules) = watch::channel(Arc::new(policy));
     let classifier = crate::judge::classifier(loaded, &settings.models)?;
     for path in settings.projects.values() {
         gatepost_sandbox::check_project(path)?;
@@ -91,7 +100,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let address = listener.local_addr().context("the console has no address")?;
     let ledger = crate::models::ledger(settings.budget, journal.path())?;
     let (views, note) = Views::open(data.path(), &journal)?;
-    let mut notes: Vec<String> = loaded.managed.words().into_iter().collect();
+    let mut notes: Vec<String> = loaded.managed.words().into_iter().chain(broad).collect();
     if let Some(torn) = opened.torn {
         let why = if torn.committed {
             "it had been whole, so something cut the file; look at its disk"
@@ -133,7 +142,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let runs = data.runs();
     let files = Files::open(&data.files()).context("the place for kept files cannot be made")?;
     crate::kept::sweep(&hub, &files).await;
-    let auto = policy::switch(loaded);
+    let (auto, bypass) = (policy::switch(loaded), policy::bypass(loaded));
     let worker = Worker::new(
         WorkerConfig {
             runs: runs.clone(),
@@ -143,9 +152,10 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             egress: settings.egress.clone(),
             models: settings.models.clone(),
             ledger,
-            policy,
+            policy: rules,
             classifier,
             auto: auto.clone(),
+            bypass: bypass.clone(),
             agents: Arc::<Agents>::clone(&agents),
         },
         Arc::new(Link(hub.clone())),
@@ -161,13 +171,14 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         }
     });
     let stop = parts.worker.stop.clone();
+    let watched = (auto, bypass.clone());
     parts.worker.tracker.spawn(async move {
         tokio::select! {
-            () = managed::watch(auto) => {}
+            () = managed::watch(watched.0, watched.1) => {}
             () = stop.cancelled() => {}
         }
     });
-    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files, agents));
+    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files, agents, bypass));
     let console = gatepost_console::serve(
         listener,
         Arc::clone(&port),
@@ -183,7 +194,8 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
         stop.cancel();
     });
     let projects = settings.projects;
-    Ok(Running { data, address, key, projects, hub, port, parts, notes })
+    let rules = loaded.rules();
+    Ok(Running { data, address, key, projects, hub, port, parts, policy, rules, notes })
 }
 
 impl Running {
@@ -209,6 +221,21 @@ impl Running {
     /// What the start found that a person should know.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Reads the rules again, for running tasks too. Returns how many there are; where something is
+    /// wrong with them, those from before hold.
+    pub(crate) fn reload(&self, overrides: &Overrides) -> Result<usize> {
+        let loaded = config::load(overrides)?;
+        if loaded.rules() != self.rules {
+            return Err(Failure::new("`policy.rules` names another file than at the start")
+                .hint("start gatepost again, so that no task sees that file")
+                .into());
+        }
+        let policy = policy::rules(&loaded)?;
+        let count = policy.len();
+        self.policy.send_replace(Arc::new(policy));
+        Ok(count)
     }
 
     /// Serves the Telegram bot too.

@@ -194,7 +194,7 @@ impl Loaded {
             projects,
             agent: file.defaults.agent.clone(),
             agents: agents::settings(self)?,
-            mode: file.defaults.mode,
+            mode: self.mode()?,
             approval_timeout: positive("approvals.timeout", file.approvals.timeout.0)?,
             max_running: count("hub.max_running", file.hub.max_running, 64)?,
             max_queued: count("hub.max_queued", file.hub.max_queued, 10_000)?,
@@ -204,6 +204,17 @@ impl Loaded {
             budget: budget(&file.budget, &models)?,
             models,
         })
+    }
+
+    /// The default mode.
+    fn mode(&self) -> Result<Mode, Failure> {
+        match self.file.defaults.mode {
+            Mode::Bypass if !self.managed.allows_bypass() => {
+                let (what, mend) = managed::NO_BYPASS;
+                Err(Failure::new(format!("`defaults.mode`: {what}")).hint(mend))
+            }
+            mode => Ok(mode),
+        }
     }
 
     /// What decides must not lie where agents work, or a delivered change could loosen it.

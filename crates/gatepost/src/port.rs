@@ -11,6 +11,7 @@ use gatepost_chat::port::Reply;
 use gatepost_domain::ChatNote;
 use gatepost_domain::Decision;
 use gatepost_domain::Message;
+use gatepost_domain::Mode;
 use gatepost_domain::Origin;
 use gatepost_domain::Principal;
 use gatepost_domain::Record;
@@ -28,9 +29,11 @@ use gatepost_domain::request::Receipt;
 use gatepost_domain::request::RequestError;
 use gatepost_domain::request::RequestErrorKind;
 use gatepost_domain::request::TaskDetail;
+use gatepost_gate::BypassSwitch;
 use gatepost_hub::HubHandle;
 use gatepost_worker::Files;
 
+use crate::config::managed;
 use crate::roster::Agents;
 
 /// The hub of this process.
@@ -39,20 +42,41 @@ pub(crate) struct Port {
     runs: PathBuf,
     files: Files,
     agents: Arc<Agents>,
+    bypass: BypassSwitch,
 }
 
 impl Port {
-    /// With the directory the worker keeps diffs in, the kept files, and who can work.
-    pub(crate) fn new(hub: HubHandle, runs: PathBuf, files: Files, agents: Arc<Agents>) -> Self {
-        Self { hub, runs, files, agents }
+    /// With the directory the worker keeps diffs in, the kept files, who can work, and whether the
+    /// mode `bypass` may be used.
+    pub(crate) fn new(
+        hub: HubHandle,
+        runs: PathBuf,
+        files: Files,
+        agents: Arc<Agents>,
+        bypass: BypassSwitch,
+    ) -> Self {
+        Self { hub, runs, files, agents, bypass }
+    }
+}
+
+/// Whether a task may have this mode. Without one it gets the default, which was looked at when the
+/// configuration was read.
+fn permitted(bypass: &BypassSwitch, mode: Option<Mode>) -> Result<(), RequestError> {
+    match mode {
+        Some(Mode::Bypass) if !bypass.is_allowed() => {
+            let (what, mend) = managed::NO_BYPASS;
+            Err(RequestError::new(RequestErrorKind::Invalid, what, mend))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
 impl Hub for Port {
     fn submit(&self, by: Principal, task: NewTask) -> Reply<Receipt> {
         let (hub, agents) = (self.hub.clone(), Arc::clone(&self.agents));
+        let may = permitted(&self.bypass, task.mode);
         Box::pin(async move {
-            let fit = agents.fit(task.agent.as_deref()).await;
+            let fit = agents.fit(task.agent.as_deref()).await.and(may);
             if fit.is_err() && known(&hub, task.origin.as_ref()).await? {
                 // It is in already, so the hub has its receipt whatever its agent lacks by now.
                 return hub.submit(by, task).await;
@@ -64,8 +88,10 @@ impl Hub for Port {
 
     fn retry(&self, by: Principal, task: TaskId) -> Reply<Receipt> {
         let (hub, agents) = (self.hub.clone(), Arc::clone(&self.agents));
+        let bypass = self.bypass.clone();
         Box::pin(async move {
             let before = hub.task(task.clone()).await?;
+            permitted(&bypass, Some(before.task.spec().mode))?;
             agents.fit(Some(&before.task.spec().agent)).await?;
             hub.retry(by, task).await
         })

@@ -1,5 +1,7 @@
 //! Facts, rules and a mode to a judgement, in the gate's order: first match wins.
 
+use std::sync::Arc;
+
 use gatepost_domain::action::Action;
 use gatepost_domain::mode::Mode;
 use gatepost_domain::verdict::Clearance;
@@ -50,6 +52,25 @@ impl Policy {
         Self::new(Vec::new())
     }
 
+    /// The same without the allow rules that let anything run, for modes that decide without a
+    /// person. What they would have allowed is said with the judgement.
+    #[must_use]
+    pub fn narrowed(self: &Arc<Self>) -> Arc<Self> {
+        if self.rules.iter().all(|set| set.broad().next().is_none()) {
+            return Arc::clone(self);
+        }
+        let mut narrowed = Self::clone(self);
+        for set in &mut narrowed.rules {
+            set.narrow();
+        }
+        Arc::new(narrowed)
+    }
+
+    /// The allow rules that [`Policy::narrowed`] sets aside.
+    pub fn broad(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flat_map(RuleSet::broad)
+    }
+
     /// How many rules there are in all tiers.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -87,10 +108,21 @@ pub fn evaluate_facts(
     policy: &Policy,
     mode: Mode,
 ) -> Judgement {
-    let judgement = in_order(action, facts, context, policy, mode);
+    let mut judgement = in_order(action, facts, context, policy, mode);
+    if judgement.verdict != Verdict::Allow {
+        let aside = policy.rules.iter().find_map(|set| set.would_allow(action, facts, context));
+        judgement.evidence.extend(aside.map(|hit| Evidence {
+            span: hit.span,
+            fact: format!(
+                "the rule `{}` would allow it; it allows too much for the mode `{mode}` and is set \
+                 aside",
+                hit.rule
+            ),
+        }));
+    }
     match mode {
         Mode::Unattended => unattended(judgement),
-        Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto => judgement,
+        Mode::Plan | Mode::Manual | Mode::AcceptEdits | Mode::Auto | Mode::Bypass => judgement,
     }
 }
 
@@ -143,6 +175,9 @@ fn in_order(
     if let Some(hit) = allows(&people) {
         return ruled(Verdict::Allow, Clearance::NotNeeded, Stage::AllowRule, &hit, &top);
     }
+    if mode == Mode::Bypass {
+        return by_kind(kind, mode, &top);
+    }
     // Gatepost's own rules come last of all rules, so that people's outrank them.
     if let Some(hit) = hit(&own, RuleVerdict::Deny) {
         return ruled(Verdict::Deny, Clearance::Person, Stage::DenyRule, &hit, &top);
@@ -167,7 +202,15 @@ fn by_kind(kind: Kind, mode: Mode, top: &[&Finding]) -> Judgement {
         judged
     };
     match (kind, mode) {
+        (Kind::Hard, _) => judgement(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, top),
+        (Kind::NotUnderstood, _) => ask(Stage::NotUnderstood),
         (Kind::Read, _) => allow(Stage::ReadOnly),
+        (_, Mode::Bypass) => {
+            let mut judged = allow(Stage::Mode);
+            judged.rule = mode.as_str().to_owned();
+            judged.reason = format!("the mode is `{mode}`, in which this runs: {}", judged.reason);
+            judged
+        }
         (Kind::Edit, Mode::AcceptEdits | Mode::Auto | Mode::Unattended) => {
             allow(Stage::WorkspaceEdit)
         }
@@ -176,8 +219,6 @@ fn by_kind(kind: Kind, mode: Mode, top: &[&Finding]) -> Judgement {
         (Kind::Protected, _) => ask(Stage::ProtectedPath),
         (Kind::Ask, _) => ask(Stage::AskRule),
         (Kind::Open, _) => ask(Stage::Open),
-        (Kind::NotUnderstood, _) => ask(Stage::NotUnderstood),
-        (Kind::Hard, _) => judgement(Verdict::Deny, Clearance::Nobody, Stage::HardBoundary, top),
     }
 }
 

@@ -1,16 +1,18 @@
 //! Rules people write: `Tool(specifier)` with a verdict, a reason, and examples that must hold.
 
 use gatepost_domain::action::Action;
-use gatepost_domain::action::Exec;
-use globset::GlobBuilder;
-use globset::GlobMatcher;
 use serde::Deserialize;
 
-use crate::facts::Access;
 use crate::facts::ActionFacts;
 use crate::facts::Context;
 use crate::facts::Kind;
-use crate::paths;
+
+mod pattern;
+mod wild;
+
+use pattern::Pattern;
+use pattern::Reach;
+use pattern::host_matches;
 
 /// Whose rules these are. Earlier tiers outrank later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,14 +102,21 @@ struct Rule {
     verdict: RuleVerdict,
     reason: String,
     pattern: Pattern,
+    /// It does not count, because it allows too much for the mode; see [`RuleSet::narrow`].
+    set_aside: bool,
 }
 
-#[derive(Debug, Clone)]
-enum Pattern {
-    Bash(Option<GlobMatcher>, Option<String>),
-    Path(&'static [Access], Option<PathPattern>),
-    Fetch(Option<String>),
-    Tool(String),
+impl RuleVerdict {
+    /// The word in a file of rules.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HardDeny => "hard-deny",
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+            Self::Allow => "allow",
+        }
+    }
 }
 
 impl RuleSet {
@@ -154,13 +163,11 @@ impl RuleSet {
                     format!("`{}` gives no reason; say in one sentence why it is there", raw.rule),
                 ));
             }
-            let rule = Rule { text: raw.rule, verdict: raw.verdict, reason: raw.reason, pattern };
+            let Raw { rule: text, verdict, reason, matches, not_match } = raw;
+            let rule = Rule { text, verdict, reason, pattern, set_aside: false };
             let context = Context::new("/workspace", "/home/user", "/workspace");
-            for (example, expect) in raw
-                .matches
-                .iter()
-                .map(|e| (e, true))
-                .chain(raw.not_match.iter().map(|e| (e, false)))
+            for (example, expect) in
+                matches.iter().map(|e| (e, true)).chain(not_match.iter().map(|e| (e, false)))
             {
                 let action = rule.pattern.example(example);
                 let facts = ActionFacts::of(&action, &context);
@@ -214,11 +221,56 @@ impl RuleSet {
             .find_map(|rule| rule.hit(action, facts, context))
     }
 
+    /// Each rule with its verdict, as people write it.
+    pub fn said(&self) -> impl Iterator<Item = String> {
+        self.rules.iter().map(|rule| format!("{} {}", rule.verdict.as_str(), rule.text))
+    }
+
+    /// The allow rules that let anything run, such as `Bash(*)`, `Bash(python:*)` or
+    /// `Bash(npm run:*)`: what they would allow says nothing of what it does.
+    pub fn broad(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter(|rule| rule.is_broad()).map(|rule| rule.text.as_str())
+    }
+
+    /// Sets those aside.
+    pub fn narrow(&mut self) {
+        for rule in &mut self.rules {
+            rule.set_aside = rule.is_broad();
+        }
+    }
+
     /// A hit when allow rules cover every part of the action that is not harmless by itself.
     #[must_use]
     pub fn allows(&self, action: &Action, facts: &ActionFacts, context: &Context) -> Option<Hit> {
-        let rules: Vec<&Rule> =
-            self.rules.iter().filter(|rule| rule.verdict == RuleVerdict::Allow).collect();
+        self.allowed_by(action, facts, context, |rule| !rule.set_aside)
+    }
+
+    /// The rule that was set aside and would allow the action.
+    #[must_use]
+    pub fn would_allow(
+        &self,
+        action: &Action,
+        facts: &ActionFacts,
+        context: &Context,
+    ) -> Option<Hit> {
+        if !self.rules.iter().any(|rule| rule.set_aside) {
+            return None;
+        }
+        self.allowed_by(action, facts, context, |rule| rule.set_aside)
+    }
+
+    fn allowed_by(
+        &self,
+        action: &Action,
+        facts: &ActionFacts,
+        context: &Context,
+        counts: impl Fn(&Rule) -> bool,
+    ) -> Option<Hit> {
+        let rules: Vec<&Rule> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.verdict == RuleVerdict::Allow && counts(rule))
+            .collect();
         if let Some(hit) = rules.iter().find_map(|rule| rule.allows(action, facts, context)) {
             return Some(hit);
         }
@@ -242,32 +294,49 @@ impl Rule {
         Hit { rule: self.text.clone(), reason: self.reason.clone(), span: span.to_owned() }
     }
 
+    fn reach(&self) -> Reach {
+        match self.verdict {
+            RuleVerdict::Allow => Reach::Near,
+            RuleVerdict::HardDeny | RuleVerdict::Deny | RuleVerdict::Ask => Reach::Far,
+        }
+    }
+
+    fn is_broad(&self) -> bool {
+        self.verdict == RuleVerdict::Allow && self.pattern.is_broad()
+    }
+
     fn covers(&self, argv: &[String]) -> bool {
         match &self.pattern {
-            Pattern::Bash(None, None) => true,
-            Pattern::Bash(glob, prefix) => bash_matches(glob.as_ref(), prefix.as_deref(), argv),
+            Pattern::Bash(words) => words.covers(argv),
             Pattern::Path(..) | Pattern::Fetch(_) | Pattern::Tool(_) => false,
         }
     }
 
     fn hit(&self, action: &Action, facts: &ActionFacts, context: &Context) -> Option<Hit> {
         match &self.pattern {
-            Pattern::Bash(..) => {
+            Pattern::Bash(words) => {
                 let Action::Exec(exec) = action else { return None };
-                if let Some(program) =
-                    facts.programs.iter().find(|program| self.covers(&program.argv))
-                {
+                // Also as it is written: a rule may hold the quotes that a shell takes away.
+                let program = facts.programs.iter().find(|program| {
+                    words.covers(&program.argv) || words.matches(program.span.trim())
+                });
+                if let Some(program) = program {
                     return Some(self.as_hit(&program.span));
                 }
-                let words: Vec<String> =
+                let line: Vec<String> =
                     exec.command.split_whitespace().map(str::to_owned).collect();
-                self.covers(&words).then(|| self.as_hit(&exec.command))
+                words.covers(&line).then(|| self.as_hit(&exec.command))
             }
             Pattern::Path(accesses, glob) => facts
                 .paths
                 .iter()
                 .filter(|used| accesses.contains(&used.access))
-                .find(|used| glob.as_ref().is_none_or(|glob| glob.matches(&used.path, context)))
+                .find(|used| {
+                    let meant = |glob: &pattern::PathPattern| {
+                        glob.matches(&used.path, context, self.reach())
+                    };
+                    glob.as_ref().is_none_or(meant)
+                })
                 .map(|used| self.as_hit(&used.path)),
             Pattern::Fetch(domain) => facts
                 .hosts
@@ -276,7 +345,7 @@ impl Rule {
                 .map(|host| self.as_hit(host)),
             Pattern::Tool(name) => match action {
                 Action::Tool { name: called, .. }
-                    if called == name || called.starts_with(&format!("{name}__")) =>
+                    if wild::matches(name, called) || called.starts_with(&format!("{name}__")) =>
                 {
                     Some(self.as_hit(called))
                 }
@@ -317,175 +386,6 @@ impl Rule {
     }
 }
 
-impl Pattern {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (tool, inner) = match text.split_once('(') {
-            Some((tool, rest)) => {
-                let inner = rest.strip_suffix(')').ok_or_else(|| {
-                    format!("`{text}` lacks its closing bracket; write `Tool(what)`")
-                })?;
-                (tool, Some(inner.trim().to_owned()))
-            }
-            None => (text, None),
-        };
-        let inner = inner.filter(|inner| !inner.is_empty() && inner != "*");
-        match tool {
-            "Bash" => {
-                let Some(inner) = inner else { return Ok(Self::Bash(None, None)) };
-                if let Some(prefix) = inner.strip_suffix(":*").or_else(|| inner.strip_suffix(" *"))
-                    && !prefix.contains('*')
-                {
-                    return Ok(Self::Bash(None, Some(prefix.to_owned())));
-                }
-                let glob = GlobBuilder::new(
-                    &inner.replace(":*", " *").replace(['[', ']', '{', '}', '?'], "?"),
-                )
-                .literal_separator(false)
-                .build()
-                .map_err(|error| {
-                    format!("`{text}` holds a pattern that cannot be read: {error}")
-                })?;
-                Ok(Self::Bash(Some(glob.compile_matcher()), None))
-            }
-            "Read" | "Grep" | "Glob" => path_pattern(&[Access::Read, Access::Run], text, inner),
-            "Write" | "Edit" | "MultiEdit" | "NotebookEdit" => {
-                path_pattern(&[Access::Write, Access::Delete], text, inner)
-            }
-            "WebFetch" | "Fetch" | "WebSearch" => match inner {
-                None => Ok(Self::Fetch(None)),
-                Some(inner) => match inner.strip_prefix("domain:") {
-                    Some(domain) if !domain.is_empty() => {
-                        Ok(Self::Fetch(Some(domain.to_lowercase())))
-                    }
-                    Some(_) | None => {
-                        Err(format!("`{text}` needs a domain; write `{tool}(domain:docs.rs)`"))
-                    }
-                },
-            },
-            name if name.starts_with("mcp__") => Ok(Self::Tool(name.to_owned())),
-            other => Err(format!(
-                "`{other}` is not a tool; use Bash, Read, Write, Edit, WebFetch or mcp__server__tool"
-            )),
-        }
-    }
-
-    fn example(&self, text: &str) -> Action {
-        match self {
-            Self::Bash(..) => Action::Exec(Exec {
-                command: text.to_owned(),
-                cwd: "/workspace".to_owned(),
-                env: std::collections::BTreeMap::new(),
-            }),
-            Self::Path(accesses, _) if accesses.contains(&Access::Read) => {
-                Action::Read { path: text.to_owned() }
-            }
-            Self::Path(..) => Action::Write { path: text.to_owned(), content: String::new() },
-            Self::Fetch(_) => Action::Fetch { url: text.to_owned() },
-            Self::Tool(_) => Action::Tool { name: text.to_owned(), input: String::new() },
-        }
-    }
-}
-
-/// A pattern of paths as people write them, gitignore-like.
-#[derive(Debug, Clone)]
-struct PathPattern {
-    anchor: Anchor,
-    globs: [GlobMatcher; 2],
-}
-
-/// What a pattern of paths starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anchor {
-    /// `//abs`: the root of the file system.
-    Root,
-    /// `~/x`: the home directory.
-    Home,
-    /// `./x`, `/x`, `a/x`: the workspace.
-    Workspace,
-    /// `x`: any directory.
-    Any,
-}
-
-impl PathPattern {
-    fn parse(text: &str) -> Result<Self, globset::Error> {
-        let (anchor, rest) = if let Some(rest) = text.strip_prefix("//") {
-            (Anchor::Root, rest)
-        } else if let Some(rest) = text.strip_prefix("~/") {
-            (Anchor::Home, rest)
-        } else if let Some(rest) = text.strip_prefix("./").or_else(|| text.strip_prefix('/')) {
-            (Anchor::Workspace, rest)
-        } else if text.contains('/') {
-            (Anchor::Workspace, text)
-        } else {
-            (Anchor::Any, text)
-        };
-        let rest = if anchor == Anchor::Any { format!("**/{rest}") } else { rest.to_owned() };
-        // A pattern that names a directory speaks for what lies in it; a slash at its end, too.
-        let rest = rest.trim_end_matches('/');
-        let build = |glob: &str| {
-            let glob =
-                GlobBuilder::new(glob).literal_separator(true).case_insensitive(true).build();
-            glob.map(|glob| glob.compile_matcher())
-        };
-        Ok(Self { anchor, globs: [build(rest)?, build(&format!("{rest}/**"))?] })
-    }
-
-    fn matches(&self, path: &str, context: &Context) -> bool {
-        let resolved = paths::resolve(path, Some(&context.cwd), &context.home);
-        let path = resolved.as_deref().unwrap_or(path);
-        let below = |root: &str| {
-            let root = root.trim_end_matches('/');
-            path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'))
-        };
-        let relative = match self.anchor {
-            Anchor::Root | Anchor::Any => Some(path.trim_start_matches('/')),
-            Anchor::Home => below(&context.home),
-            Anchor::Workspace => below(&context.workspace),
-        };
-        relative.is_some_and(|path| self.globs.iter().any(|glob| glob.is_match(path)))
-    }
-}
-
-fn path_pattern(
-    accesses: &'static [Access],
-    text: &str,
-    inner: Option<String>,
-) -> Result<Pattern, String> {
-    let pattern = inner.map(|inner| PathPattern::parse(&inner)).transpose();
-    let pattern = pattern
-        .map_err(|error| format!("`{text}` holds a pattern that cannot be read: {error}"))?;
-    Ok(Pattern::Path(accesses, pattern))
-}
-
-/// A prefix matches whole words: `git push` does not match `git pushy`.
-fn bash_matches(glob: Option<&GlobMatcher>, prefix: Option<&str>, argv: &[String]) -> bool {
-    let base = argv.first().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
-    let mut line = argv.join(" ");
-    if argv
-        .first()
-        .is_some_and(|name| ["/usr/", "/bin/", "/sbin/"].iter().any(|dir| name.starts_with(dir)))
-    {
-        line = std::iter::once(base)
-            .chain(argv.iter().skip(1).map(String::as_str))
-            .collect::<Vec<_>>()
-            .join(" ");
-    }
-    match (glob, prefix) {
-        (_, Some(prefix)) => {
-            line == prefix || line.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(' '))
-        }
-        (Some(glob), None) => glob.is_match(&line),
-        (None, None) => true,
-    }
-}
-
-fn host_matches(host: &str, domain: &str) -> bool {
-    match domain.strip_prefix("*.") {
-        Some(parent) => host.strip_suffix(parent).is_some_and(|before| before.ends_with('.')),
-        None => host == domain,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -512,5 +412,148 @@ mod tests {
                 .contains("not a tool")
         );
         assert!(load("[[rule]]\nrule = 'Bash(a)'\nverdict = 'dney'\nreason = 'x'\n").is_err());
+    }
+
+    /// A rule that matches these and not those, tried as its examples.
+    fn holds(rule: &str, verdict: &str, matches: &[&str], not: &[&str]) {
+        let list = |examples: &[&str]| {
+            examples.iter().map(|example| format!("{example:?}")).collect::<Vec<_>>().join(", ")
+        };
+        let text = format!(
+            "[[rule]]\nrule = {rule:?}\nverdict = '{verdict}'\nreason = 'x'\nmatch = [{}]\n\
+             not_match = [{}]\n",
+            list(matches),
+            list(not)
+        );
+        if let Err(error) = load(&text) {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn commands_are_matched_as_documented() {
+        for rule in ["Bash(npm run test:*)", "Bash(npm run test *)"] {
+            let not = ["npm run tests", "npm run", "npm run test && rm -rf src"];
+            holds(rule, "allow", &["npm run test", "npm run test -- -u", "npm run test a b"], &not);
+        }
+        holds("Bash(git * main)", "deny", &["git push origin main"], &["git push main -f"]);
+        holds(
+            "Bash(git push * main:*)",
+            "deny",
+            &["git push a main", "git push a main -f"],
+            &["git push"],
+        );
+        holds("Bash(git commit -m \"wip\":*)", "deny", &["git commit -m \"wip\""], &["git commit"]);
+        holds("Bash(echo [x]{y})", "allow", &["echo '[x]{y}'"], &["echo axb", "echo x"]);
+        // What forbids finds it wherever it hides; what allows covers every part.
+        let hidden = ["env A=b rm x", "ls && rm x", "echo $(rm x)", "sh -c 'rm x'", "/bin/rm x"];
+        holds("Bash(rm:*)", "deny", &hidden, &["rmdir x", "echo rm"]);
+        holds(
+            "Bash(npm test)",
+            "allow",
+            &["npm test"],
+            &["'npm test'", "npm test > /etc/x", "A=b ./npm test"],
+        );
+        holds("Bash", "deny", &["anything at all"], &[]);
+    }
+
+    #[test]
+    fn paths_are_matched_as_documented() {
+        let secret =
+            ["secrets/a", "./secrets/b/c", "/workspace/x/../secrets/a", "SECRETS/a", "secrets"];
+        holds("Read(./secrets/**)", "deny", &secret, &["a/secrets/b", "secrets.txt", "/secrets/a"]);
+        holds("Edit(//srv/out/**)", "allow", &["/srv/out/a"], &["srv/out/a", "/srv/output/a"]);
+        holds("Read(~/notes)", "deny", &["~/notes", "~/notes/a", "/home/user/notes/a"], &["notes"]);
+        holds("Read(~)", "deny", &["~/a/b"], &["a"]);
+        // A bare name is meant anywhere where it is forbidden, and in the workspace where allowed.
+        holds("Read(.env)", "deny", &[".env", "a/.env", "/srv/.env"], &[".env.example"]);
+        holds("Read(.env)", "allow", &[".env", "a/.env"], &["/srv/.env"]);
+        holds("Write(*.lock)", "deny", &["Cargo.lock", "a/b.lock"], &["lock"]);
+    }
+
+    #[test]
+    fn what_a_command_reads_is_held_to_rules_of_paths() {
+        let rules = "[[rule]]\nrule = 'Read(./secrets/**)'\nverdict = 'deny'\nreason = 'x'\n";
+        let (set, context) = (load(rules).unwrap(), Context::new("/w", "/home/u", "/w"));
+        for (command, expect) in [
+            ("cat secrets/a", true),
+            ("cat s*/a", true),
+            ("cat [rs]ecrets/a", true),
+            ("ls secrets", true),
+            ("grep -r x secrets", true),
+            ("cd secrets && cat a", true),
+            ("cat t*/a", false),
+            ("cat src/secrets.rs", false),
+        ] {
+            let action = Action::Exec(gatepost_domain::action::Exec {
+                command: command.to_owned(),
+                cwd: "/w".to_owned(),
+                env: std::collections::BTreeMap::new(),
+            });
+            let facts = ActionFacts::of(&action, &context);
+            let hit = set.hit(RuleVerdict::Deny, &action, &facts, &context);
+            assert_eq!(hit.is_some(), expect, "{command}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_tools_are_matched_as_documented() {
+        holds(
+            "WebFetch(domain:*.a.tld)",
+            "deny",
+            &["https://x.a.tld/"],
+            &["https://a.tld/", "https://xa.tld/"],
+        );
+        holds("mcp__git", "allow", &["mcp__git__push"], &["mcp__github__push", "mcp__g"]);
+        holds("mcp__git__*", "allow", &["mcp__git__push"], &["mcp__gitx__push"]);
+        holds("mcp__git__log", "allow", &["mcp__git__log"], &["mcp__git__push"]);
+        holds("WebSearch", "allow", &["WebSearch"], &["WebFetch"]);
+    }
+
+    #[test]
+    fn a_form_that_would_mean_something_else_is_refused() {
+        for (rule, why) in [
+            ("mcp__git(push)", "takes nothing in brackets"),
+            ("WebSearch(domain:a)", "takes nothing in brackets"),
+            ("Bash(git:* push)", "before its end"),
+            ("WebFetch(docs.rs)", "needs a domain"),
+            ("Bash(a", "closing bracket"),
+            ("Read([)", "cannot be read"),
+        ] {
+            let text = format!("[[rule]]\nrule = {rule:?}\nverdict = 'deny'\nreason = 'x'\n");
+            let error = load(&text).unwrap_err().to_string();
+            assert!(error.contains(why) && error.starts_with("policy.toml:1:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn allow_rules_that_let_anything_run_are_told_apart() {
+        for (rule, broad) in [
+            ("Bash", true),
+            ("Bash(*)", true),
+            ("Bash(:*)", true),
+            ("Bash(python:*)", true),
+            ("Bash(python3.12 *)", true),
+            ("Bash(python*)", true),
+            ("Bash(/usr/bin/bash -c:*)", true),
+            ("Bash(node --test:*)", true),
+            ("Bash(npm run:*)", true),
+            ("Bash(npm:*)", true),
+            ("Bash(npx *)", true),
+            ("Bash(uv run *)", true),
+            ("Bash(sudo:*)", true),
+            ("Bash(npm run test:*)", false),
+            ("Bash(npx prettier:*)", false),
+            ("Bash(npm test)", false),
+            ("Bash(python -m pytest:*)", false),
+            ("Bash(python manage.py:*)", false),
+            ("Bash(git:*)", false),
+            ("Read", false),
+        ] {
+            let text = format!("[[rule]]\nrule = {rule:?}\nverdict = 'allow'\nreason = 'x'\n");
+            assert_eq!(load(&text).unwrap().broad().count(), usize::from(broad), "{rule}");
+            let forbids = text.replace("allow", "deny");
+            assert_eq!(load(&forbids).unwrap().broad().count(), 0, "{rule}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use gatepost_agents::Resume;
 use gatepost_domain::ActionId;
 use gatepost_domain::ChangeSet;
 use gatepost_domain::Message;
+use gatepost_domain::Mode;
 use gatepost_domain::Outcome;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -25,6 +26,7 @@ use gatepost_gate::Context;
 use gatepost_gate::Gate;
 use gatepost_sandbox::Profile;
 use gatepost_sandbox::Sandbox;
+use gatepost_sandbox::Tier;
 use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
 use gatepost_sandbox::egress;
@@ -189,18 +191,23 @@ async fn attempt(
     let gating = program::gating(&hired);
     let mut model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
+    if assignment.spec.mode == Mode::Bypass {
+        whole(sandbox.tier()).map_err(sandbox_failed)?;
+    }
     let mut report = sandbox.report();
     report.hosts = config.egress.words();
     report.gating = gating;
     reporter.send(Report::Ready { sandbox: report }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox, &storage.home(), model.access()).await?;
+    let mut policy = config.policy.clone();
     let mut gate = Gate::new(
-        Arc::clone(&config.policy),
+        Arc::clone(&policy.borrow_and_update()),
         assignment.spec.mode,
         context(config, &assignment.spec, &sandbox),
     )
-    .with_switch(config.auto.clone());
+    .with_switch(config.auto.clone())
+    .with_bypass(config.bypass.clone());
     gate.bind(assignment.boundaries.clone());
     let mut models = Vec::new();
     if let Some(classifier) = &config.classifier {
@@ -209,6 +216,7 @@ async fn attempt(
     }
     let mut working = Working {
         gate,
+        policy,
         models,
         task: assignment.task.clone(),
         ledger: config.ledger.clone(),
@@ -264,6 +272,18 @@ fn profile(
     model::prepare(&mut profile, hired);
     egress::prepare(&config.egress, &mut profile);
     Ok(profile)
+}
+
+/// Where next to nobody is asked, nothing but the sandbox is left, so all of it must be there.
+fn whole(tier: Tier) -> Result<(), String> {
+    match tier {
+        Tier::Full => Ok(()),
+        Tier::Reduced | Tier::Basic | Tier::None => Err(format!(
+            "the mode `bypass` needs the sandbox at its full tier, and here it is `{}`; \
+             `gatepost doctor` says what to mend, or use another mode",
+            tier.as_str()
+        )),
+    }
 }
 
 fn sandbox_failed(detail: String) -> Stop {

@@ -14,6 +14,7 @@ use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::dispatch::ToWorker;
 use gatepost_gate::AutoSwitch;
+use gatepost_gate::BypassSwitch;
 use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Ledger;
@@ -21,6 +22,7 @@ use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
 use gatepost_sandbox::egress::AllowList;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,12 +55,14 @@ pub struct WorkerConfig {
     pub models: BTreeMap<String, Endpoint>,
     /// What was spent on them, and what may be.
     pub ledger: Ledger,
-    /// The rules.
-    pub policy: Arc<Policy>,
+    /// The rules; they may change while tasks run.
+    pub policy: watch::Receiver<Arc<Policy>>,
     /// Who weighs what the rules leave open; people do where there is none.
     pub classifier: Option<Classifier>,
     /// Whether auto mode may be used.
     pub auto: AutoSwitch,
+    /// Whether the mode `bypass` may be used.
+    pub bypass: BypassSwitch,
     /// Who can work.
     pub agents: Arc<dyn Roster>,
 }

@@ -40,12 +40,14 @@ use gatepost_domain::verdict::Evidence;
 use gatepost_gate::Cleared;
 use gatepost_gate::Gate;
 use gatepost_gate::Looked;
+use gatepost_gate::Policy;
 use gatepost_gate::Restrictions;
 use gatepost_gate::Review;
 use gatepost_gate::classifier::Model;
 use gatepost_models::budget::Ledger;
 use gatepost_sandbox::Sandbox;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::bound;
 use crate::exec;
@@ -71,7 +73,7 @@ const MOST_OPEN: usize = 64;
 
 /// Why what was cleared does not start.
 const CHANGED: &str = "a file it runs changed after it was reviewed";
-const RESTRICTED: &str = "what may run by itself was narrowed after it was reviewed";
+const RESTRICTED: &str = "what may run by itself changed after it was reviewed";
 
 /// What the worker does now, to its end.
 type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> + Send + 'a>>;
@@ -79,6 +81,8 @@ type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> 
 /// A run whose agent works.
 pub(crate) struct Working<'a> {
     pub(crate) gate: Gate,
+    /// The rules it judges by, as they change.
+    pub(crate) policy: watch::Receiver<Arc<Policy>>,
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) inbox: Inbox,
     /// Where the task sees its workspace.
@@ -333,7 +337,16 @@ impl Working<'_> {
         }
     }
 
+    /// Takes up rules that changed since the last look.
+    fn renew(&mut self) {
+        // Whoever kept them up to date is gone at the very end, and then they stay what they are.
+        if self.policy.has_changed().unwrap_or(false) {
+            self.gate.rule_by(Arc::clone(&self.policy.borrow_and_update()));
+        }
+    }
+
     async fn review(&mut self, id: ProposalId, by: Executor, action: Action) -> Result<Seen, Stop> {
+        self.renew();
         let bound = self.bind(&action).await?;
         let waiting = Waiting { id, by, weighed: None };
         let looked = self.gate.look(action, bound.files, &self.grants);
@@ -379,6 +392,7 @@ impl Working<'_> {
         if action.digest(&now.files) != *open.digest() {
             return self.act(waiting.id, waiting.by, action).await;
         }
+        self.renew();
         let looked = self.gate.settle(open, opinion, &self.grants);
         match self.looked(waiting, looked, &now.unbound).await? {
             Seen::Done => Ok(()),
@@ -550,6 +564,7 @@ impl Working<'_> {
                 break;
             };
             let now = self.bind(cleared.get()).await?;
+            self.renew();
             let restricted = match by {
                 ClearedBy::Person => false,
                 ClearedBy::Gate(before) => before != self.gate.restrictions(),

@@ -44,7 +44,7 @@ pub(crate) struct TaskRequest {
     project: Option<String>,
     /// A configured agent's name; the default agent when left out.
     agent: Option<String>,
-    /// `plan`, `manual`, `accept-edits`, `auto` or `unattended`; the default mode when left out.
+    /// `plan`, `manual`, `accept-edits`, `auto`, `unattended` or `bypass`; the default mode when left out.
     #[schema(value_type = Option<String>)]
     mode: Option<Mode>,
 }

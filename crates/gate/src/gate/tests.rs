@@ -408,3 +408,76 @@ fn what_runs_is_bound() {
         ["/work/report.txt"]
     );
 }
+
+fn ruled(mode: Mode, rules: &str) -> Gate {
+    let set = RuleSet::load(Tier::User, rules, "test").unwrap();
+    let policy = Arc::new(Policy::new(vec![set]).unwrap());
+    Gate::new(policy, mode, crate::context("/work", "/home/me", "/var/lib/gatepost"))
+}
+
+fn says(gate: &mut Gate, command: &str) -> Verdict {
+    gate.review(exec(command), Vec::new(), &[]).judgement().verdict
+}
+
+#[test]
+fn rules_that_allow_anything_are_set_aside_where_no_person_decides() {
+    let rules = "[[rule]]\nrule = 'Bash(*)'\nverdict = 'allow'\nreason = 'x'\n\
+                 [[rule]]\nrule = 'Bash(git fetch:*)'\nverdict = 'allow'\nreason = 'x'\n";
+    for (mode, verdict) in [
+        (Mode::Manual, Verdict::Allow),
+        (Mode::AcceptEdits, Verdict::Allow),
+        (Mode::Auto, Verdict::Escalate),
+        (Mode::Unattended, Verdict::Deny),
+    ] {
+        let mut gate = ruled(mode, rules);
+        assert_eq!(says(&mut gate, "git fetch"), Verdict::Allow, "{mode}");
+        let review = gate.review(exec("git push"), Vec::new(), &[]);
+        assert_eq!(review.judgement().verdict, verdict, "{mode}");
+        let said = review.judgement().evidence.iter().any(|found| found.fact.contains("set aside"));
+        assert_eq!(said, verdict != Verdict::Allow, "{mode}: {:?}", review.judgement());
+    }
+    // Auto mode that is turned off decides no more than it did.
+    let switch = AutoSwitch::default();
+    switch.turn_off(true);
+    assert_eq!(
+        says(&mut ruled(Mode::Auto, rules).with_switch(switch), "git push"),
+        Verdict::Escalate
+    );
+}
+
+#[test]
+fn bypass_runs_all_but_what_is_forbidden_while_it_is_allowed() {
+    let rules = "[[rule]]\nrule = 'Bash(forbidden:*)'\nverdict = 'deny'\nreason = 'no'\n\
+                 [[rule]]\nrule = 'Bash(asked:*)'\nverdict = 'ask'\nreason = 'x'\n";
+    let bypass = BypassSwitch::default();
+    let gate = ruled(Mode::Bypass, rules).with_bypass(bypass.clone());
+    let commands =
+        ["echo x", "git push", "touch .git/hooks/a", "forbidden", "asked", "echo 'x", "rm -rf /"];
+    let all = |gate: &Gate| commands.map(|command| says(&mut gate.clone(), command));
+    let (allow, ask, deny) = (Verdict::Allow, Verdict::Escalate, Verdict::Deny);
+    // Nobody allowed it, so it is `auto`.
+    let auto = [allow, ask, ask, deny, ask, ask, deny];
+    assert_eq!(all(&gate), auto);
+    let before = gate.restrictions();
+    assert!(bypass.allow(true));
+    assert_eq!(all(&gate), [allow, allow, allow, deny, ask, ask, deny]);
+    assert!(gate.restrictions() != before);
+    let switch = AutoSwitch::default();
+    switch.turn_off(true);
+    bypass.allow(false);
+    assert_eq!(all(&gate), auto);
+    let mut off = gate.clone().with_switch(switch);
+    assert_eq!(says(&mut off, "sh a.txt"), ask, "no more than what is left of `auto`");
+}
+
+#[test]
+fn changed_rules_void_what_was_cleared_before() {
+    let mut gate = gate(Mode::Auto);
+    let before = gate.restrictions();
+    assert_eq!(says(&mut gate, "echo x"), Verdict::Allow);
+    let rules = "[[rule]]\nrule = 'Bash(echo:*)'\nverdict = 'ask'\nreason = 'x'\n";
+    let set = RuleSet::load(Tier::User, rules, "test").unwrap();
+    gate.rule_by(Arc::new(Policy::new(vec![set]).unwrap()));
+    assert!(gate.restrictions() != before);
+    assert_eq!(says(&mut gate, "echo x"), Verdict::Escalate);
+}

@@ -14,6 +14,8 @@ use crate::config::schema::File;
 use crate::out;
 use crate::roster::Agents;
 
+mod sources;
+
 /// Runs the command.
 pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> {
     let overrides = place.overrides();
@@ -46,10 +48,17 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             let loaded = config::load(&overrides)?;
             let settings = loaded.settings(&overrides)?;
             out::line(&format!("# {}, with environment, flags and defaults", origin(&loaded)));
-            if let Some(managed) = loaded.managed.words() {
-                out::line(&format!("# {managed}"));
+            for (what, path) in &loaded.managed.decided {
+                out::line(&format!("# managed: {what}  # {}", path.display()));
             }
-            out::print(&toml::to_string(&effective(&loaded, &settings))?);
+            let rules = super::policy::rules(&loaded)?;
+            out::print(
+                &super::policy::set_aside(&rules)
+                    .map(|s| format!("# rules {s}\n"))
+                    .unwrap_or_default(),
+            );
+            let text = toml::to_string(&effective(&loaded, &settings))?;
+            out::print(&sources::marked(&text, &loaded, &overrides));
         }
         ConfigCommand::Default => out::print(&config::defaults::text()?),
     }

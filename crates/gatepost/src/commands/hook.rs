@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use gatepost_domain::Judgement;
+use gatepost_domain::Mode;
 use gatepost_domain::Verdict;
 use gatepost_domain::action::Action;
 use gatepost_domain::verdict::Stage;
@@ -173,6 +174,11 @@ impl Judge {
     fn new(place: &Place, args: &HookArgs, event: &Event) -> Result<Self> {
         let loaded = config::load(&place.overrides())?;
         let mode = args.mode.unwrap_or(loaded.file.defaults.mode);
+        if mode == Mode::Bypass {
+            return Err(Failure::new("the mode is `bypass`, which needs a sandbox of Gatepost's")
+                .hint("name another one with `gatepost hook --mode auto`")
+                .into());
+        }
         let rules = Arc::new(policy::rules(&loaded)?);
         let workspace = workspace(args, event)?;
         let mut base = policy::context(place, &loaded, &workspace, None);

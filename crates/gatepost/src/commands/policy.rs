@@ -15,6 +15,7 @@ use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::verdict::Clearance;
 use gatepost_gate::AutoSwitch;
+use gatepost_gate::BypassSwitch;
 use gatepost_gate::Context;
 use gatepost_gate::Gate;
 use gatepost_gate::Policy;
@@ -23,8 +24,10 @@ use gatepost_policy::Tier;
 
 use crate::cli::Place;
 use crate::cli::PolicyCommand;
+use crate::client::Client;
 use crate::config;
 use crate::config::Loaded;
+use crate::data;
 use crate::failure::Failure;
 use crate::out;
 
@@ -45,10 +48,10 @@ pub(crate) fn policy(place: &Place, command: PolicyCommand) -> Result<ExitCode> 
         }
         PolicyCommand::Check { files } => check(&loaded, files),
         PolicyCommand::Import { file, from } => import::import(&file, from),
+        PolicyCommand::Reload => reload(place, &loaded),
         PolicyCommand::Test { file, mode, workspace } => {
             let mode = mode.unwrap_or(loaded.file.defaults.mode);
-            let mut gate = gate(place, &loaded, mode, workspace)?;
-            test(&mut gate, &file)
+            test(&gate(place, &loaded, mode, workspace)?, &file)
         }
     }
 }
@@ -91,7 +94,50 @@ fn gate(place: &Place, loaded: &Loaded, mode: Mode, workspace: Option<PathBuf>) 
     };
     let context = context(place, loaded, &text_of(&workspace), None);
     let gate = Gate::new(std::sync::Arc::new(rules(loaded)?), mode, context);
-    Ok(gate.with_switch(switch(loaded)))
+    Ok(gate.with_switch(switch(loaded)).with_bypass(bypass(loaded)))
+}
+
+/// Whether the mode `bypass` may be used, as the managed settings say it now.
+pub(crate) fn bypass(loaded: &Loaded) -> BypassSwitch {
+    let switch = BypassSwitch::default();
+    switch.allow(loaded.managed.allows_bypass());
+    switch
+}
+
+/// What is said of allow rules that do not count where no person decides; none where there is none.
+pub(crate) fn set_aside(policy: &Policy) -> Option<String> {
+    let broad: Vec<String> = policy.broad().map(|rule| format!("`{rule}`")).collect();
+    (!broad.is_empty()).then(|| {
+        format!(
+            "set aside in `auto`, `unattended` and `bypass`, because they let anything run: {}",
+            broad.join(", ")
+        )
+    })
+}
+
+/// Has the gatepost that serves read its rules again.
+fn reload(place: &Place, loaded: &Loaded) -> Result<ExitCode> {
+    let dir = loaded.data(&place.overrides())?;
+    let nobody = || {
+        Failure::new(format!("no gatepost serves `{}`", dir.display()))
+            .hint("the rules are read at every start; `gatepost policy check` tries them now")
+    };
+    let (serving, key) = data::serving(&dir).ok_or_else(nobody)?;
+    let client = Client::new(serving.address, key)?;
+    if !super::wait(async { Ok(client.answers().await) })? {
+        return Err(nobody().into());
+    }
+    let pid = i32::try_from(serving.pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.ok_or_else(nobody)?;
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).map_err(|error| {
+        Failure::new(format!("process {} cannot be told: {error}", serving.pid))
+            .hint("run this as the user that gatepost runs as")
+    })?;
+    // It was told in any case, so that its admins hear of it too.
+    let rules = rules(loaded)?;
+    out::line(&format!("process {} was told; {} rules hold", serving.pid, rules.len()));
+    out::print(&set_aside(&rules).map(|said| said + "\n").unwrap_or_default());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whether auto mode may be used, as the managed settings say it now.
@@ -153,7 +199,12 @@ fn check(loaded: &Loaded, mut files: Vec<PathBuf>) -> Result<ExitCode> {
     for path in files {
         let text = text(&path)?;
         match RuleSet::load(Tier::User, &text, &path.display().to_string()) {
-            Ok(set) => out::line(&format!("{}: {} rules hold", path.display(), set.len())),
+            Ok(set) => {
+                out::line(&format!("{}: {} rules hold", path.display(), set.len()));
+                let policy = Policy::new(vec![set]);
+                let policy = policy.map_err(|error| Failure::new(error.to_string()))?;
+                out::print(&set_aside(&policy).map(|said| said + "\n").unwrap_or_default());
+            }
             Err(error) => {
                 wrong = true;
                 out::note(&format!("{error}\n"));
@@ -164,7 +215,7 @@ fn check(loaded: &Loaded, mut files: Vec<PathBuf>) -> Result<ExitCode> {
 }
 
 /// One expectation a line: `allow|escalate|deny COMMAND`; `#` begins a comment line.
-fn test(gate: &mut Gate, file: &Path) -> Result<ExitCode> {
+fn test(gate: &Gate, file: &Path) -> Result<ExitCode> {
     let text = text(file)?;
     let (mut held, mut failed) = (0u32, 0u32);
     for (i, line) in text.lines().enumerate() {
@@ -177,7 +228,8 @@ fn test(gate: &mut Gate, file: &Path) -> Result<ExitCode> {
             Failure::new(format!("{at}: `{}` is no expectation", visible(line)))
                 .hint("write `allow`, `escalate` or `deny`, a space, and the command")
         })?;
-        let judged = judge(gate, command)?;
+        // Each for itself: what was refused before it would count against it.
+        let judged = judge(&mut gate.clone(), command)?;
         if word(judged.verdict) == expect {
             held += 1;
         } else {

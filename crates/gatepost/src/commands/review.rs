@@ -14,6 +14,7 @@ use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::verdict::Stage;
 use gatepost_gate::AutoSwitch;
+use gatepost_gate::BypassSwitch;
 use gatepost_gate::Context;
 use gatepost_gate::Gate;
 use gatepost_gate::Policy;
@@ -37,7 +38,7 @@ const WORKSPACE: &str = "/workspace";
 pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
     let loaded = config::load(&place.overrides())?;
     let rules = Arc::new(policy::rules(&loaded)?);
-    let auto = policy::switch(&loaded);
+    let switches = (policy::switch(&loaded), policy::bypass(&loaded));
     let workspace = match &args.workspace {
         Some(path) => Some(policy::text_of(&std::path::absolute(path)?)),
         None => None,
@@ -56,7 +57,7 @@ pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
         let answer = match Row::parse(&line) {
             Ok(row) => {
                 let context = row.context(&base, workspace.as_deref());
-                answer(row, &rules, &auto, args, context)
+                answer(row, &rules, &switches, args, context)
             }
             Err(unread) => unread.answer(),
         };
@@ -72,11 +73,13 @@ pub(crate) fn review(place: &Place, args: &ReviewArgs) -> Result<ExitCode> {
 fn answer(
     row: Row,
     rules: &Arc<Policy>,
-    auto: &AutoSwitch,
+    switches: &(AutoSwitch, BypassSwitch),
     args: &ReviewArgs,
     context: Context,
 ) -> Value {
-    let mut gate = Gate::new(Arc::clone(rules), args.mode, context).with_switch(auto.clone());
+    let mut gate = Gate::new(Arc::clone(rules), args.mode, context)
+        .with_switch(switches.0.clone())
+        .with_bypass(switches.1.clone());
     let review = gate.review(row.action, Vec::new(), &[]);
     let judged = review.judgement();
     let mut answer = json!({
@@ -231,7 +234,7 @@ mod tests {
         let answer = match Row::parse(line.as_bytes()) {
             Ok(row) => {
                 let context = row.context(&base, None);
-                answer(row, &rules, &AutoSwitch::default(), &args, context)
+                answer(row, &rules, &Default::default(), &args, context)
             }
             Err(unread) => unread.answer(),
         };

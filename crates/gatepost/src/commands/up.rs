@@ -10,6 +10,7 @@ use tokio::signal::unix::signal;
 use crate::cli::Place;
 use crate::compose;
 use crate::config;
+use crate::failure;
 use crate::failure::Failure;
 use crate::out;
 use crate::telegram;
@@ -22,6 +23,7 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
     // Before anything is started, so that no signal in between ends it halfway.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let running = compose::start(&loaded, &settings).await?;
     running.announce()?;
     for note in running.notes() {
@@ -52,7 +54,20 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
         }
         std::future::pending::<()>().await
     };
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            match running.reload(&overrides) {
+                Ok(count) => out::note(&format!("note: the rules were read again; {count} hold\n")),
+                Err(error) => out::note(&format!(
+                    "the rules were not read again, and those from before hold:\n{}",
+                    failure::render(&error)
+                )),
+            }
+        }
+        std::future::pending::<()>().await
+    };
     let failed = tokio::select! {
+        () = reloads => false,
         () = invite => false,
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,

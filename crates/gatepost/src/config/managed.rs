@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_gate::AutoSwitch;
+use gatepost_gate::BypassSwitch;
 use gatepost_gate::classifier::Lists;
 use gatepost_policy::RuleSet;
 use gatepost_policy::Tier;
@@ -34,6 +35,13 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A file of settings is a page or two.
 const LARGEST: u64 = 1 << 20;
 
+/// What is said where the mode `bypass` may not be used, and what to do.
+pub(crate) const NO_BYPASS: (&str, &str) = (
+    "the mode `bypass` is not allowed on this machine",
+    "use `auto`; whoever runs the machine can set `allow_bypass = true` in \
+     `/etc/gatepost/managed.toml`, where nothing there sets `disable_bypass`",
+);
+
 /// What whoever runs the machine has decided, of all files together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Managed {
@@ -41,7 +49,9 @@ pub(crate) struct Managed {
     pub(crate) files: Vec<PathBuf>,
     /// Auto mode is turned off.
     pub(crate) disable_auto: bool,
-    /// A mode that asks nobody is turned off. This version has none, so it holds in any case.
+    /// The mode that asks next to nobody is allowed.
+    pub(crate) allow_bypass: bool,
+    /// It is not, whatever another file allows.
     pub(crate) disable_bypass: bool,
     /// The user's own rules do not count.
     pub(crate) only_managed_rules: bool,
@@ -49,6 +59,8 @@ pub(crate) struct Managed {
     pub(crate) rules: Vec<RuleSet>,
     /// Policy in words that outranks that of the user.
     pub(crate) prose: Lists,
+    /// Each decision as it is written, and its file.
+    pub(crate) decided: Vec<(String, PathBuf)>,
 }
 
 /// One file as it is written.
@@ -56,6 +68,7 @@ pub(crate) struct Managed {
 #[serde(default, deny_unknown_fields)]
 struct Written {
     disable_auto: bool,
+    allow_bypass: bool,
     disable_bypass: bool,
     only_managed_rules: bool,
     /// Read by [`RuleSet::part`].
@@ -86,7 +99,7 @@ impl Managed {
         let mut managed = Self { prose: none(), ..Self::default() };
         for path in files(place, owner)? {
             let text = text(&path, owner)?;
-            managed.take(&text, &path.display().to_string())?;
+            managed.take(&text, &path)?;
             managed.files.push(path);
         }
         if !managed.files.is_empty() {
@@ -96,25 +109,51 @@ impl Managed {
         Ok(managed)
     }
 
-    fn take(&mut self, text: &str, origin: &str) -> Result<(), Failure> {
+    /// Whether the mode `bypass` may be used.
+    pub(crate) fn allows_bypass(&self) -> bool {
+        self.allow_bypass && !self.disable_bypass
+    }
+
+    fn take(&mut self, text: &str, path: &Path) -> Result<(), Failure> {
+        let origin = &path.display().to_string();
         let written: Written = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let at = 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
             Failure::new(format!("{origin}:{at}: {}", error.message().replace('\n', ", "))).hint(
-                "managed settings are `disable_auto`, `disable_bypass`, `only_managed_rules`, \
-                 `[[rule]]` and the lists of `[auto_mode]`",
+                "managed settings are `disable_auto`, `allow_bypass`, `disable_bypass`, \
+                 `only_managed_rules`, `[[rule]]` and the lists of `[auto_mode]`",
             )
         })?;
+        for (name, set) in [
+            ("disable_auto", written.disable_auto),
+            ("allow_bypass", written.allow_bypass),
+            ("disable_bypass", written.disable_bypass),
+            ("only_managed_rules", written.only_managed_rules),
+        ] {
+            self.decided.extend(set.then(|| (format!("{name} = true"), path.to_owned())));
+        }
         self.disable_auto |= written.disable_auto;
+        self.allow_bypass |= written.allow_bypass;
         self.disable_bypass |= written.disable_bypass;
         self.only_managed_rules |= written.only_managed_rules;
         if !written.rule.is_empty() {
             let rules = RuleSet::part(Tier::Managed, text, origin).map_err(|error| {
                 Failure::new(error.to_string()).hint("mend the rule, or take it out")
             })?;
+            let said = rules.said().map(|rule| (rule, path.to_owned()));
+            self.decided.extend(said);
             self.rules.push(rules);
         }
         let Words { environment, allow, soft_deny, hard_deny } = written.auto_mode;
+        for (name, list) in [
+            ("environment", &environment),
+            ("allow", &allow),
+            ("soft_deny", &soft_deny),
+            ("hard_deny", &hard_deny),
+        ] {
+            let entries = list.iter().map(|entry| format!("auto_mode.{name}: {entry}"));
+            self.decided.extend(entries.map(|entry| (entry, path.to_owned())));
+        }
         self.prose.environment.extend(environment);
         self.prose.allow.extend(allow);
         self.prose.soft_deny.extend(soft_deny);
@@ -137,6 +176,7 @@ impl Managed {
         let mut said = Vec::new();
         for (is, what) in [
             (self.disable_auto, "auto mode is off"),
+            (self.allows_bypass(), "bypass is allowed"),
             (self.disable_bypass, "bypass is off"),
             (self.only_managed_rules, "rules of users do not count"),
         ] {
@@ -151,15 +191,15 @@ impl Managed {
     }
 }
 
-/// Keeps the switch at what the files say for as long as Gatepost runs. While they cannot be read,
-/// auto mode is off: nobody knows what they would say.
-pub(crate) async fn watch(auto: AutoSwitch) {
+/// Keeps the switches at what the files say for as long as Gatepost runs. While they cannot be read,
+/// auto mode is off, and bypass too: nobody knows what they would say.
+pub(crate) async fn watch(auto: AutoSwitch, bypass: BypassSwitch) {
     let mut broken = None;
     loop {
-        let (off, wrong) = match tokio::task::spawn_blocking(Managed::read).await {
-            Ok(Ok(managed)) => (managed.disable_auto, None),
-            Ok(Err(failure)) => (true, Some(failure.to_string())),
-            Err(error) => (true, Some(error.to_string())),
+        let (off, may_bypass, wrong) = match tokio::task::spawn_blocking(Managed::read).await {
+            Ok(Ok(managed)) => (managed.disable_auto, managed.allows_bypass(), None),
+            Ok(Err(failure)) => (true, false, Some(failure.to_string())),
+            Err(error) => (true, false, Some(error.to_string())),
         };
         if let Some(why) = wrong.as_ref().filter(|_| wrong != broken) {
             tracing::error!(%why, "managed settings cannot be read, so auto mode is off");
@@ -167,6 +207,9 @@ pub(crate) async fn watch(auto: AutoSwitch) {
         broken = wrong;
         if auto.turn_off(off) {
             tracing::warn!(off, "auto mode was turned off or on by the managed settings");
+        }
+        if bypass.allow(may_bypass) {
+            tracing::warn!(may_bypass, "bypass was allowed or turned off by the managed settings");
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -122,7 +122,8 @@ pub(crate) struct Defaults {
     /// How much is decided without a person: `plan` looks and touches nothing, `manual` asks before
     /// everything but reads, `accept-edits` edits freely and asks before commands, `auto` runs what
     /// is contained and asks before what is risky, `unattended` is `auto` with a no for every
-    /// question.
+    /// question. `bypass` runs all that no boundary and no rule of people's keeps back; it needs the
+    /// sandbox at its full tier and `allow_bypass` in the managed settings.
     #[schemars(with = "String")]
     pub(crate) mode: Mode,
 }

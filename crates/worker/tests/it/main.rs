@@ -24,6 +24,7 @@ mod models;
 mod open;
 mod opencode;
 mod programs;
+mod ruled;
 mod unlocked;
 mod world;
 
@@ -39,6 +40,7 @@ fn main() {
     let trials = open::TESTS
         .iter()
         .chain(programs::TESTS)
+        .chain(ruled::TESTS)
         .chain(classified::TESTS)
         .chain(bounded::TESTS)
         .chain(models::TESTS)

@@ -29,6 +29,7 @@ use gatepost_domain::outcome::Reason;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
 use gatepost_gate::AutoSwitch;
+use gatepost_gate::BypassSwitch;
 use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Budget;
@@ -41,6 +42,7 @@ use gatepost_worker::WorkerConfig;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -71,6 +73,8 @@ pub(crate) struct Minds {
     pub(crate) budget: Budget,
     /// Whether auto mode may be used.
     pub(crate) auto: AutoSwitch,
+    /// The rules, where they are others than Gatepost's own.
+    pub(crate) policy: Option<watch::Receiver<Arc<Policy>>>,
 }
 
 /// A project with a worker on it.
@@ -167,7 +171,10 @@ impl World {
             ledger: Ledger::new(minds.budget, Arc::new(|| 1)),
             gate_paths: Vec::new(),
             read_only: Vec::new(),
-            policy: Arc::new(Policy::built_in().unwrap()),
+            policy: minds
+                .policy
+                .unwrap_or_else(|| watch::channel(Arc::new(Policy::built_in().unwrap())).1),
+            bypass: BypassSwitch::default(),
             agents,
         };
         let link = Arc::new(Link(Arc::clone(&self.desk)));
