@@ -7,6 +7,9 @@ use gatepost_e2e::Project;
 use gatepost_e2e::Setup;
 use gatepost_e2e::is_root;
 use gatepost_e2e::skip;
+use gatepost_e2e::telegram::Message;
+use gatepost_e2e::world::ANN;
+use gatepost_e2e::world::World;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -69,20 +72,20 @@ async fn bypass_is_for_whole_sandboxes_where_the_machine_allows_it() {
     assert!(shown.contains("timeout = \"30m\"  # default"), "{shown}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_are_read_again_and_broken_ones_change_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let project = Project::git(root.path());
     let rules = root.path().join("rules.toml");
     write(&rules, "");
-    let setup = Setup::new(root.path()).config(&format!(
-        "[projects.demo]\npath = {:?}\n[policy]\nrules = {rules:?}\n",
-        project.path()
-    ));
+    let world = World::with(&format!("{}[policy]\nrules = {rules:?}\n", World::people())).await;
+    let setup = &world.setup;
     let nobody = setup.run(&["policy", "reload"]);
     assert!(nobody.code == Some(2) && nobody.stderr.contains("no gatepost serves"), "{nobody:?}");
     let gatepost = setup.up();
     let api = gatepost.api();
+    // Only to somebody who has written may a bot write.
+    let _ = world.chat.say(ANN, "/who");
+    world.chat.all_taken().await;
     assert_eq!(api.finished(&api.submit("$ echo one").await).await["outcome"], "succeeded");
     let until_said = |words: &'static str| {
         let gatepost = &gatepost;
@@ -105,5 +108,8 @@ async fn rules_are_read_again_and_broken_ones_change_nothing() {
     assert!(told.code == Some(2) && told.stderr.contains("rules.toml:3"), "{told:?}");
     until_said("those from before hold").await;
     assert!(gatepost.log().contains("rules.toml:3"), "{}", gatepost.log());
+    let alert = |message: &Message| message.text.contains("those from before hold");
+    let told = world.chat.message("the alert", alert).await;
+    assert!(told.chat == ANN && told.text.contains("rules.toml:3"), "{told:?}");
     assert_eq!(api.finished(&api.submit("$ echo three").await).await["outcome"], "denied");
 }

@@ -86,4 +86,9 @@ pub trait Hub: Send + Sync + 'static {
     fn projects(&self) -> Vec<String>;
     /// Every record from now on. A watcher that falls behind is cut off and starts anew.
     fn watch(&self) -> Pin<Box<dyn Stream<Item = Arc<Record>> + Send>>;
+    /// What the admins must hear of this installation from now on, each once. It is of no task and
+    /// in no record; who is not there to hear it finds it in the log.
+    fn alerts(&self) -> Pin<Box<dyn Stream<Item = String> + Send>> {
+        Box::pin(futures::stream::pending())
+    }
 }

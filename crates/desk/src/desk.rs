@@ -396,6 +396,7 @@ impl Desk {
         stop: &CancellationToken,
     ) {
         let mut first = true;
+        let mut alerts = self.hub.alerts();
         while !stop.is_cancelled() {
             // Watching begins before reading, so that nothing falls between the two.
             let mut news = self.hub.watch();
@@ -420,6 +421,7 @@ impl Desk {
                         Some(record) => self.hear(&record).await,
                         None => break,
                     },
+                    Some(words) = alerts.next() => self.alert(&words),
                     Some(fetched) = files.recv() => self.take_fetched(fetched).await,
                     Some(delivered) = inbox.recv() => self.take(delivered).await,
                     () = tokio::time::sleep_until(wait) => {}

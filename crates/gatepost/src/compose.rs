@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use anyhow::Result;
-use gatepost_chat::port::Hub;
 use gatepost_console::ConsoleKey;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
@@ -57,7 +56,7 @@ pub(crate) struct Running {
     key: ConsoleKey,
     projects: BTreeMap<String, PathBuf>,
     hub: HubHandle,
-    port: Arc<dyn Hub>,
+    port: Arc<Port>,
     parts: Parts,
     /// The rules in force, and the file of the user's.
     policy: watch::Sender<Arc<Policy>>,
@@ -178,10 +177,10 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             () = stop.cancelled() => {}
         }
     });
-    let port: Arc<dyn Hub> = Arc::new(Port::new(hub.clone(), runs, files, agents, bypass));
+    let port = Arc::new(Port::new(hub.clone(), runs, files, agents, bypass));
     let console = gatepost_console::serve(
         listener,
-        Arc::clone(&port),
+        Arc::<Port>::clone(&port),
         key.clone(),
         parts.console.stop.clone(),
     );
@@ -238,6 +237,11 @@ impl Running {
         Ok(count)
     }
 
+    /// Tells the admins in their chats.
+    pub(crate) fn alert(&self, words: String) {
+        self.port.alert(words);
+    }
+
     /// Serves the Telegram bot too.
     pub(crate) async fn telegram(
         &self,
@@ -251,7 +255,7 @@ impl Running {
         let service = gatepost_telegram::start(
             settings,
             &known,
-            Arc::clone(&self.port),
+            Arc::<Port>::clone(&self.port),
             crate::telegram::sources(),
             &self.parts.telegram.tracker,
             self.parts.telegram.stop.clone(),

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use futures::StreamExt;
 use gatepost_chat::agents::AgentLine;
 use gatepost_chat::port::Hub;
 use gatepost_chat::port::Reply;
@@ -32,9 +33,14 @@ use gatepost_domain::request::TaskDetail;
 use gatepost_gate::BypassSwitch;
 use gatepost_hub::HubHandle;
 use gatepost_worker::Files;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
 
 use crate::config::managed;
 use crate::roster::Agents;
+
+/// So many alerts may wait for a chat.
+const ALERTS: usize = 16;
 
 /// The hub of this process.
 pub(crate) struct Port {
@@ -43,6 +49,7 @@ pub(crate) struct Port {
     files: Files,
     agents: Arc<Agents>,
     bypass: BypassSwitch,
+    alerts: broadcast::Sender<String>,
 }
 
 impl Port {
@@ -55,7 +62,14 @@ impl Port {
         agents: Arc<Agents>,
         bypass: BypassSwitch,
     ) -> Self {
-        Self { hub, runs, files, agents, bypass }
+        let alerts = broadcast::Sender::new(ALERTS);
+        Self { hub, runs, files, agents, bypass, alerts }
+    }
+
+    /// Tells the admins, in every chat they are in.
+    pub(crate) fn alert(&self, words: String) {
+        // Where no chat is served there is the log.
+        let _ = self.alerts.send(words);
     }
 }
 
@@ -209,6 +223,12 @@ impl Hub for Port {
 
     fn projects(&self) -> Vec<String> {
         self.hub.projects()
+    }
+
+    fn alerts(&self) -> Pin<Box<dyn Stream<Item = String> + Send>> {
+        // One that fell behind goes on with what is newest; the log has all of it.
+        let alerts = BroadcastStream::new(self.alerts.subscribe());
+        Box::pin(alerts.filter_map(|alert| std::future::ready(alert.ok())))
     }
 
     fn watch(&self) -> Pin<Box<dyn Stream<Item = Arc<Record>> + Send>> {

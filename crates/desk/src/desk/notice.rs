@@ -118,6 +118,24 @@ impl Desk {
         self.people.with(Role::Admin).filter_map(chat_of).collect()
     }
 
+    /// Tells every admin something that is of no task.
+    pub(super) fn alert(&mut self, words: &str) {
+        for chat in self.admins() {
+            self.outbox.push(Parcel {
+                chat: chat.to_string(),
+                group: !chat.is_private(),
+                slot: String::from("alert"),
+                urgency: Urgency::Loud,
+                content: Op::Say {
+                    text: Rich::new().plain(words),
+                    reply: None,
+                    thread: None,
+                    silent: false,
+                },
+            });
+        }
+    }
+
     /// The notice as it should be now; none where there is nothing to say.
     pub(super) fn draft_notice(&mut self, chat: Chat, notice: &Notice) -> Option<Draft> {
         let shown = self.notices.shown.get(&(notice.clone(), chat));

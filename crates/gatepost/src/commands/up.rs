@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::out;
 use crate::telegram;
 
+/// What is said where rules are wrong that are read again.
+const NOT_RELOADED: &str = "The rules were not read again, and those from before hold:";
+
 /// Runs the command.
 pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
     let overrides = place.overrides();
@@ -58,10 +61,11 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
         while hangup.recv().await.is_some() {
             match running.reload(&overrides) {
                 Ok(count) => out::note(&format!("note: the rules were read again; {count} hold\n")),
-                Err(error) => out::note(&format!(
-                    "the rules were not read again, and those from before hold:\n{}",
-                    failure::render(&error)
-                )),
+                Err(error) => {
+                    let why = failure::render(&error);
+                    out::note(&format!("{NOT_RELOADED}\n{why}"));
+                    running.alert(format!("{NOT_RELOADED}\n{}", why.trim()));
+                }
             }
         }
         std::future::pending::<()>().await
