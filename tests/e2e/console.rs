@@ -61,6 +61,31 @@ async fn deny_with_a_reason_stops_the_run_and_the_summary_says_so() {
 }
 
 #[tokio::test]
+async fn an_action_is_changed_in_the_browser_and_runs_in_that_form_alone() {
+    let (_root, project, setup) = set_up();
+    let gatepost = setup.up();
+    let browser = Browser::open().await;
+    hand_over(&browser, gatepost.link(), "$ touch .git/hooks/a\n").await;
+    browser.says("approval-card", ".git/hooks/a").await;
+    browser.click("edit").await;
+    browser.fill("edit-text", "rm -rf /").await;
+    browser.click("edit").await;
+    browser.says("outcome", "denied").await;
+    let said = browser.says("summary", "edited by console:owner").await;
+    assert!(said.contains("touch .git/hooks/a"), "what was asked stands beside it: {said}");
+
+    hand_over(&browser, gatepost.link(), "$ touch .git/hooks/b && echo no > changed.txt\n").await;
+    browser.says("approval-card", ".git/hooks/b").await;
+    browser.click("edit").await;
+    browser.fill("edit-text", "echo yes > changed.txt").await;
+    browser.click("edit").await;
+    browser.says("outcome", "succeeded").await;
+    browser.says("diff", "+yes").await;
+    assert!(!project.path().join(".git/hooks/b").exists());
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_card_on_the_screen_survives_kill_9_and_its_button_still_works() {
     let (_root, _project, setup) = set_up();
     // The page must find the same address again.

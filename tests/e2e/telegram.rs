@@ -88,6 +88,35 @@ async fn a_denial_with_a_reason_reaches_the_agent_and_no_text_ever_approves() {
     world.check(&gatepost);
 }
 
+#[tokio::test]
+async fn an_action_is_changed_by_a_reply_and_runs_only_after_another_press() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let api = gatepost.api();
+    let _ = world.chat.say(ANN, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    let task = only_task(&api).await;
+    let toast = world.chat.press(ANN, &question, "Approve with changes").await;
+    assert!(toast.text.starts_with("Reply"), "{toast:?}");
+    let prompt = world.chat.message("prompt", |message| message.wants_reply).await;
+    let _ = world.chat.reply(ANN, &prompt, "echo yes > changed.txt");
+    let shown =
+        world.chat.message("form", |message| message.text.contains("echo yes > changed.txt")).await;
+    let open = api.task(&task).await;
+    assert_eq!(open["state"], "awaiting-approval", "a reply decides nothing: {open:#}");
+    let toast = world.chat.press(ANN, &shown, "Approve this").await;
+    assert!(toast.text.starts_with("approved as you changed it"), "{toast:?}");
+    let finished = api.finished(&task).await;
+    assert_eq!(finished["outcome"], "succeeded", "{finished:#}");
+    let approved = &finished["summary"]["approved"][0];
+    assert_eq!(approved["subject"], "echo yes > changed.txt");
+    assert_eq!(approved["edited_from"], "touch .git/hooks/x");
+    assert_eq!(finished["summary"]["ran"].as_array().unwrap().len(), 1, "{finished:#}");
+    let late = world.chat.press(ANN, &question, "Approve once").await;
+    assert!(late.text.starts_with("already approved, edited by telegram:1001"), "{late:?}");
+    world.check(&gatepost);
+}
+
 /// 24, 26, 27, 46: killed between the question and the press.
 #[tokio::test]
 async fn a_question_survives_kill_9_and_two_presses_are_one() {

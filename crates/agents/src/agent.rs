@@ -7,6 +7,8 @@ use std::pin::Pin;
 use gatepost_domain::Action;
 use gatepost_domain::Metered;
 use gatepost_domain::Outcome;
+use gatepost_domain::Price;
+use gatepost_domain::Usage;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::dispatch::Left;
@@ -32,6 +34,12 @@ pub trait Agent: Send {
 
     /// Hands it another message of the person.
     fn message(&mut self, words: Words);
+
+    /// The tool's whole input, as JSON text, with which a proposal of [`Executor::Agent`] would do
+    /// `action` instead; none where it cannot be handed another form, or not this one.
+    fn input_for(&self, _proposal: ProposalId, _action: &Action) -> Option<String> {
+        None
+    }
 
     /// Asks it to stop; [`Next::Done`] follows soon, open proposals are void.
     fn interrupt(&mut self);
@@ -171,8 +179,14 @@ pub enum Next {
         question: String,
     },
     /// It is about to ask its model, by itself. It is not polled again before the budget has room
-    /// for that, which may take people hours; the run ends here where nobody makes any.
-    Turn,
+    /// for that, which may take people hours; the run ends here where nobody makes any. The next
+    /// [`Next::Metered`] says what it came to.
+    Turn {
+        /// What it may use at most.
+        most: Usage,
+        /// What that costs, where the model has a price.
+        price: Option<Price>,
+    },
     /// It called a model through Gatepost's own client, which counted what that used. What an agent
     /// says of its own use is a report, and never this.
     Metered {

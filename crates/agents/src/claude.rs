@@ -15,6 +15,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use gatepost_domain::Action;
 use gatepost_domain::Outcome;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
@@ -646,6 +647,16 @@ impl Agent for Driver {
             }
         };
         self.respond(&request, response);
+    }
+
+    fn input_for(&self, proposal: ProposalId, action: &Action) -> Option<String> {
+        let known = self.uses.values().find(
+            |known| matches!(&known.stage, Stage::Asked { proposal: of, .. } if *of == proposal),
+        )?;
+        let input = actions::input_for(&known.tool, &known.input, action)?;
+        // What the program would do with it is what was reviewed, or it does not get it.
+        let same = actions::action(&known.tool, &input, &known.cwd) == *action;
+        same.then(|| input.to_string())
     }
 
     fn message(&mut self, words: Words) {

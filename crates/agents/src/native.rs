@@ -11,6 +11,7 @@ use std::pin::Pin;
 
 use gatepost_domain::Action;
 use gatepost_domain::Outcome;
+use gatepost_domain::Usage;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::outcome::Reason;
 use gatepost_models::Client;
@@ -19,6 +20,7 @@ use gatepost_models::Reply;
 use gatepost_models::Request;
 use gatepost_models::Stop;
 use gatepost_models::ToolCall;
+use gatepost_models::budget::BYTES_PER_TOKEN;
 
 use crate::agent::Agent;
 use crate::agent::AgentError;
@@ -37,6 +39,10 @@ use tools::Wish;
 
 /// So many turns in one run; more is a loop and not work.
 const MOST_TURNS: u32 = 250;
+
+/// The tokens of what goes with every request besides the conversation: [`SYSTEM`] and the tools,
+/// which have some 5,000 bytes together.
+const FRAME: u64 = 2_000;
 
 /// So often the very same thing is refused before the person is asked instead.
 const MOST_REFUSALS: usize = 3;
@@ -148,7 +154,7 @@ impl Native {
             match &mut self.stage {
                 Stage::Ready => {
                     self.stage = Stage::Announced;
-                    return Some(Next::Turn);
+                    return Some(self.turn());
                 }
                 Stage::Announced => self.begin_turn(),
                 Stage::Asked(asking) => {
@@ -173,6 +179,16 @@ impl Native {
                 }
             }
         }
+    }
+
+    /// The turn that comes next, as it is announced.
+    fn turn(&self) -> Next {
+        let endpoint = self.client.endpoint();
+        let heard: usize = self.heard.iter().map(|words| words.whole().len()).sum();
+        let heard = u64::try_from(heard).unwrap_or(u64::MAX) / BYTES_PER_TOKEN;
+        let input = self.conversation.tokens().saturating_add(heard).saturating_add(FRAME);
+        let most = Usage { input, output: endpoint.max_output, ..Usage::default() };
+        Next::Turn { most, price: endpoint.price }
     }
 
     fn begin_turn(&mut self) {

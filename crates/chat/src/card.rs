@@ -71,6 +71,8 @@ pub enum Press {
     ApproveOnce,
     /// Run it, and the very same again in this task.
     ApproveForTask,
+    /// Change it, and run what it then is.
+    Edit,
     /// Do not run it.
     Deny,
     /// Do not run it, and tell the agent why.
@@ -163,6 +165,7 @@ impl Press {
         match self {
             Self::ApproveOnce => "Approve once",
             Self::ApproveForTask => "Approve for this task",
+            Self::Edit => "Approve with changes",
             Self::Deny => "Deny",
             Self::DenyWithReason => "Deny with reason",
             Self::DenyAll => "Deny all",

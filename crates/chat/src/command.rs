@@ -84,6 +84,8 @@ pub enum Target {
     Task(TaskId),
     /// The prompt that a press on `Deny with reason` brought up.
     Denial(TaskId, ApprovalId),
+    /// The prompt that a press on [`crate::card::Press::Edit`] brought up.
+    Edit(TaskId, ApprovalId),
 }
 
 /// What a message comes to.
@@ -106,6 +108,16 @@ pub enum Intent {
         approval: ApprovalId,
         /// The reason.
         reason: String,
+    },
+    /// Another form of an action, from somebody who has begun to change it. It decides nothing: it is
+    /// shown to them, with a button.
+    Edit {
+        /// The task.
+        task: TaskId,
+        /// The question.
+        approval: ApprovalId,
+        /// The form.
+        text: String,
     },
     /// A command.
     Command(Command),
@@ -132,6 +144,9 @@ pub fn read(text: &str, target: Option<&Target>, bot: &str, projects: &[String])
     match target {
         Some(Target::Denial(task, approval)) => {
             Intent::Deny { task: task.clone(), approval: approval.clone(), reason: text.to_owned() }
+        }
+        Some(Target::Edit(task, approval)) => {
+            Intent::Edit { task: task.clone(), approval: approval.clone(), text: text.to_owned() }
         }
         Some(Target::Task(task)) => Intent::Message { task: task.clone(), text: text.to_owned() },
         None => Intent::Task(words(text, projects)),
@@ -172,7 +187,9 @@ fn command(rest: &str, target: Option<&Target>, bot: &str, projects: &[String]) 
     let given = (!argument.is_empty()).then(|| argument.to_owned());
     let task = || match (&given, target) {
         (Some(given), _) => parse(given).map(Some),
-        (None, Some(Target::Task(task) | Target::Denial(task, _))) => Ok(Some(task.clone())),
+        (None, Some(Target::Task(task) | Target::Denial(task, _) | Target::Edit(task, _))) => {
+            Ok(Some(task.clone()))
+        }
         (None, None) => Ok(None),
     };
     let command = match name.to_ascii_lowercase().as_str() {

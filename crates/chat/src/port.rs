@@ -67,6 +67,9 @@ pub trait Hub: Send + Sync + 'static {
         decision: Decision,
         reason: Option<String>,
     ) -> Reply<Answered>;
+    /// Answers a question with another text of the action, which runs once in the place of what was
+    /// asked about, if the gate does not forbid it. Otherwise as [`Hub::answer`].
+    fn answer_edited(&self, by: Principal, approval: ApprovalId, text: String) -> Reply<Answered>;
     /// Asks for the changes of a finished task.
     fn deliver(&self, by: Principal, task: TaskId, how: DeliveryKind) -> Reply<DeliveryReceipt>;
     /// All tasks, newest first.

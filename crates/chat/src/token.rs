@@ -40,6 +40,15 @@ pub enum Meaning {
         /// The answer.
         press: Press,
     },
+    /// This form of an action is to run in the place of what was asked about.
+    Edited {
+        /// The task.
+        task: TaskId,
+        /// The question.
+        approval: ApprovalId,
+        /// The form, as it stands above the button.
+        text: String,
+    },
     /// Something done with a task.
     Task {
         /// The task.
@@ -144,6 +153,7 @@ impl Mint {
     pub fn forget(&mut self, gone: &TaskId) {
         self.made.retain(|_, meaning| match meaning {
             Meaning::Answer { task, .. }
+            | Meaning::Edited { task, .. }
             | Meaning::Task { task, .. }
             | Meaning::Show { task, .. } => task != gone,
             // It stands for several tasks; of one that is gone it can deny nothing.

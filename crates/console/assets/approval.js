@@ -7,6 +7,7 @@ import { diffLines } from '/result.js';
 const DECISIONS = {
   'approve-once': 'approve',
   'approve-for-task': 'approve-for-task',
+  edit: 'approve-edited',
   deny: 'deny',
 };
 
@@ -53,11 +54,19 @@ function answers(card, element) {
   const why = el('div.why', { hidden: true },
     el('label', { for: words.id }, 'What the agent should know'), words);
 
+  const text = el('textarea', {
+    id: `edit-${card.id}`, rows: '4', spellcheck: 'false', 'data-testid': 'edit-text',
+  });
+  text.value = card.editable || '';
+  const edit = el('div.why', { hidden: true },
+    el('label', { for: text.id }, 'What runs instead'), text);
+
   const answer = async (press) => {
     problem.hidden = true;
     const body = { decision: DECISIONS[press] };
     const reason = words.value.trim();
     if (press === 'deny' && !why.hidden && reason) body.reason = reason;
+    if (press === 'edit') body.edited = text.value;
     try {
       const { receipt } = await post(`/api/approvals/${card.id}`, body);
       close(receipt);
@@ -86,6 +95,15 @@ function answers(card, element) {
     toggle.hidden = true;
     words.focus();
   };
+  const change = async () => {
+    // From here on the one way to approve is what stands in the box.
+    if (!edit.hidden) return answer('edit');
+    edit.hidden = false;
+    for (const other of buttons) other.hidden = other.dataset.testid.startsWith('approve');
+    text.focus();
+    text.select();
+    return undefined;
+  };
   let toggle;
   let deny;
   const buttons = card.buttons.map(({ press, label }) => {
@@ -93,10 +111,11 @@ function answers(card, element) {
       toggle = button(label, reveal, { 'data-testid': press });
       return toggle;
     }
+    if (press === 'edit') return button(label, change, { 'data-testid': press, class: 'wide' });
     const one = button(label, () => answer(press), { 'data-testid': press, class: press });
     if (press === 'deny') deny = one;
     return one;
   });
-  const form = el('div.answers', {}, why, el('div.buttons', {}, ...buttons), problem);
+  const form = el('div.answers', {}, edit, why, el('div.buttons', {}, ...buttons), problem);
   return form;
 }

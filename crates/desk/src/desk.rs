@@ -93,6 +93,14 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How many results of sending may wait for the desk; one a chat is under way at a time.
 const TOLD: usize = 64;
 
+/// Begins the key of the prompt for another form of an action.
+const FORM_KEY: &str = "form:";
+
+/// The key of the prompt for another form of an action.
+fn form_key(approval: &ApprovalId) -> String {
+    format!("{FORM_KEY}{approval}")
+}
+
 /// What a message is about; rendered when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Op {
@@ -116,6 +124,10 @@ enum Op {
     Notice(Notice),
     /// The prompt for the reason of a denial.
     Prompt(TaskId, ApprovalId),
+    /// The prompt for another form of an action.
+    AskForm(TaskId, ApprovalId),
+    /// The form that somebody gave an action, with the button that approves it.
+    Edited(TaskId, ApprovalId, String),
     /// Every open question, in a new message for whoever asked for it.
     Open {
         /// What it answers.
@@ -157,7 +169,9 @@ impl Op {
     /// How much it matters where somebody waits for it.
     fn awaited(&self) -> Urgency {
         match self {
-            Self::Question(..) | Self::Prompt(..) => Urgency::Question,
+            Self::Question(..) | Self::Prompt(..) | Self::AskForm(..) | Self::Edited(..) => {
+                Urgency::Question
+            }
             Self::Result(_) => Urgency::Final,
             _ => Urgency::Loud,
         }
@@ -225,6 +239,8 @@ struct Desk {
     hours: Hours,
     /// The denial that somebody began in a chat, and whose reason is not said yet.
     begun_denials: BTreeMap<(Chat, Principal), (TaskId, ApprovalId)>,
+    /// Who has begun to change what an open question is about, and where.
+    begun_edits: BTreeSet<(Chat, Principal, ApprovalId)>,
     /// Which message belongs to what, for replies.
     messages: BTreeMap<(Chat, MessageId), Target>,
     preferences: BTreeMap<Chat, Preference>,
@@ -359,6 +375,7 @@ pub async fn serve(parts: Parts<impl Surface>, mut inbox: mpsc::Receiver<Deliver
         asking,
         hours,
         begun_denials: BTreeMap::new(),
+        begun_edits: BTreeSet::new(),
         messages: BTreeMap::new(),
         preferences: BTreeMap::new(),
         notices: Notices::default(),

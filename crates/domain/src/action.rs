@@ -159,6 +159,39 @@ impl Action {
         }
     }
 
+    /// The text that a person may change before they let it run; none where there is no such text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Exec(exec) => Some(&exec.command),
+            Self::Write { content, .. } | Self::Edit { content, replaces: Some(_), .. } => {
+                Some(content)
+            }
+            Self::Fetch { url } => Some(url),
+            Self::Python { command } => Some(command),
+            Self::Tool { input, .. } => Some(input),
+            // Another file is another wish; and what stands in the other form of an edit is not what
+            // is written.
+            Self::Read { .. } | Self::Edit { replaces: None, .. } | Self::Raise(_) => None,
+        }
+    }
+
+    /// The same action with another [`Action::text`].
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Option<Self> {
+        let mut other = self.clone();
+        let place = match &mut other {
+            Self::Exec(exec) => &mut exec.command,
+            Self::Write { content, .. } | Self::Edit { content, replaces: Some(_), .. } => content,
+            Self::Fetch { url } => url,
+            Self::Python { command } => command,
+            Self::Tool { input, .. } => input,
+            Self::Read { .. } | Self::Edit { replaces: None, .. } | Self::Raise(_) => return None,
+        };
+        text.clone_into(place);
+        Some(other)
+    }
+
     fn parts(&self) -> Vec<Cow<'_, str>> {
         let mut parts: Vec<Cow<'_, str>> = vec![self.tool().into(), self.subject().into()];
         match self {
@@ -272,6 +305,28 @@ mod tests {
             }
         }
         assert_eq!(plain.digest(&[]), exec("ls", "/a").digest(&[]));
+    }
+
+    #[test]
+    fn another_text_is_another_action_of_the_same_kind() {
+        let edit = Action::Edit { path: "a".into(), content: "x".into(), replaces: None };
+        let actions = [
+            exec("ls", "/a"),
+            Action::Write { path: "a".into(), content: "x".into() },
+            Action::Edit { path: "a".into(), content: "x".into(), replaces: Some("y".into()) },
+            Action::Fetch { url: "https://a/".into() },
+            Action::Python { command: "x".into() },
+            Action::Tool { name: "x".into(), input: "{}".into() },
+        ];
+        for action in actions {
+            let other = action.with_text("other").unwrap();
+            assert_eq!((other.tool(), other.text()), (action.tool(), Some("other")));
+            assert_ne!(other.digest(&[]), action.digest(&[]));
+            assert_eq!(other.with_text(action.text().unwrap()), Some(action));
+        }
+        for action in [edit, Action::Read { path: "a".into() }, raise(Purse::Task, 1, 2)] {
+            assert_eq!((action.text(), action.with_text("other")), (None, None));
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct Approval {
     /// was asked; none where there is nothing to compare, or too much of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Whether a person may answer with another form of the action.
+    #[serde(default, skip_serializing_if = "Form::is_fixed")]
+    pub form: Form,
     /// Why a person is asked.
     pub judgement: Judgement,
     /// When it was asked.
@@ -42,6 +45,23 @@ pub struct Approval {
     /// Where the agent takes up its work again if the run dies while it waits; opaque to all but
     /// the agent.
     pub resume: String,
+}
+
+/// Whether whoever proposed an action can be handed another form of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// No: it is carried out as it was proposed, or not at all.
+    #[default]
+    Fixed,
+    /// Yes.
+    Editable,
+}
+
+impl Form {
+    fn is_fixed(&self) -> bool {
+        *self == Self::Fixed
+    }
 }
 
 /// A person's answer.
@@ -70,6 +90,14 @@ pub enum Settlement {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// A person changed the action and lets what they made of it run, once. The gate reviews that by
+    /// itself, and what was asked about does not run.
+    Edited {
+        /// Who.
+        who: Principal,
+        /// What they made of it, whole.
+        action: Box<Action>,
+    },
     /// Nobody answered in time, so it was denied.
     Expired,
     /// The question went away: the task was stopped, or the agent gave up on it.
@@ -77,7 +105,7 @@ pub enum Settlement {
 }
 
 impl Settlement {
-    /// Whether the action may run.
+    /// Whether the action may run as it was asked about.
     #[must_use]
     pub fn approves(&self) -> bool {
         match self {
@@ -85,8 +113,14 @@ impl Settlement {
                 Decision::Approve | Decision::ApproveForTask => true,
                 Decision::Deny => false,
             },
-            Self::Expired | Self::Withdrawn => false,
+            Self::Edited { .. } | Self::Expired | Self::Withdrawn => false,
         }
+    }
+
+    /// Whether a person let something run, in whichever form.
+    #[must_use]
+    pub fn consents(&self) -> bool {
+        self.approves() || matches!(self, Self::Edited { .. })
     }
 
     /// In words, for a card that was answered before: `approved by console:owner`.
@@ -104,6 +138,7 @@ impl Settlement {
                     None => format!("{what} by {who}"),
                 }
             }
+            Self::Edited { who, .. } => format!("approved, edited by {who}"),
             Self::Expired => "expired, not run".into(),
             Self::Withdrawn => "withdrawn, not run".into(),
         }

@@ -146,7 +146,7 @@ impl Raise {
             }
             Settlement::Person { who, reason: None, .. } => format!("{who} did not raise it"),
             Settlement::Expired => "nobody raised it in time".to_owned(),
-            Settlement::Withdrawn => "it was not raised".to_owned(),
+            Settlement::Edited { .. } | Settlement::Withdrawn => "it was not raised".to_owned(),
         };
         Reason::LimitReached { limit: format!("{why}, and {how}") }
     }

@@ -9,6 +9,7 @@ use crate::action::ActionDigest;
 use crate::action::BoundFile;
 use crate::agent::ActionResult;
 use crate::agent::AgentEvent;
+use crate::approval::Form;
 use crate::approval::Settlement;
 use crate::boundary::Boundary;
 use crate::budget::Raise;
@@ -228,6 +229,9 @@ pub enum Report {
         /// What a proposed file would change, as a unified diff.
         #[serde(default)]
         diff: Option<String>,
+        /// Whether a person may answer with another form of it.
+        #[serde(default)]
+        form: Form,
         /// Why.
         judgement: Judgement,
         /// Where the agent takes up its work if the run dies while it waits.

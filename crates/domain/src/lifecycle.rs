@@ -19,8 +19,10 @@
 
 use jiff::Timestamp;
 
+use crate::action::Action;
 use crate::approval::Approval;
 use crate::approval::Decision;
+use crate::approval::Form;
 use crate::approval::Settlement;
 use crate::boundary;
 use crate::boundary::Boundary;
@@ -127,6 +129,9 @@ pub enum Refusal {
     /// The question was settled before.
     #[error("already settled: {}", .0.words())]
     AlreadySettled(Box<Settlement>),
+    /// The action cannot be approved in the form that was given.
+    #[error("{0}")]
+    NotEditable(&'static str),
     /// The changes cannot be delivered.
     #[error("{0}")]
     NotDeliverable(&'static str),
@@ -346,7 +351,7 @@ fn decide_report(
             task.check_fresh(action_id)?;
             Ok(vec![Event::Verdict { run, action_id, action, digest, judgement, weighed }])
         }
-        Report::Ask { action_id, action, digest, bound, diff, judgement, resume } => {
+        Report::Ask { action_id, action, digest, bound, diff, form, judgement, resume } => {
             task.check_working()?;
             match action.raise() {
                 // No action of the agent, and so no business of the gate.
@@ -367,6 +372,7 @@ fn decide_report(
                     action,
                     bound,
                     diff,
+                    form,
                     judgement,
                     asked_at: now,
                     expires_at,
@@ -424,11 +430,17 @@ fn decide_settle(
     let open = task.open().get(id).ok_or(Refusal::UnknownApproval)?;
     // A tap that comes after its time counts as no tap, even when the timer has not fired yet.
     let in_time = |open: &Approval| match &settlement {
-        Settlement::Person { .. } if now >= open.expires_at => Settlement::Expired,
-        given @ (Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn) => {
-            given.clone()
+        Settlement::Person { .. } | Settlement::Edited { .. } if now >= open.expires_at => {
+            Settlement::Expired
         }
+        given @ (Settlement::Person { .. }
+        | Settlement::Edited { .. }
+        | Settlement::Expired
+        | Settlement::Withdrawn) => given.clone(),
     };
+    if let Settlement::Edited { action, .. } = &settlement {
+        check_edited(open, action)?;
+    }
     if let Some(raise) = open.action.raise() {
         return Ok(settle_raise(task, open, *raise, in_time(open)));
     }
@@ -444,6 +456,27 @@ fn decide_settle(
         events.push(Event::TaskQueued {});
     }
     Ok(events)
+}
+
+/// What a person made of an action is that action with another text, and for somebody who can be
+/// handed it.
+fn check_edited(open: &Approval, edited: &Action) -> Result<(), Refusal> {
+    if open.form == Form::Fixed {
+        return Err(Refusal::NotEditable(
+            "whoever proposed it cannot be handed another form; deny it with a reason instead",
+        ));
+    }
+    let text = edited.text().unwrap_or_default();
+    if text.trim().is_empty() {
+        return Err(Refusal::NotEditable("there is nothing left of it; deny it instead"));
+    }
+    if *edited == open.action {
+        return Err(Refusal::NotEditable("nothing was changed; approve it as it is"));
+    }
+    match open.action.with_text(text) {
+        Some(same) if same == *edited => Ok(()),
+        Some(_) | None => Err(Refusal::NotEditable("only the text of an action can be changed")),
+    }
 }
 
 /// A task cannot go on without the budget it asks for: it goes on with it, or ends.
@@ -482,7 +515,7 @@ fn is_about_all(settlement: &Settlement) -> bool {
             Decision::Approve => false,
             Decision::ApproveForTask | Decision::Deny => true,
         },
-        Settlement::Expired | Settlement::Withdrawn => false,
+        Settlement::Edited { .. } | Settlement::Expired | Settlement::Withdrawn => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a task came to, built from its records and never from the agent's own words.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -221,6 +222,9 @@ pub struct ApprovedLine {
     pub at: Timestamp,
     /// Whether it holds for the whole task.
     pub for_task: bool,
+    /// What they were asked about, where they approved another form of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_from: Option<String>,
 }
 
 /// One budget that a person raised.
@@ -286,6 +290,8 @@ impl Summary {
         // Who answered which action: a run that goes on after a restart proposes it anew, and is told
         // without another question.
         let mut answered: BTreeMap<ActionDigest, Source> = BTreeMap::new();
+        // What people made another form of: it did not run, and nobody refused it.
+        let mut edited: BTreeSet<ActionDigest> = BTreeSet::new();
         let mut began = None;
         for record in records {
             match &record.event {
@@ -323,6 +329,9 @@ impl Summary {
                 }
                 Event::ApprovalDecided { action_id, digest, settlement, .. } => {
                     match settlement {
+                        Settlement::Edited { .. } => {
+                            edited.insert(digest.clone());
+                        }
                         Settlement::Person { .. } => {
                             answered.insert(digest.clone(), Source::Person);
                         }
@@ -357,6 +366,10 @@ impl Summary {
                         }
                     }
                 }
+                Event::ApprovalRequested { digest, .. } => {
+                    edited.remove(digest);
+                }
+                Event::ActionRefused { digest, .. } if edited.contains(digest) => {}
                 Event::ActionRefused { action_id, reason, .. } => {
                     if let Some(known) = known.get(action_id) {
                         summary.refused.push(RefusedLine {
@@ -416,7 +429,6 @@ impl Summary {
                 | Event::RunStarted { .. }
                 | Event::AgentReported { .. }
                 | Event::MessageReceived { .. }
-                | Event::ApprovalRequested { .. }
                 | Event::CancelRequested { .. }
                 | Event::WordsAwaited { .. }
                 | Event::RunSuspended { .. }
@@ -458,6 +470,18 @@ impl Summary {
                     by: who.to_string(),
                     at,
                     for_task,
+                    edited_from: None,
+                });
+                self.count(Source::Person, true);
+            }
+            Settlement::Edited { who, action } => {
+                self.approved.push(ApprovedLine {
+                    tool: action.tool(),
+                    subject: action.subject().to_owned(),
+                    by: who.to_string(),
+                    at,
+                    for_task: false,
+                    edited_from: Some(known.subject.clone()),
                 });
                 self.count(Source::Person, true);
             }

@@ -101,6 +101,25 @@ impl Review {
         }
     }
 
+    /// Proof from a person who made this action of another one and let it run. It holds for exactly
+    /// the action they wrote.
+    ///
+    /// # Errors
+    /// The review itself, unchanged, where it is another action, or nobody may clear this one.
+    pub fn clear_edited(self, settlement: &Settlement) -> Result<Cleared<Action>, Box<Self>> {
+        let may = match self.judgement.clearance {
+            Clearance::NotNeeded | Clearance::Person => true,
+            Clearance::Nobody => false,
+        };
+        match settlement {
+            Settlement::Edited { action, .. } if may && **action == self.action => Ok(self.proof()),
+            Settlement::Edited { .. }
+            | Settlement::Person { .. }
+            | Settlement::Expired
+            | Settlement::Withdrawn => Err(Box::new(self)),
+        }
+    }
+
     fn proof(self) -> Cleared<Action> {
         let Self { action, digest, bound, judgement: _ } = self;
         Cleared { value: action, digest, bound }

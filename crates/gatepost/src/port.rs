@@ -187,6 +187,11 @@ impl Hub for Port {
         Box::pin(async move { hub.answer(by, approval, decision, reason).await })
     }
 
+    fn answer_edited(&self, by: Principal, approval: ApprovalId, text: String) -> Reply<Answered> {
+        let hub = self.hub.clone();
+        Box::pin(async move { hub.answer_edited(by, approval, text).await })
+    }
+
     fn deliver(&self, by: Principal, task: TaskId, how: DeliveryKind) -> Reply<DeliveryReceipt> {
         let hub = self.hub.clone();
         Box::pin(async move { hub.deliver(by, task, how).await })

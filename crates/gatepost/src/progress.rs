@@ -57,7 +57,7 @@ impl Progress {
             Event::ActionFinished { result, .. } => finished(result),
             Event::ActionRefused { reason, .. } => format!("  refused: {}\n", prose(reason)),
             Event::ApprovalDecided { action_id, settlement, .. } => match settlement {
-                Settlement::Person { .. } | Settlement::Expired => {
+                Settlement::Person { .. } | Settlement::Edited { .. } | Settlement::Expired => {
                     let words = prose(&settlement.words());
                     format!("{}\n  {words}\n", self.action(*action_id))
                 }

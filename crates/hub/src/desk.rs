@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use gatepost_domain::Action;
 use gatepost_domain::ApprovalId;
 use gatepost_domain::ChatNote;
-use gatepost_domain::Decision;
 use gatepost_domain::Event;
 use gatepost_domain::Message;
 use gatepost_domain::Origin;
@@ -107,7 +107,7 @@ impl Desk {
                         needs.tasks.insert(task.clone());
                     }
                 }
-                HubEvent::Answer { approval, .. } => {
+                HubEvent::Answer { approval, .. } | HubEvent::AnswerEdited { approval, .. } => {
                     if self.board.asker(approval).is_none() {
                         needs.approvals.insert(approval.clone());
                     }
@@ -147,7 +147,12 @@ impl Desk {
                 batch.owed.push(owe(reply, resumed));
             }
             HubEvent::Answer { by, approval, decision, reason, reply } => {
-                let answered = self.answer(by, &approval, decision, reason, around);
+                let answer = Settlement::Person { who: by, decision, reason };
+                let answered = self.answer(&approval, |_| Ok(answer), around);
+                batch.owed.push(owe(reply, answered));
+            }
+            HubEvent::AnswerEdited { by, approval, text, reply } => {
+                let answered = self.answer(&approval, |asked| edited(by, asked, &text), around);
                 batch.owed.push(owe(reply, answered));
             }
             HubEvent::Deliver { by, task, how, reply } => {
@@ -344,10 +349,8 @@ impl Desk {
 
     fn answer(
         &mut self,
-        who: Principal,
         id: &ApprovalId,
-        decision: Decision,
-        reason: Option<String>,
+        answer: impl FnOnce(&Action) -> Result<Settlement, RequestError>,
         around: &Circumstances,
     ) -> Result<Answered, RequestError> {
         let task = match (self.board.asker(id), &around.unreadable) {
@@ -361,8 +364,9 @@ impl Desk {
             return Ok(Answered { task, settlement, consequence: Consequence::TooLate });
         }
         let asked = self.board.task(&task).and_then(|task| task.open().get(id));
-        let needed = asked.is_some_and(|asked| asked.action.raise().is_some());
-        let answer = Settlement::Person { who, decision, reason };
+        let asked = &asked.ok_or_else(|| no_approval(id))?.action;
+        let needed = asked.raise().is_some();
+        let answer = answer(asked)?;
         let settle = Command::Settle { approval: id.clone(), settlement: answer.clone() };
         self.give(&task, settle, "look at the task", around)?;
         let after = self.board.task(&task).ok_or_else(|| no_task(&task))?;
@@ -454,6 +458,18 @@ pub(crate) fn no_task(id: &TaskId) -> RequestError {
     )
 }
 
+/// The answer that makes another action of what was asked about.
+fn edited(who: Principal, asked: &Action, text: &str) -> Result<Settlement, RequestError> {
+    match asked.with_text(text) {
+        Some(action) => Ok(Settlement::Edited { who, action: Box::new(action) }),
+        None => Err(RequestError::new(
+            RequestErrorKind::Conflict,
+            "this action has no text that could be changed",
+            "approve it or deny it",
+        )),
+    }
+}
+
 fn no_approval(id: &ApprovalId) -> RequestError {
     RequestError::new(
         RequestErrorKind::NotFound,
@@ -472,6 +488,7 @@ fn refusal(task: &TaskId, refused: Refused, hint: &'static str) -> RequestError 
                 | Refusal::StaleRun { .. }
                 | Refusal::ActionOutOfOrder(_)
                 | Refusal::AlreadySettled(_)
+                | Refusal::NotEditable(_)
                 | Refusal::NotDeliverable(_) => RequestErrorKind::Conflict,
             };
             RequestError::new(kind, refusal.to_string(), hint)

@@ -54,6 +54,8 @@ pub(crate) enum HubEvent {
         reason: Option<String>,
         reply: Reply<Answered>,
     },
+    /// A person answers a question with another form of the action.
+    AnswerEdited { by: Principal, approval: ApprovalId, text: String, reply: Reply<Answered> },
     /// A person asks for a task's changes.
     Deliver { by: Principal, task: TaskId, how: DeliveryKind, reply: Reply<DeliveryReceipt> },
     /// Somebody wants the list of tasks.

@@ -214,6 +214,25 @@ impl HubHandle {
         }
     }
 
+    /// Answers a question with another text of the action, which runs once in the place of what was
+    /// asked about, if the gate does not forbid it. As [`HubHandle::answer`] otherwise.
+    ///
+    /// # Errors
+    /// As [`HubHandle::answer`]; `Invalid` for a text that is too long or holds a NUL; `Conflict`
+    /// where the action has no other form, or this is none.
+    pub fn answer_edited(
+        &self,
+        by: Principal,
+        approval: ApprovalId,
+        text: String,
+    ) -> impl Future<Output = Result<Answered, RequestError>> + Send + use<> {
+        let this = self.clone();
+        async move {
+            intake::check_text("changed action", &text)?;
+            this.ask(|reply| HubEvent::AnswerEdited { by, approval, text, reply }).await
+        }
+    }
+
     /// Asks for the changes of a finished task. Where the project is free this returns with the
     /// result; otherwise the wish is recorded and carried out in its turn, over a restart too.
     ///

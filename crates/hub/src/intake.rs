@@ -92,7 +92,7 @@ fn check_attachments(what: &str, attachments: &[Attachment]) -> Result<(), Reque
 }
 
 /// A text that every part of Gatepost can carry.
-fn check_text(what: &str, text: &str) -> Result<(), RequestError> {
+pub(crate) fn check_text(what: &str, text: &str) -> Result<(), RequestError> {
     if text.len() > MAX_TASK_TEXT {
         let message =
             format!("the {what} has {} bytes; at most {MAX_TASK_TEXT} are taken", text.len());

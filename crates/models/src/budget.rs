@@ -210,16 +210,6 @@ impl Ledger {
         News(self.news.subscribe())
     }
 
-    /// Whether a task may begin another call whose size nobody knows yet.
-    ///
-    /// # Errors
-    /// [`Over`] says which budget is used up.
-    pub fn room(&self, task: &TaskId) -> Result<(), Over> {
-        // The least there is: what is used up to the last token has no room for it.
-        let least = Sum { tokens: 1, cost: Cost::from_nanodollars(1) };
-        self.fits(&self.spent(), task, least, Call::Unknown)
-    }
-
     /// Sets aside what a call may use at most, if there is room for it.
     ///
     /// # Errors
@@ -239,7 +229,7 @@ impl Ledger {
             cost: price.map(|price| price.of(most)).unwrap_or_default(),
         };
         let mut spent = self.spent();
-        self.fits(&spent, task, held, Call::Known)?;
+        self.fits(&spent, task, held)?;
         add(&mut spent.tasks.entry(task.clone()).or_default().aside, held);
         add(&mut spent.in_day.aside, held);
         drop(spent);
@@ -270,7 +260,7 @@ impl Ledger {
         }
     }
 
-    fn fits(&self, spent: &Spent, task: &TaskId, more: Sum, call: Call) -> Result<(), Over> {
+    fn fits(&self, spent: &Spent, task: &TaskId, more: Sum) -> Result<(), Over> {
         let by_task = spent.tasks.get(task).copied().unwrap_or_default();
         let purses = [
             (Purse::Task, self.budget.task, by_task),
@@ -284,7 +274,7 @@ impl Ledger {
             if over(limit, needed) {
                 let to = enough(limit, set, needed);
                 let raise = Raise { of, from: limit, to };
-                return Err(Over::Spent(Short { raise, spent: words(limit, account, more, call) }));
+                return Err(Over::Spent(Short { raise, spent: words(limit, account.used, more) }));
             }
             add(&mut needed, account.aside);
             busy |= over(limit, needed);
@@ -301,13 +291,6 @@ impl Ledger {
         }
         spent
     }
-}
-
-/// Whether it is known how large a call is.
-#[derive(Debug, Clone, Copy)]
-enum Call {
-    Known,
-    Unknown,
 }
 
 impl Reservation {
@@ -370,29 +353,19 @@ fn enough(limit: Limit, step: Limit, needed: Sum) -> Limit {
     Limit { cost, tokens: tokens.map(|(limit, step)| rise(limit, step, needed.tokens)) }
 }
 
-fn words(limit: Limit, account: Account, more: Sum, call: Call) -> String {
-    let Sum { tokens, cost } = account.used;
+fn words(limit: Limit, used: Sum, more: Sum) -> String {
     let mut parts = Vec::new();
     if let Some(most) = limit.cost
-        && cost + more.cost > most
+        && used.cost + more.cost > most
     {
-        parts.push(match call {
-            Call::Known => {
-                format!("{cost} of {most} used, and the next call may cost {}", more.cost)
-            }
-            Call::Unknown => format!("{cost} of {most} used"),
-        });
+        let (cost, next) = (used.cost, more.cost);
+        parts.push(format!("{cost} of {most} used, and the next call may cost {next}"));
     }
     if let Some(most) = limit.tokens
-        && tokens.saturating_add(more.tokens) > most
+        && used.tokens.saturating_add(more.tokens) > most
     {
-        parts.push(match call {
-            Call::Known => {
-                let next = more.tokens;
-                format!("{tokens} of {most} tokens used, and the next call may use {next}")
-            }
-            Call::Unknown => format!("{tokens} of {most} tokens used"),
-        });
+        let (tokens, next) = (used.tokens, more.tokens);
+        parts.push(format!("{tokens} of {most} tokens used, and the next call may use {next}"));
     }
     parts.join("; ")
 }
@@ -521,16 +494,18 @@ mod tests {
         let (ledger, clock) = ledger(Some(100), Some(150));
         let metered = Metered { model: "m".into(), usage: tokens(70), cost: None };
         ledger.count(&task(1), &metered);
-        assert_eq!(ledger.room(&task(1)), Ok(()));
-        assert!(ledger.reserve(&task(1), tokens(40), None).is_err(), "the proxy sees it too");
+        assert!(ledger.reserve(&task(1), tokens(30), None).is_ok());
+        assert!(ledger.reserve(&task(1), tokens(31), None).is_err());
         ledger.count(&task(1), &metered);
-        let over = ledger.room(&task(1)).unwrap_err();
+        let over = ledger.reserve(&task(1), tokens(1), None).unwrap_err();
         assert!(over.to_string().contains("140 of 100 tokens used"), "{over}");
-        assert_eq!(ledger.room(&task(2)), Ok(()));
-        ledger.count(&task(2), &metered);
-        assert_eq!(of(&ledger.room(&task(3)).unwrap_err()), Some(Purse::Day(1)));
+        assert!(ledger.reserve(&task(2), tokens(10), None).is_ok());
+        assert_eq!(
+            of(&ledger.reserve(&task(2), tokens(11), None).unwrap_err()),
+            Some(Purse::Day(1))
+        );
         clock.store(2, Ordering::Relaxed);
-        assert_eq!(ledger.room(&task(3)), Ok(()));
+        assert!(ledger.reserve(&task(2), tokens(11), None).is_ok());
     }
 
     #[test]

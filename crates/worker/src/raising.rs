@@ -10,7 +10,10 @@ use gatepost_domain::Action;
 use gatepost_domain::ActionId;
 use gatepost_domain::Judgement;
 use gatepost_domain::Outcome;
+use gatepost_domain::Price;
+use gatepost_domain::Usage;
 use gatepost_domain::Verdict;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::budget::Raise;
 use gatepost_domain::dispatch::Report;
@@ -19,6 +22,7 @@ use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Stage;
 use gatepost_models::budget::News;
 use gatepost_models::budget::Over;
+use gatepost_models::budget::Reservation;
 use gatepost_models::budget::Short;
 
 use crate::run::End;
@@ -37,11 +41,22 @@ pub(crate) enum Call {
 /// Who waits for room, and what people are asked.
 #[derive(Default)]
 pub(crate) struct Raising {
-    /// The agent, before it asks its model: it is told nothing and not heard until there is room.
-    turn: Option<News>,
+    turn: Turn,
     /// Calls that a program has made.
     calls: BTreeMap<u64, Short>,
     asked: Option<Asked>,
+}
+
+/// The turn of an agent that asks its model through Gatepost's own client.
+#[derive(Default)]
+enum Turn {
+    /// It is at none, or somewhere between two.
+    #[default]
+    None,
+    /// It is not heard before there is room for so much.
+    Waits { most: Usage, price: Option<Price>, news: News },
+    /// This is set aside for it until it is known what it used.
+    Goes(Reservation),
 }
 
 struct Asked {
@@ -54,28 +69,65 @@ struct Asked {
 impl Raising {
     /// Whether the agent waits and must not be heard.
     pub(crate) fn holds_agent(&self) -> bool {
-        self.turn.is_some()
+        matches!(self.turn, Turn::Waits { .. })
     }
 
     /// When to look again whether there is room for the agent; never while it does not wait.
     pub(crate) async fn news(&mut self) {
         match &mut self.turn {
-            Some(news) => news.next().await,
-            None => std::future::pending().await,
+            Turn::Waits { news, .. } => news.next().await,
+            Turn::None | Turn::Goes(_) => std::future::pending().await,
+        }
+    }
+
+    /// What was set aside for the turn that has just been.
+    pub(crate) fn reserved(&mut self) -> Option<Reservation> {
+        match std::mem::take(&mut self.turn) {
+            Turn::Goes(reservation) => Some(reservation),
+            other @ (Turn::None | Turn::Waits { .. }) => {
+                self.turn = other;
+                None
+            }
         }
     }
 }
 
 impl Working<'_> {
     /// The agent is about to ask its model.
-    pub(crate) async fn turn(&mut self) -> Result<Option<End>, Stop> {
+    pub(crate) async fn turn(
+        &mut self,
+        most: Usage,
+        price: Option<Price>,
+    ) -> Result<Option<End>, Stop> {
+        // A turn before it that failed used nothing that was counted.
+        self.raising.turn = Turn::None;
         // Before the look, so that nothing is missed after it.
         let news = self.ledger.news();
-        let looked = self.ledger.room(&self.task);
-        self.raising.turn = looked.is_err().then_some(news);
-        match looked {
-            Err(Over::Spent(short)) => self.ask_for(short).await,
-            Err(Over::Busy | Over::NoPrice) | Ok(()) => self.nobody_waits().await,
+        match self.ledger.reserve(&self.task, most, price) {
+            Ok(reservation) => {
+                self.raising.turn = Turn::Goes(reservation);
+                self.nobody_waits().await
+            }
+            Err(over @ Over::NoPrice) => {
+                let limit = over.to_string();
+                Ok(Some((Outcome::Failed, Reason::LimitReached { limit })))
+            }
+            Err(Over::Busy) => {
+                self.raising.turn = Turn::Waits { most, price, news };
+                Ok(None)
+            }
+            Err(Over::Spent(short)) => {
+                self.raising.turn = Turn::Waits { most, price, news };
+                self.ask_for(short).await
+            }
+        }
+    }
+
+    /// There may be room for the turn that waits.
+    pub(crate) async fn look_again(&mut self) -> Result<Option<End>, Stop> {
+        match &self.raising.turn {
+            Turn::Waits { most, price, .. } => self.turn(*most, *price).await,
+            Turn::None | Turn::Goes(_) => Ok(None),
         }
     }
 
@@ -105,10 +157,7 @@ impl Working<'_> {
         if !settlement.approves() {
             return Ok(Some((Outcome::Failed, Raise::refused(&asked.why, settlement))));
         }
-        if self.raising.holds_agent() {
-            return self.turn().await;
-        }
-        Ok(None)
+        self.look_again().await
     }
 
     async fn ask_for(&mut self, short: Short) -> Result<Option<End>, Stop> {
@@ -141,9 +190,10 @@ impl Working<'_> {
             evidence: Vec::new(),
         };
         let digest = action.digest(&[]);
-        let (bound, diff, resume) = (Vec::new(), None, self.agent.resume_key());
+        let (bound, diff, form) = (Vec::new(), None, Form::Fixed);
+        let resume = self.agent.resume_key();
         self.reporter
-            .send(Report::Ask { action_id, action, digest, bound, diff, judgement, resume })
+            .send(Report::Ask { action_id, action, digest, bound, diff, form, judgement, resume })
             .await?;
         self.raising.asked = Some(Asked { action_id, raise, why });
         Ok(None)

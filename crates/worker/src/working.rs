@@ -27,10 +27,12 @@ use gatepost_domain::Decision;
 use gatepost_domain::Metered;
 use gatepost_domain::TaskId;
 use gatepost_domain::Verdict;
+use gatepost_domain::VerdictCost;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::agent::Ending;
 use gatepost_domain::agent::Gating;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch;
 use gatepost_domain::dispatch::Report;
@@ -131,6 +133,16 @@ struct Proposal {
     id: ProposalId,
     by: Executor,
     action_id: ActionId,
+    made: Made,
+}
+
+/// Who made an action what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// The agent, as it proposed it.
+    ByAgent,
+    /// A person, of what the agent proposed.
+    ByPerson,
 }
 
 struct Asked {
@@ -161,7 +173,7 @@ struct Started {
 }
 
 struct Running<'a> {
-    proposal: ProposalId,
+    proposal: Proposal,
     started: Started,
     work: Work<'a>,
 }
@@ -230,7 +242,8 @@ impl Working<'_> {
                     let resume = self.agent.resume_key();
                     self.reporter.send(Report::AwaitWords { question, resume }).await?;
                 }
-                Heard::Agent(Next::Turn) | Heard::Room => end = self.turn().await?,
+                Heard::Agent(Next::Turn { most, price }) => end = self.turn(most, price).await?,
+                Heard::Room => end = self.look_again().await?,
                 Heard::Agent(Next::Metered { metered }) => {
                     self.metered(metered).await?;
                 }
@@ -371,7 +384,10 @@ impl Working<'_> {
 
     /// Records what a model used, and counts it against the budgets at once.
     async fn metered(&mut self, metered: Metered) -> Result<(), Stop> {
-        self.ledger.count(&self.task, &metered);
+        match self.raising.reserved() {
+            Some(reservation) => reservation.settle(metered.usage),
+            None => self.ledger.count(&self.task, &metered),
+        }
         self.reporter.send(Report::Metered { metered }).await
     }
 
@@ -408,17 +424,8 @@ impl Working<'_> {
         unbound: &[String],
     ) -> Result<Seen, Stop> {
         let Waiting { id, by, weighed } = waiting;
-        let proposal = Proposal { id, by, action_id: self.next_action };
-        self.next_action = proposal.action_id.next();
-        self.reporter
-            .send(Report::Verdict {
-                action_id: proposal.action_id,
-                action: review.action().clone(),
-                digest: review.digest().clone(),
-                judgement: review.judgement().clone(),
-                weighed,
-            })
-            .await?;
+        let proposal = Proposal { id, by, action_id: self.next_action, made: Made::ByAgent };
+        self.record_verdict(&review, weighed).await?;
         let judgement = review.judgement();
         let words = match judgement.verdict {
             Verdict::Allow => {
@@ -435,10 +442,7 @@ impl Working<'_> {
                         "{MOST_OPEN} proposals are open already; wait for answers before you \
                          propose more"
                     ),
-                    (Clearance::Person, Some(path)) => format!(
-                        "an approval holds for exact bytes, and `{path}` cannot be read whole; \
-                         make it a regular file of at most 64 MiB"
-                    ),
+                    (Clearance::Person, Some(path)) => unreadable(path),
                     (Clearance::Nobody | Clearance::NotNeeded, _) => judgement.reason.clone(),
                 }
             }
@@ -472,6 +476,7 @@ impl Working<'_> {
                 bound: review.bound().to_vec(),
                 diff,
                 judgement,
+                form: self.form(proposal, review.action()),
                 resume: self.agent.resume_key(),
             })
             .await?;
@@ -482,6 +487,12 @@ impl Working<'_> {
     async fn settle(&mut self, asked: Asked, settlement: &Settlement) -> Result<Seen, Stop> {
         let Asked { proposal, review } = asked;
         let digest = review.digest().clone();
+        if let Settlement::Edited { who, action } = settlement {
+            let reason = format!("{who} made another action of it, which is reviewed by itself");
+            let action_id = proposal.action_id;
+            self.reporter.send(Report::ActionRefused { action_id, digest, reason }).await?;
+            return self.edited(proposal, (**action).clone(), settlement).await;
+        }
         if !settlement.approves() {
             let reason = refusal(settlement);
             self.refuse(proposal, digest, reason.to_string(), reason).await?;
@@ -497,6 +508,59 @@ impl Working<'_> {
             return self.changed(proposal.action_id, digest, action, CHANGED).await;
         }
         self.clear(proposal, review.clear_by(&digest, settlement), ClearedBy::Person).await
+    }
+
+    /// What a person made of a proposal and let run, once, if nothing forbids it to everybody. The
+    /// classifier is not asked: a person has been.
+    async fn edited(
+        &mut self,
+        proposal: Proposal,
+        action: Action,
+        settlement: &Settlement,
+    ) -> Result<Seen, Stop> {
+        let bound = self.bind(&action).await?;
+        let review = self.gate.review(action, bound.files, &self.grants);
+        let made = Made::ByPerson;
+        let proposal = Proposal { action_id: self.next_action, made, ..proposal };
+        self.record_verdict(&review, None).await?;
+        let allowed = review.judgement().verdict == Verdict::Allow;
+        if let Some(path) = bound.unbound.first().filter(|_| !allowed) {
+            let words = unreadable(path);
+            let reason = Reason::RefusedByGate { reason: words.clone() };
+            self.refuse(proposal, review.digest().clone(), words, reason).await?;
+            return Ok(Seen::Done);
+        }
+        let proof = if allowed { review.clear() } else { review.clear_edited(settlement) };
+        self.clear(proposal, proof, ClearedBy::Person).await
+    }
+
+    /// Whether a person may answer with another form of it.
+    fn form(&self, proposal: Proposal, action: &Action) -> Form {
+        let editable = action.text().is_some()
+            && match proposal.by {
+                Executor::Worker => true,
+                Executor::Agent => self.agent.input_for(proposal.id, action).is_some(),
+            };
+        if editable { Form::Editable } else { Form::Fixed }
+    }
+
+    /// Records what the gate said; the next action has the next number.
+    async fn record_verdict(
+        &mut self,
+        review: &Review,
+        weighed: Option<VerdictCost>,
+    ) -> Result<(), Stop> {
+        let action_id = self.next_action;
+        self.next_action = action_id.next();
+        self.reporter
+            .send(Report::Verdict {
+                action_id,
+                action: review.action().clone(),
+                digest: review.digest().clone(),
+                judgement: review.judgement().clone(),
+                weighed,
+            })
+            .await
     }
 
     /// The gate makes the proof or keeps it; there is no third way.
@@ -529,16 +593,29 @@ impl Working<'_> {
         proposal: Proposal,
         cleared: Cleared<Action>,
     ) -> Result<(), Stop> {
+        let input = match proposal.made {
+            Made::ByAgent => None,
+            Made::ByPerson => match self.agent.input_for(proposal.id, cleared.get()) {
+                Some(input) => Some(input),
+                // It runs as a person wrote it or not at all.
+                None => {
+                    let words = "the agent cannot be handed the form that a person gave it";
+                    let (words, detail) = (words.to_owned(), words.to_owned());
+                    let reason = Reason::AgentFailed { detail };
+                    return self.refuse(proposal, cleared.digest().clone(), words, reason).await;
+                }
+            },
+        };
         let started = self.record_start(proposal, &cleared).await?;
         self.open.underway.insert(proposal.id, started);
-        self.agent.answer(proposal.id, Answer::Cleared { input: None });
+        self.agent.answer(proposal.id, Answer::Cleared { input });
         Ok(())
     }
 
     async fn start(&mut self, proposal: Proposal, cleared: Cleared<Action>) -> Result<(), Stop> {
         let started = self.record_start(proposal, &cleared).await?;
         let work = Box::pin(exec::execute(self.sandbox, self.workspace.clone(), cleared));
-        self.open.running = Some(Running { proposal: proposal.id, started, work });
+        self.open.running = Some(Running { proposal, started, work });
         Ok(())
     }
 
@@ -557,8 +634,18 @@ impl Working<'_> {
         let Some(Running { proposal, started, .. }) = self.open.running.take() else {
             return Ok(());
         };
-        self.record_end(started, result.clone()).await?;
-        self.agent.answer(proposal, Answer::Ran { result, shell });
+        let result = match proposal.made {
+            Made::ByAgent => {
+                self.record_end(started, result.clone()).await?;
+                result
+            }
+            Made::ByPerson => {
+                let told = with_note(&started.action, &result);
+                self.record_end(started, result).await?;
+                told
+            }
+        };
+        self.agent.answer(proposal.id, Answer::Ran { result, shell });
         while self.open.running.is_none() {
             let Some(Queued { proposal, cleared, by }) = self.open.queued.pop_front() else {
                 break;
@@ -706,12 +793,31 @@ impl Open<'_> {
     }
 }
 
+fn unreadable(path: &str) -> String {
+    format!(
+        "an approval holds for exact bytes, and `{path}` cannot be read whole; make it a regular \
+         file of at most 64 MiB"
+    )
+}
+
+/// A result for the agent, which learns from it what ran in the place of what it proposed.
+fn with_note(action: &Action, result: &ActionResult) -> ActionResult {
+    let text = action.text().unwrap_or_default();
+    let head = format!(
+        "Gatepost: a person changed this before it ran. It ran as:\n{text}\n\n{}",
+        result.head
+    );
+    ActionResult { head, ..result.clone() }
+}
+
 /// Why the action was not allowed, after people had it.
 fn refusal(settlement: &Settlement) -> Reason {
     match settlement {
         Settlement::Person { who, reason, .. } => {
             Reason::DeniedByPerson { by: who.to_string(), reason: reason.clone() }
         }
-        Settlement::Expired | Settlement::Withdrawn => Reason::ApprovalExpired,
+        Settlement::Edited { .. } | Settlement::Expired | Settlement::Withdrawn => {
+            Reason::ApprovalExpired
+        }
     }
 }

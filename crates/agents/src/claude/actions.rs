@@ -77,6 +77,24 @@ fn known(tool: &str, input: &Value, cwd: &str) -> Option<Action> {
     })
 }
 
+/// The input with which a use of a tool does this action in the place of its own; none where the two
+/// are not of one kind, or a tool's action does not say all that its input does.
+#[must_use]
+pub fn input_for(tool: &str, input: &Value, action: &Action) -> Option<Value> {
+    let field = match (tool, action) {
+        ("Bash", Action::Exec(_)) => "command",
+        ("Write", Action::Write { .. }) => "content",
+        ("WebFetch", Action::Fetch { .. }) => "url",
+        (_, Action::Tool { name, input }) if name == tool => {
+            return serde_json::from_str(input).ok();
+        }
+        _ => return None,
+    };
+    let mut input = input.clone();
+    *input.get_mut(field)? = action.text()?.into();
+    Some(input)
+}
+
 /// One replacement as a person reads it.
 fn change(edit: &Value) -> Option<String> {
     let old = edit.get("old_string")?.as_str()?;
@@ -186,6 +204,45 @@ mod tests {
         for (tool, input, wanted) in cases {
             assert_eq!(action(tool, &input, cwd), wanted, "{tool} {input}");
         }
+    }
+
+    #[test]
+    fn what_a_person_makes_of_an_action_is_what_the_tool_is_handed() {
+        let cwd = "/srv/demo";
+        let cases = [
+            (
+                "Bash",
+                json!({"command": "rm -rf /", "description": "cleans"}),
+                "rm -rf out",
+                json!({"command": "rm -rf out", "description": "cleans"}),
+            ),
+            (
+                "Write",
+                json!({"file_path": "a", "content": "x"}),
+                "y",
+                json!({"file_path": "a", "content": "y"}),
+            ),
+            (
+                "WebFetch",
+                json!({"url": "https://a/", "prompt": "sum up"}),
+                "https://b/",
+                json!({"url": "https://b/", "prompt": "sum up"}),
+            ),
+            ("mcp__a__b", json!({"x": 1}), r#"{"x":2}"#, json!({"x": 2})),
+        ];
+        for (tool, input, text, wanted) in cases {
+            let edited = action(tool, &input, cwd).with_text(text).unwrap();
+            let got = input_for(tool, &input, &edited).unwrap();
+            assert_eq!(got, wanted);
+            assert_eq!(action(tool, &got, cwd), edited, "{tool}");
+        }
+        let bash = json!({"command": "ls"});
+        let other = Action::Fetch { url: "https://a/".into() };
+        assert_eq!(input_for("Bash", &bash, &other), None);
+        let no_json = Action::Tool { name: "mcp__a__b".into(), input: "no".into() };
+        assert_eq!(input_for("mcp__a__b", &json!({}), &no_json), None);
+        let edit = json!({"file_path": "/a", "old_string": "x", "new_string": "y"});
+        assert_eq!(input_for("Edit", &edit, &action("Edit", &edit, cwd)), None);
     }
 
     #[test]

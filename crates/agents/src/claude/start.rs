@@ -50,6 +50,9 @@ impl Claude {
     }
 }
 
+/// In milliseconds, as the program takes it.
+const A_DAY: &str = "86400000";
+
 impl Prepared for Claude {
     fn read_only(&self) -> Vec<PathBuf> {
         self.settings.installed.read_only.clone()
@@ -100,6 +103,10 @@ impl Prepared for Claude {
             ("CLAUDE_CONFIG_DIR", &format!("{}/{CONFIG}", place.home)),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
             ("DISABLE_AUTOUPDATER", "1"),
+            // A call may wait for a person who raises the budget. Left alone it gives up on a stream
+            // that says nothing but that it is alive after twelve minutes and a half.
+            ("CLAUDE_STREAM_IDLE_TIMEOUT_MS", A_DAY),
+            ("API_TIMEOUT_MS", A_DAY),
             // It says when it has nothing left to do, subagents and all.
             ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
         ]

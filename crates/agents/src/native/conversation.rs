@@ -217,7 +217,7 @@ impl Conversation {
     }
 
     /// About how many tokens it has.
-    fn tokens(&self) -> u64 {
+    pub(super) fn tokens(&self) -> u64 {
         let bytes: usize = self
             .messages
             .iter()

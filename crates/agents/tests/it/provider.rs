@@ -144,7 +144,7 @@ pub(crate) async fn drive(agent: &mut Native, answers: Vec<Answer>) -> Told {
                 assert!(answers.is_empty(), "not proposed: {answers:?}");
                 return told;
             }
-            Next::Turn | Next::Report { .. } => {}
+            Next::Turn { .. } | Next::Report { .. } => {}
             other @ (Next::Finished { .. } | Next::Withdraw { .. } | Next::Ask { .. }) => {
                 panic!("{other:?}")
             }

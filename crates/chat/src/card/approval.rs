@@ -3,6 +3,7 @@
 use gatepost_domain::action::Action;
 use gatepost_domain::approval::Approval;
 use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
@@ -34,6 +35,8 @@ pub struct ApprovalCard {
     pub title: &'static str,
     /// The action, whole.
     pub action: Shown,
+    /// The text that a person may change and then approve; none where that is not possible.
+    pub editable: Option<String>,
     /// What a proposed file would change; empty where there is nothing to compare.
     pub diff: Vec<DiffLine>,
     /// Where and on what it acts, and the files its digest binds.
@@ -90,11 +93,14 @@ impl ApprovalCard {
             .iter()
             .map(|evidence| Fact::new(shown(&evidence.span).text, prose(&evidence.fact)))
             .collect();
+        let editable = editable(approval);
         Self {
             id: approval.id.clone(),
             task: task.clone(),
             title: title(&approval.action),
             action,
+            buttons: buttons(&approval.action, editable.is_some()),
+            editable,
             diff: approval.diff.as_deref().map(proposed_lines).unwrap_or_default(),
             facts,
             reason,
@@ -104,14 +110,38 @@ impl ApprovalCard {
             asked_at: approval.asked_at,
             expires_at: approval.expires_at,
             settled: None,
-            buttons: buttons(&approval.action),
         }
     }
 
+    /// The card of what a person would make of an open question's action, before they approve it;
+    /// none where that is not possible, or cannot be shown as it is.
+    #[must_use]
+    pub fn edited(task: &TaskId, approval: &Approval, text: &str) -> Option<Self> {
+        editable(approval)?;
+        let action = approval.action.with_text(text).filter(|other| *other != approval.action)?;
+        if text.trim().is_empty() || shown(text).text != text {
+            return None;
+        }
+        let made = Approval { action, bound: Vec::new(), diff: None, ..approval.clone() };
+        let card = Self::open(task, &made);
+        Some(Self {
+            title: "Approve this in the place of what was asked?",
+            reason: "you changed it; with your approval it is reviewed by itself and run"
+                .to_owned(),
+            // What the gate said was said of the other form.
+            rule: "none yet".to_owned(),
+            effect: String::new(),
+            evidence: Vec::new(),
+            editable: None,
+            ..card
+        })
+    }
+
     pub(super) fn settle(&mut self, settlement: &Settlement, at: Timestamp) {
-        let tone = if settlement.approves() { Tone::Good } else { Tone::Bad };
+        let tone = if settlement.consents() { Tone::Good } else { Tone::Bad };
         self.settled = Some(Settled { words: prose(&settlement.words()), tone, at });
         self.buttons.clear();
+        self.editable = None;
     }
 }
 
@@ -121,7 +151,7 @@ pub fn receipt(answered: &Answered) -> String {
     let settled = prose(&answered.settlement.words());
     match answered.consequence {
         Consequence::TooLate => match &answered.settlement {
-            Settlement::Person { .. } => format!("already {settled}"),
+            Settlement::Person { .. } | Settlement::Edited { .. } => format!("already {settled}"),
             Settlement::Expired | Settlement::Withdrawn => settled,
         },
         Consequence::Told => match &answered.settlement {
@@ -130,6 +160,9 @@ pub fn receipt(answered: &Answered) -> String {
                 Decision::ApproveForTask => "approved for this task, and the agent goes on".into(),
                 Decision::Deny => "denied, and the agent was told".into(),
             },
+            Settlement::Edited { .. } => "approved as you changed it; that is reviewed and, where \
+                                          no boundary forbids it, run"
+                .into(),
             Settlement::Expired | Settlement::Withdrawn => settled,
         },
         Consequence::Ends => format!("{settled}; the task ends here, and what it changed is kept"),
@@ -143,6 +176,9 @@ pub fn receipt(answered: &Answered) -> String {
                     "denied; the run was gone, so the task goes on with a new one".into()
                 }
             },
+            Settlement::Edited { .. } => "approved as you changed it, but the run was gone; the \
+                                          task goes on from there with a new one"
+                .into(),
             Settlement::Expired | Settlement::Withdrawn => settled,
         },
     }
@@ -153,17 +189,28 @@ fn proposed_lines(diff: &str) -> Vec<DiffLine> {
     diff_lines(&masked(diff))
 }
 
+/// What may be changed before it is approved. Where it cannot be shown as it is, with a secret in it
+/// or a hidden character, it cannot be changed in front of somebody either.
+fn editable(approval: &Approval) -> Option<String> {
+    match approval.form {
+        Form::Fixed => None,
+        Form::Editable => {
+            approval.action.text().filter(|text| shown(text).text == **text).map(str::to_owned)
+        }
+    }
+}
+
 /// The answers that a question can be given.
-fn buttons(action: &Action) -> Vec<Button> {
+fn buttons(action: &Action, editable: bool) -> Vec<Button> {
     if action.raise().is_some() {
         // What is granted is a sum, so there is no once and no always; and nobody hears a reason,
         // since the task ends with the no.
         let raise = Button { press: Press::ApproveOnce, label: "Approve the raise" };
         return vec![raise, Button::from(Press::Deny)];
     }
-    [Press::ApproveOnce, Press::ApproveForTask, Press::Deny, Press::DenyWithReason]
-        .map(Button::from)
-        .to_vec()
+    let edit = editable.then_some(Press::Edit);
+    let approve = [Press::ApproveOnce, Press::ApproveForTask].into_iter().chain(edit);
+    approve.chain([Press::Deny, Press::DenyWithReason]).map(Button::from).collect()
 }
 
 pub(super) fn title(action: &Action) -> &'static str {

@@ -15,6 +15,7 @@ use super::Tone;
 use super::outcome_tone;
 use super::weight;
 use crate::time::span;
+use crate::visible::one_line;
 use crate::visible::prose;
 use crate::visible::shown;
 use crate::visible::visible;
@@ -336,11 +337,17 @@ fn sections(summary: &Summary) -> Vec<Section> {
         at: Some(approved.at),
         ..row(
             shown(&approved.subject).text,
-            format!(
-                "by {}{}",
-                approved.by,
-                if approved.for_task { ", for this task" } else { ", once" }
-            ),
+            match &approved.edited_from {
+                Some(asked) => {
+                    format!(
+                        "approved, edited by {}; asked was: {}",
+                        approved.by,
+                        one_line(asked, 200)
+                    )
+                }
+                None if approved.for_task => format!("by {}, for this task", approved.by),
+                None => format!("by {}, once", approved.by),
+            },
             Tone::Good,
         )
     });

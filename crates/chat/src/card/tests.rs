@@ -7,6 +7,7 @@ use gatepost_domain::action::BoundFile;
 use gatepost_domain::action::Exec;
 use gatepost_domain::approval::Approval;
 use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::budget::Limit;
 use gatepost_domain::budget::Purse;
@@ -92,6 +93,7 @@ fn question(action: Action) -> Approval {
         asked_at: at(0),
         expires_at: at(1800),
         diff: None,
+        form: Form::Editable,
         resume: String::new(),
     }
 }
@@ -408,6 +410,21 @@ fn a_spent_budget_asks_for_a_sum_and_says_what_a_no_does() {
 }
 
 #[test]
+fn what_is_shown_as_it_is_can_be_changed_where_somebody_can_be_handed_it() {
+    let card = |command: &str, form| {
+        let approval = Approval { form, ..question(exec(command)) };
+        let card = ApprovalCard::open(&task_id(), &approval);
+        let edit = card.buttons.contains(&Button::from(Press::Edit));
+        assert_eq!(edit, card.editable.is_some());
+        card.editable
+    };
+    assert_eq!(card("git push", Form::Editable).as_deref(), Some("git push"));
+    assert_eq!(card("git push", Form::Fixed), None);
+    assert_eq!(card("TOKEN=abcdef1 git push", Form::Editable), None, "it would show the secret");
+    assert_eq!(card("git push \u{202e}x", Form::Editable), None);
+}
+
+#[test]
 fn a_receipt_says_what_really_happened() {
     let person =
         |decision| Settlement::Person { who: Principal::console(), decision, reason: None };
@@ -422,6 +439,11 @@ fn a_receipt_says_what_really_happened() {
         (person(Decision::Deny), Consequence::TooLate, "already denied by console:owner"),
         (Settlement::Expired, Consequence::TooLate, "expired, not run"),
         (Settlement::Withdrawn, Consequence::TooLate, "withdrawn, not run"),
+        (
+            Settlement::Edited { who: Principal::console(), action: Box::new(exec("ls")) },
+            Consequence::TooLate,
+            "already approved, edited by console:owner",
+        ),
         (
             person(Decision::Deny),
             Consequence::Ends,
@@ -464,6 +486,7 @@ fn the_labels_are_the_words_that_scripts_rely_on() {
     for press in [
         Press::ApproveOnce,
         Press::ApproveForTask,
+        Press::Edit,
         Press::Deny,
         Press::DenyWithReason,
         Press::Stop,

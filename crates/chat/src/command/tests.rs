@@ -115,11 +115,21 @@ proptest! {
     fn free_text_never_decides(text in sentence(), reply in any::<bool>()) {
         let target = reply.then(|| Target::Task(task()));
         match check(&text, target) {
-            Intent::Deny { .. } => prop_assert!(false, "{text}"),
+            Intent::Deny { .. } | Intent::Edit { .. } => prop_assert!(false, "{text}"),
             Intent::Task(_) => prop_assert!(!reply),
             Intent::Message { task: id, .. } => prop_assert!(reply && id == task()),
             Intent::Command(_) | Intent::Wrong(_) => prop_assert!(text.trim().starts_with('/')),
             Intent::Nothing => {}
+        }
+    }
+
+    /// Where a change was begun, words are the other form of the action, which is only shown.
+    #[test]
+    fn a_form_is_a_form_and_no_consent_whatever_it_says(text in sentence()) {
+        match check(&text, Some(Target::Edit(task(), question()))) {
+            Intent::Edit { approval, .. } => prop_assert_eq!(approval, question()),
+            Intent::Command(_) | Intent::Wrong(_) | Intent::Nothing => {}
+            other => prop_assert!(false, "{other:?}"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use gatepost_domain::action::Action;
 use gatepost_domain::approval::Approval;
+use gatepost_domain::approval::Form;
 use gatepost_domain::id::ActionId;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::RunNumber;
@@ -46,6 +47,7 @@ fn approval(command: &str, reason: &str) -> Approval {
         asked_at: "2026-11-24T12:00:00Z".parse().unwrap(),
         expires_at: "2026-11-24T12:30:00Z".parse().unwrap(),
         diff: None,
+        form: Form::Fixed,
         resume: String::new(),
     }
 }

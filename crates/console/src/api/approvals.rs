@@ -8,6 +8,7 @@ use gatepost_domain::action::ActionDigest;
 use gatepost_domain::action::BoundFile;
 use gatepost_domain::approval::Approval;
 use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
@@ -63,17 +64,32 @@ pub(crate) struct ApprovalView {
     /// The files whose bytes the digest binds.
     #[schema(value_type = Vec<Object>)]
     bound: Vec<BoundFile>,
+    /// Whether `approve-edited` is possible: `editable` or `fixed`.
+    #[schema(value_type = String)]
+    form: Form,
 }
 
 /// An answer to a question.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DecisionRequest {
-    /// `approve`, `approve-for-task` or `deny`.
+    /// `approve`, `approve-for-task`, `approve-edited` or `deny`.
     #[schema(value_type = String, example = "approve")]
-    decision: Decision,
+    decision: Word,
     /// Words to the agent, with a denial.
     reason: Option<String>,
+    /// With `approve-edited`: the command, content, address or input as it is to run instead.
+    edited: Option<String>,
+}
+
+/// The answers by their words.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Approve,
+    ApproveForTask,
+    ApproveEdited,
+    Deny,
 }
 
 /// What came of an answer.
@@ -113,6 +129,7 @@ impl ApprovalView {
             expires_at: approval.expires_at,
             digest: approval.digest.clone(),
             bound: approval.bound.clone(),
+            form: approval.form,
         }
     }
 }
@@ -145,12 +162,28 @@ pub(crate) async fn answer(
     Id(id): Id<ApprovalId>,
     Json(request): Json<DecisionRequest>,
 ) -> Result<Answer<Decided>, Problem> {
-    let DecisionRequest { decision, reason } = request;
+    let DecisionRequest { decision, reason, edited } = request;
     let reason = reason.filter(|words| !words.trim().is_empty());
-    let answered = app.hub.answer(Principal::console(), id.clone(), decision, reason).await?;
+    let by = Principal::console();
+    let decision = match (decision, edited) {
+        (Word::Approve, None) => Ok(Decision::Approve),
+        (Word::ApproveForTask, None) => Ok(Decision::ApproveForTask),
+        (Word::Deny, None) => Ok(Decision::Deny),
+        (Word::ApproveEdited, Some(text)) => Err(text),
+        (Word::ApproveEdited, None)
+        | (Word::Approve | Word::ApproveForTask | Word::Deny, Some(_)) => {
+            let hint = "say `approve-edited` with the changed text in `edited`, or leave both out";
+            let detail = "`approve-edited` and `edited` go together".to_owned();
+            return Err(Problem::new(Kind::Invalid, detail, hint));
+        }
+    };
+    let answered = match decision {
+        Ok(decision) => app.hub.answer(by, id.clone(), decision, reason).await?,
+        Err(text) => app.hub.answer_edited(by, id.clone(), text).await?,
+    };
     let receipt = card::receipt(&answered);
     // A tap after its time settles the question as expired, which is not what was answered.
-    let mine = matches!(answered.settlement, Settlement::Person { .. });
+    let mine = matches!(answered.settlement, Settlement::Person { .. } | Settlement::Edited { .. });
     match answered.consequence {
         Consequence::Told | Consequence::Requeued | Consequence::Ends if mine => {
             Ok(Answer(Decided {

@@ -21,6 +21,7 @@ use gatepost_chat::port::Reply;
 use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
 use gatepost_domain::approval::Decision;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
@@ -146,6 +147,7 @@ impl FakeHub {
         self.report(
             id,
             Report::Ask {
+                form: Form::Editable,
                 action_id,
                 action,
                 digest,
@@ -294,10 +296,8 @@ impl FakeHub {
 
     fn answer_now(
         &self,
-        who: Principal,
         id: &ApprovalId,
-        decision: Decision,
-        reason: Option<String>,
+        answer: impl FnOnce(&Action) -> Settlement,
     ) -> Result<Answered, RequestError> {
         let task = self.inner().tasks.values().find_map(|task| {
             let known = task.open().contains_key(id) || task.settlement(id).is_some();
@@ -311,7 +311,7 @@ impl FakeHub {
         if let Some(settlement) = before {
             return Ok(Answered { task, settlement, consequence: Consequence::TooLate });
         }
-        let settlement = Settlement::Person { who, decision, reason };
+        let settlement = answer(&self.inner().tasks[&task].open()[id].action.clone());
         self.try_play(&task, Command::Settle { approval: id.clone(), settlement })?;
         let settlement = self.inner().tasks[&task].settlement(id).cloned().unwrap();
         Ok(Answered { task, settlement, consequence: Consequence::Told })
@@ -394,7 +394,15 @@ impl Hub for FakeHub {
         decision: Decision,
         reason: Option<String>,
     ) -> Reply<Answered> {
-        ready(self.answer_now(by, &approval, decision, reason))
+        ready(self.answer_now(&approval, |_| Settlement::Person { who: by, decision, reason }))
+    }
+
+    fn answer_edited(&self, by: Principal, approval: ApprovalId, text: String) -> Reply<Answered> {
+        let edited = |action: &Action| {
+            let action = Box::new(action.with_text(&text).unwrap());
+            Settlement::Edited { who: by, action }
+        };
+        ready(self.answer_now(&approval, edited))
     }
 
     fn deliver(&self, by: Principal, task: TaskId, how: DeliveryKind) -> Reply<DeliveryReceipt> {

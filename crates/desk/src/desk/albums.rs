@@ -91,7 +91,7 @@ impl Desk {
                 let state = self.hub.task(task.clone()).await?.task.state();
                 !matches!(state, State::Cancelling | State::Finishing | State::Finished)
             }
-            Some(Target::Denial(..)) | None => false,
+            Some(Target::Denial(..) | Target::Edit(..)) | None => false,
         };
         if works {
             self.said(said).await

@@ -167,7 +167,9 @@ impl Desk {
     /// whoever is in it mutes it for themselves.
     pub(super) fn is_hushed(&self, chat: Chat, op: &Op) -> bool {
         let matter = match op {
-            Op::Question(..) | Op::Prompt(..) => Matter::Question,
+            Op::Question(..) | Op::Prompt(..) | Op::AskForm(..) | Op::Edited(..) => {
+                Matter::Question
+            }
             Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
             Op::Card(_)
             | Op::Result(_)

@@ -14,6 +14,7 @@ use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
+use super::form_key;
 use super::keys;
 use super::notice;
 use super::question_key;
@@ -123,6 +124,19 @@ impl Desk {
                 );
                 self.place(task, &format!("prompt:{approval}"), chat, false, text, Under::Reply)
             }
+            Op::AskForm(task, approval) => {
+                let detail = self.detail(task).await?;
+                detail.task.open().get(approval)?;
+                let text = Rich::new().plain(
+                    "Reply to this message with what should run instead, whole. Nothing runs by \
+                     your reply: you see it again with a button.",
+                );
+                self.place(task, &form_key(approval), chat, false, text, Under::Reply)
+            }
+            Op::Edited(task, approval, text) => {
+                let detail = self.detail(task).await?;
+                self.draft_edited(&detail, approval, text, chat)
+            }
         }
     }
 
@@ -189,6 +203,37 @@ impl Desk {
                 self.place(task, &key, chat, false, text, under)
             }
         }
+    }
+
+    /// What somebody would have run instead, shown before it is approved.
+    fn draft_edited(
+        &mut self,
+        detail: &TaskDetail,
+        approval: &ApprovalId,
+        text: &str,
+        chat: Chat,
+    ) -> Option<Draft> {
+        let task = detail.task.id();
+        let open = detail.task.open().get(approval)?;
+        let card = ApprovalCard::edited(task, open, text);
+        let question = card.map(|card| {
+            render::question(&card, &self.approvers(), self.reader(), self.traits.text)
+        });
+        let (text, under) = match question {
+            Some(question) if question.file.is_none() => {
+                (question.text, keys::edited(&mut self.mint, task, approval, text))
+            }
+            Some(_) => {
+                let words = "That is too long to be shown whole here. The console has room for it.";
+                (Rich::new().plain(words), Under::Nothing)
+            }
+            None => {
+                let words = "That cannot run instead: it is empty or what was asked, or it holds a \
+                             secret or a hidden character, which nobody could look at first.";
+                (Rich::new().plain(words), Under::Nothing)
+            }
+        };
+        self.place(task, &format!("edited:{approval}"), chat, false, text, under)
     }
 
     fn draft_nudge(&mut self, detail: &TaskDetail, key: &str, chat: Chat) -> Option<Draft> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gatepost_chat::card::ApprovalCard;
 use gatepost_chat::card::OpenLine;
 use gatepost_chat::card::Press;
 use gatepost_chat::card::TaskCard;
@@ -62,21 +63,42 @@ pub(super) fn question(
     id: &ApprovalId,
     readable: bool,
 ) -> Under {
-    if !detail.task.open().contains_key(id) {
-        return Under::Nothing;
-    }
+    let Some(open) = detail.task.open().get(id) else { return Under::Nothing };
     let name = detail.task.id();
     let mut rows = Vec::new();
-    if readable {
-        rows.push(Row::Keys(vec![answer(mint, name, id, Press::ApproveOnce)]));
-        rows.push(Row::Keys(vec![answer(mint, name, id, Press::ApproveForTask)]));
+    let mut refusals = Vec::new();
+    let card = ApprovalCard::open(name, open);
+    for button in &card.buttons {
+        let key = Key { label: button.label.to_owned(), ..answer(mint, name, id, button.press) };
+        match button.press {
+            Press::Deny | Press::DenyWithReason => refusals.push(key),
+            Press::Edit => {
+                let form = card.editable.clone().map(|text| Form {
+                    title: "Change the action".into(),
+                    field: "What runs instead".into(),
+                    text,
+                });
+                rows.push(Row::Keys(vec![Key { form, ..key }]));
+            }
+            _ if readable => rows.push(Row::Keys(vec![key])),
+            _ => {}
+        }
     }
-    rows.push(Row::Keys(vec![
-        answer(mint, name, id, Press::Deny),
-        answer(mint, name, id, Press::DenyWithReason),
-    ]));
+    rows.push(Row::Keys(refusals));
     rows.push(Row::Keys(vec![task(mint, detail, Press::Stop)]));
     Under::Rows(rows)
+}
+
+/// Under what somebody would have run instead.
+pub(super) fn edited(mint: &mut Mint, task: &TaskId, id: &ApprovalId, text: &str) -> Under {
+    let meaning =
+        Meaning::Edited { task: task.clone(), approval: id.clone(), text: text.to_owned() };
+    let data = mint.token(meaning).as_str().to_owned();
+    let approve = Key { label: "Approve this".into(), ..key(Press::ApproveOnce, data) };
+    Under::Rows(vec![
+        Row::Keys(vec![approve]),
+        Row::Keys(vec![answer(mint, task, id, Press::Deny)]),
+    ])
 }
 
 /// Under a result: what can still be done with the changes, and going on.
@@ -154,9 +176,13 @@ pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
     // Settled questions still say how they were settled when somebody presses an old button.
     for record in &detail.records {
         if let Event::ApprovalRequested { approval, .. } = &record.event {
-            for press in
-                [Press::ApproveOnce, Press::ApproveForTask, Press::Deny, Press::DenyWithReason]
-            {
+            for press in [
+                Press::ApproveOnce,
+                Press::ApproveForTask,
+                Press::Edit,
+                Press::Deny,
+                Press::DenyWithReason,
+            ] {
                 let _made = answer(mint, detail.task.id(), &approval.id, press);
             }
         }
@@ -186,9 +212,12 @@ fn key(press: Press, data: String) -> Key {
         Press::Deny | Press::DenyWithReason | Press::DenyAll | Press::Stop | Press::Discard => {
             Look::Bad
         }
-        Press::Show | Press::Branch | Press::Continue | Press::Resume | Press::RunAgain => {
-            Look::Plain
-        }
+        Press::Edit
+        | Press::Show
+        | Press::Branch
+        | Press::Continue
+        | Press::Resume
+        | Press::RunAgain => Look::Plain,
     };
     let asks = |title: &str, field: &str| Form {
         title: title.to_owned(),

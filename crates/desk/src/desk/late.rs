@@ -70,7 +70,7 @@ impl Desk {
             return false;
         }
         let reply = said.reply.as_ref().and_then(|reply| at(reply.message));
-        !matches!(reply, Some(Target::Denial(..)))
+        !matches!(reply, Some(Target::Denial(..) | Target::Edit(..)))
     }
 
     /// Keeps a message and asks what becomes of it. The text is what the question shows.

@@ -135,6 +135,8 @@ impl Op {
             | Self::Nudge(..)
             | Self::Notice(_)
             | Self::Prompt(..)
+            | Self::AskForm(..)
+            | Self::Edited(..)
             | Self::Relist => None,
         }
     }

@@ -17,6 +17,7 @@ use gatepost_domain::request::TaskDetail;
 use gatepost_domain::task::TaskSpec;
 
 use super::Desk;
+use super::FORM_KEY;
 use super::Home;
 use super::Op;
 use super::Preference;
@@ -317,10 +318,11 @@ impl Desk {
             // It stayed behind in a group that moved.
             return;
         }
-        let prompt = key.strip_prefix("prompt:").and_then(|approval| approval.parse().ok());
-        let target = match prompt {
-            Some(approval) => Target::Denial(id.clone(), approval),
-            None => Target::Task(id.clone()),
+        let of = |form: &str| key.strip_prefix(form).and_then(|approval| approval.parse().ok());
+        let target = match (of("prompt:"), of(FORM_KEY)) {
+            (Some(approval), _) => Target::Denial(id.clone(), approval),
+            (None, Some(approval)) => Target::Edit(id.clone(), approval),
+            (None, None) => Target::Task(id.clone()),
         };
         self.messages.insert((chat, message), target);
         self.set_shown(id, key, chat, Copied::There { message, print });

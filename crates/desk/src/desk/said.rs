@@ -38,6 +38,7 @@ use super::ask::chat_of;
 use super::recall::origin_of;
 use crate::inbound::Called;
 use crate::inbound::Said;
+use crate::place::Chat;
 use crate::place::MessageId;
 use crate::place::Place;
 
@@ -97,7 +98,7 @@ impl Desk {
             // A file says something by itself.
             let words = Words { text: String::new(), project: None, agent: None };
             match target.clone() {
-                Some(Target::Task(task) | Target::Denial(task, _)) => {
+                Some(Target::Task(task) | Target::Denial(task, _) | Target::Edit(task, _)) => {
                     Intent::Message { task, text: words.text }
                 }
                 None => Intent::Task(words),
@@ -112,6 +113,10 @@ impl Desk {
             Intent::Message { task, text } => self.message(&who, &said, task, text).await,
             Intent::Deny { task, approval, reason } => {
                 self.deny(&who, &said, &task, approval, reason).await
+            }
+            Intent::Edit { task, approval, text } => {
+                self.form_came(&who, &said, &task, approval, text);
+                Ok(())
             }
             Intent::Command(command) => self.command(&who, &said, command).await,
             Intent::Wrong(why) => {
@@ -379,6 +384,40 @@ impl Desk {
             }
             Err(error) => self.refused(said, error),
         }
+    }
+
+    /// Another form of an action, shown back to whoever began to change it. It decides nothing.
+    fn form_came(
+        &mut self,
+        who: &Principal,
+        said: &Said,
+        task: &TaskId,
+        approval: ApprovalId,
+        text: String,
+    ) {
+        if !self.may(who, Role::Approver, said, "answer questions") {
+            return;
+        }
+        let chat = said.place.chat;
+        if !self.begun_edits.contains(&(chat, who.clone(), approval.clone())) {
+            let words = "Press the button under the question first; it is whoever pressed that \
+                         may change it.";
+            self.say_quietly(said.place, Some(said.message), Rich::new().plain(words));
+            return;
+        }
+        self.show_edited(chat, task, approval, text);
+    }
+
+    pub(super) fn show_edited(
+        &mut self,
+        chat: Chat,
+        task: &TaskId,
+        approval: ApprovalId,
+        text: String,
+    ) {
+        let key = format!("edited:{approval}");
+        let op = super::Op::Edited(task.clone(), approval, text);
+        self.again(chat, task, &key, op);
     }
 
     /// Words are taken as they were first sent.

@@ -87,6 +87,13 @@ impl Desk {
             Meaning::Task { task, press, state } => {
                 self.claim_task(who, task, press, state, tap.words.clone()).await
             }
+            Meaning::Edited { task, approval, text } => {
+                if !self.people.is(who, Role::Approver) {
+                    return Claim::Say(Answer::alert(NO_APPROVER));
+                }
+                self.ask(&task, &approval);
+                Claim::Do(Wish::Edited { approval, text })
+            }
             Meaning::Show { task, key } => self.claim_show(chat, task, &key),
             Meaning::DenyAll { questions } => {
                 if !self.people.is(who, Role::Approver) {
@@ -112,6 +119,7 @@ impl Desk {
                 (task, "result".to_owned())
             }
             Meaning::Task { .. }
+            | Meaning::Edited { .. }
             | Meaning::Show { .. }
             | Meaning::DenyAll { .. }
             | Meaning::Door { .. }
@@ -165,6 +173,21 @@ impl Desk {
                     self.again(chat, &task, &format!("prompt:{approval}"), op);
                 }
                 return Claim::Say(Answer::toast("Reply to the next message with your reason."));
+            }
+            Press::Edit => {
+                let Some(chat) = chat.or(self.home_chat(&task)) else {
+                    return Claim::Say(Answer::alert("Change it in the console."));
+                };
+                // A form has asked for it already. Either way it is shown before it is approved.
+                if let Some(text) = words {
+                    self.show_edited(chat, &task, approval, text.to_owned());
+                    return Claim::Say(Answer::toast("Look at it, and then approve it."));
+                }
+                self.begun_edits.insert((chat, who.clone(), approval.clone()));
+                let key = super::form_key(&approval);
+                let op = Op::AskForm(task.clone(), approval);
+                self.again(chat, &task, &key, op);
+                return Claim::Say(Answer::toast("Reply to the next message with the new form."));
             }
             Press::Deny
             | Press::DenyAll
@@ -241,6 +264,7 @@ impl Desk {
             }
             Press::ApproveOnce
             | Press::ApproveForTask
+            | Press::Edit
             | Press::Deny
             | Press::DenyWithReason
             | Press::DenyAll
@@ -361,6 +385,7 @@ enum Claim {
 /// What somebody wants.
 enum Wish {
     Answer { approval: ApprovalId, decision: Decision, reason: Option<String> },
+    Edited { approval: ApprovalId, text: String },
     DenyAll(BTreeSet<ApprovalId>),
     Stop(TaskId),
     Deliver(TaskId, DeliveryKind),
@@ -379,6 +404,9 @@ async fn do_it(hub: Arc<dyn Hub>, who: Principal, wish: Wish) -> Done {
     let done = match wish {
         Wish::Answer { approval, decision, reason } => {
             hub.answer(who, approval, decision, reason).await.map(|answered| receipt(&answered))
+        }
+        Wish::Edited { approval, text } => {
+            hub.answer_edited(who, approval, text).await.map(|answered| receipt(&answered))
         }
         Wish::DenyAll(questions) => {
             let answers = questions

@@ -395,6 +395,8 @@ impl Desk {
             | Op::Before(..)
             | Op::Notice(_)
             | Op::Prompt(..)
+            | Op::AskForm(..)
+            | Op::Edited(..)
             | Op::Open { .. }
             | Op::Relist
             | Op::Say { .. }
@@ -426,6 +428,8 @@ impl Desk {
             | Op::Before(..)
             | Op::Notice(_)
             | Op::Prompt(..)
+            | Op::AskForm(..)
+            | Op::Edited(..)
             | Op::Open { .. }
             | Op::Relist
             | Op::Say { .. }

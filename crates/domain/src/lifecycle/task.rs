@@ -216,6 +216,10 @@ struct Reviewed {
     digest: ActionDigest,
     subject: String,
     allowed: bool,
+    /// The question whose answer this is: a person made this action of the one they were asked
+    /// about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_of: Option<ActionId>,
 }
 
 impl IllegalEdge {
@@ -343,12 +347,18 @@ impl Task {
                 }
                 self.next_action = action_id.next();
                 self.words_came();
+                let made_of = self.unacted.iter().find(|answer| {
+                    matches!(&answer.settlement, Settlement::Edited { action: edited, .. }
+                        if **edited == *action)
+                });
+                let made_of = made_of.and_then(|answer| answer.action_id);
                 self.reviewed.insert(
                     *action_id,
                     Reviewed {
                         digest: digest.clone(),
                         subject: action.subject().chars().take(200).collect(),
                         allowed: judgement.verdict == Verdict::Allow,
+                        made_of,
                     },
                 );
             }
@@ -393,8 +403,8 @@ impl Task {
                     }
                     _ => return Err(illegal()),
                 }
-                self.reviewed.remove(action_id);
-                self.act_on(*action_id, digest);
+                let made_of = self.reviewed.remove(action_id).and_then(|reviewed| reviewed.made_of);
+                self.act_on(*action_id, digest, made_of);
                 self.refused.clear();
                 self.words = None;
                 self.ever_acted = true;
@@ -405,10 +415,10 @@ impl Task {
                 }
             }
             Event::ActionRefused { action_id, digest, .. } => {
-                if self.reviewed.remove(action_id).is_none() {
+                let Some(reviewed) = self.reviewed.remove(action_id) else {
                     return Err(illegal());
-                }
-                let followed = self.act_on(*action_id, digest);
+                };
+                let followed = self.act_on(*action_id, digest, reviewed.made_of);
                 self.refused.extend(followed.filter(|answer| !answer.settlement.approves()));
             }
             Event::CancelRequested { by } => match self.phase {
@@ -733,7 +743,10 @@ impl Task {
             {
                 self.grants.push(digest.clone());
             }
-            Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => {}
+            Settlement::Person { .. }
+            | Settlement::Edited { .. }
+            | Settlement::Expired
+            | Settlement::Withdrawn => {}
         }
         if *settlement != Settlement::Withdrawn {
             self.unacted.push(Answer {
@@ -770,12 +783,23 @@ impl Task {
         self.in_flight.values().next().map(String::as_str)
     }
 
-    /// Takes away the answer that this action followed: its own, or else one about the same digest
-    /// that an earlier run asked for.
-    fn act_on(&mut self, id: ActionId, digest: &ActionDigest) -> Option<Answer> {
-        let own = self.unacted.iter().position(|answer| answer.action_id == Some(id));
-        let same = || self.unacted.iter().position(|answer| answer.digest == *digest);
-        own.or_else(same).map(|at| self.unacted.remove(at))
+    /// Takes away the answer that this action followed: the one that made it, its own, or else one
+    /// about the same digest that an earlier run asked for. An answer that made another action of
+    /// what was asked about is followed by that one alone.
+    fn act_on(
+        &mut self,
+        id: ActionId,
+        digest: &ActionDigest,
+        made_of: Option<ActionId>,
+    ) -> Option<Answer> {
+        let at = |wanted: &dyn Fn(&Answer) -> bool| self.unacted.iter().position(wanted);
+        let edits = |answer: &Answer| matches!(answer.settlement, Settlement::Edited { .. });
+        let at = match made_of {
+            Some(asked) => at(&|answer| edits(answer) && answer.action_id == Some(asked)),
+            None => at(&|answer| !edits(answer) && answer.action_id == Some(id))
+                .or_else(|| at(&|answer| !edits(answer) && answer.digest == *digest)),
+        };
+        at.map(|at| self.unacted.remove(at))
     }
 
     /// The answers that a run which takes up the work is given.
@@ -844,12 +868,20 @@ impl Task {
         id: ActionId,
         digest: &ActionDigest,
     ) -> Result<(), Refusal> {
-        let allowed = self.reviewed.get(&id).is_some_and(|reviewed| reviewed.allowed);
+        let reviewed = self.reviewed.get(&id);
+        let allowed = reviewed.is_some_and(|reviewed| reviewed.allowed);
+        let made_of = reviewed.and_then(|reviewed| reviewed.made_of);
+        // Still there, so nothing has followed it yet.
+        let made = self.unacted.iter().any(|answer| {
+            made_of.is_some()
+                && answer.action_id == made_of
+                && matches!(answer.settlement, Settlement::Edited { .. })
+        });
         let answered = self
             .unacted
             .iter()
             .any(|answer| answer.digest == *digest && answer.settlement.approves());
-        if allowed || answered || self.grants.contains(digest) {
+        if allowed || answered || made || self.grants.contains(digest) {
             Ok(())
         } else {
             Err(Refusal::ActionOutOfOrder("neither the gate nor a person allowed it"))

@@ -13,6 +13,7 @@ use crate::action::Exec;
 use crate::agent::ActionResult;
 use crate::agent::Ending;
 use crate::approval::Decision;
+use crate::approval::Form;
 use crate::changes::Base;
 use crate::changes::Change;
 use crate::changes::ChangeKind;
@@ -26,6 +27,7 @@ use crate::verdict::Judgement;
 use crate::verdict::Stage;
 use crate::verdict::Verdict;
 
+mod edit;
 mod raise;
 
 const EXPIRY_SECONDS: i64 = 100;
@@ -142,6 +144,11 @@ impl Life {
     fn running() -> Self {
         let mut life = Self::new();
         life.give(Command::Start).unwrap();
+        life.ready();
+        life
+    }
+
+    fn ready(&mut self) {
         let sandbox = SandboxReport {
             tier: "full".into(),
             workspace: "overlay".into(),
@@ -149,8 +156,7 @@ impl Life {
             hosts: vec![],
             gating: crate::agent::Gating::EveryAction,
         };
-        life.report(Report::Ready { sandbox }).unwrap();
-        life
+        self.report(Report::Ready { sandbox }).unwrap();
     }
 
     fn review(&mut self, n: u32, verdict: Verdict) -> Result<Vec<Event>, Refusal> {
@@ -165,12 +171,17 @@ impl Life {
     }
 
     fn ask(&mut self, id: u32, n: u32) -> Result<Vec<Event>, Refusal> {
+        self.ask_as(id, n, Form::Editable)
+    }
+
+    fn ask_as(&mut self, id: u32, n: u32, form: Form) -> Result<Vec<Event>, Refusal> {
         self.report(Report::Ask {
             action_id: ActionId(id),
             action: action(n),
             digest: digest(n),
             bound: vec![],
             diff: None,
+            form,
             judgement: judgement(Verdict::Escalate),
             resume: format!("at {n}"),
         })
@@ -560,6 +571,7 @@ enum Step {
     End(Outcome),
     Changes(bool),
     Settle(Decision),
+    Edit(u32),
     Expire,
     Cancel,
     Recover,
@@ -593,6 +605,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => prop_oneof![Just(Outcome::Succeeded), Just(Outcome::Failed)].prop_map(Step::End),
         4 => any::<bool>().prop_map(Step::Changes),
         5 => decision.prop_map(Step::Settle),
+        3 => (0..4u32).prop_map(Step::Edit),
         1 => Just(Step::Expire),
         1 => Just(Step::Cancel),
         2 => Just(Step::Recover),
@@ -637,6 +650,7 @@ fn take(life: &mut Life, step: Step) -> Result<Vec<Event>, Refusal> {
             changes: if some { one_change() } else { ChangeSet::default() },
         }),
         Step::Settle(decision) => life.settle_first(person(decision)),
+        Step::Edit(n) => life.settle_first(edit::edited(n)),
         Step::Expire => life.settle_first(Settlement::Expired),
         Step::Cancel => life.give(Command::Cancel { by }),
         Step::Recover => life.give(Command::Recover),
@@ -693,8 +707,12 @@ fn check_life(events: &[(Event, Timestamp)]) {
             }
             Event::ApprovalDecided { approval, digest, settlement, .. } => {
                 assert!(settled.insert(approval.clone()), "settled twice: {approval}");
-                if settlement.approves() {
-                    approved.push(digest.to_string());
+                match settlement {
+                    Settlement::Edited { action, .. } => {
+                        approved.push(action.digest(&[]).to_string());
+                    }
+                    _ if settlement.approves() => approved.push(digest.to_string()),
+                    _ => {}
                 }
                 if matches!(
                     settlement,

@@ -6,6 +6,7 @@ use gatepost_domain::ApprovalId;
 use gatepost_domain::Decision;
 use gatepost_domain::Outcome;
 use gatepost_domain::Principal;
+use gatepost_domain::Verdict;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::dispatch::ToWorker;
 use gatepost_domain::lifecycle::State;
@@ -45,6 +46,37 @@ async fn an_approved_action_starts_and_a_repeated_tap_hears_so() {
         assert_eq!(late.settlement.words(), "approved by console:owner");
         assert_eq!(late.task, run.task);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_makes_of_an_action_is_handed_to_the_run_and_is_good_once() {
+    let world = World::new();
+    let mut up = world.up();
+    let (mut run, id) = up.asking("risky").await;
+    let by = Principal::console();
+    let edit = |text: &str| up.hub.answer_edited(by.clone(), id.clone(), text.to_owned());
+    for (wrong, kind) in [
+        ("risky", RequestErrorKind::Conflict),
+        (" ", RequestErrorKind::Conflict),
+        ("a\0b", RequestErrorKind::Invalid),
+    ] {
+        assert_eq!(edit(wrong).await.unwrap_err().kind, kind, "{wrong:?}");
+    }
+    assert_eq!(up.state(&run.task).await, State::AwaitingApproval);
+    let answered = edit("harmless").await.unwrap();
+    assert_eq!(answered.consequence, Consequence::Told);
+    let told = settlement(up.worker.next().await);
+    let Settlement::Edited { action, .. } = &told else { panic!("{told:?}") };
+    assert_eq!(action.subject(), "harmless");
+    let late = edit("another").await.unwrap();
+    assert_eq!(late.consequence, Consequence::TooLate);
+    assert_eq!(late.settlement.words(), "approved, edited by console:owner");
+    let asked = gatepost_domain::ActionId(1);
+    assert!(run.start_action(asked, "risky").await.is_err(), "it is not what was approved");
+    let made = run.review("harmless", Verdict::Escalate).await;
+    run.start_action(made, "harmless").await.unwrap();
+    run.finish_action(made, "harmless").await;
+    run.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,6 +25,7 @@ use gatepost_domain::Verdict;
 use gatepost_domain::action::Exec;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::approval::Form;
 use gatepost_domain::budget::Limit;
 use gatepost_domain::budget::Purse;
 use gatepost_domain::budget::Raise;
@@ -382,6 +383,7 @@ pub(crate) fn exited(code: i32) -> ActionResult {
 
 pub(crate) fn question(action_id: ActionId, command: &str) -> Report {
     Report::Ask {
+        form: Form::Editable,
         action_id,
         action: exec(command),
         digest: digest(command),

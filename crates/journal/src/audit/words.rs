@@ -6,6 +6,7 @@ use gatepost_domain::Attachment;
 use gatepost_domain::Event;
 use gatepost_domain::Record;
 use gatepost_domain::agent::AgentEvent;
+use gatepost_domain::approval::Settlement;
 use gatepost_domain::changes::DeliveryKind;
 use gatepost_domain::changes::DeliveryResult;
 use gatepost_domain::egress::EgressEvent;
@@ -107,7 +108,13 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             plain(&approval.judgement.reason)
         ),
         Event::ApprovalDecided { approval: _, action_id, digest, settlement } => {
-            write!(out, "action {action_id} {digest:?}: {}", plain(&settlement.words()))
+            write!(out, "action {action_id} {digest:?}: {}", plain(&settlement.words()))?;
+            match settlement {
+                Settlement::Edited { action, .. } => {
+                    write!(out, ": {} `{}`", action.tool(), plain(action.subject()))
+                }
+                Settlement::Person { .. } | Settlement::Expired | Settlement::Withdrawn => Ok(()),
+            }
         }
         Event::BudgetRaised { raise, by } => {
             write!(out, "{raise}, by {}", plain(&by.to_string()))

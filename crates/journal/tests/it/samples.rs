@@ -25,6 +25,7 @@ use gatepost_domain::action::Exec;
 use gatepost_domain::agent::ActionResult;
 use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::agent::Ending;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::changes::Base;
 use gatepost_domain::changes::Change;
@@ -187,6 +188,7 @@ fn asked(run: u32, id: u32, approval: u128, action: &Action) -> Event {
             asked_at: at(20),
             expires_at: at(1820),
             diff: None,
+            form: Form::Fixed,
             resume: "step 3".into(),
         }),
     }

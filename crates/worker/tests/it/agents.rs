@@ -39,7 +39,7 @@ pub(crate) struct Strings {
     cwd: String,
 }
 
-/// An agent on strings.
+/// An agent on strings. It can be handed another form of what it proposed itself to do.
 struct Puppet {
     next: mpsc::Receiver<Next>,
     answers: mpsc::UnboundedSender<(ProposalId, Answer)>,
@@ -111,6 +111,10 @@ impl Agent for Puppet {
 
     fn answer(&mut self, proposal: ProposalId, answer: Answer) {
         self.answers.send((proposal, answer)).unwrap();
+    }
+
+    fn input_for(&self, _: ProposalId, action: &Action) -> Option<String> {
+        action.text().map(|text| format!("input: {text}"))
     }
 
     fn message(&mut self, _: gatepost_agents::Words) {

@@ -5,8 +5,10 @@ use gatepost_agents::Executor;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_domain::Action;
+use gatepost_domain::ApprovalId;
 use gatepost_domain::Decision;
 use gatepost_domain::Outcome;
+use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
 
 use crate::Test;
@@ -23,6 +25,14 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "open::bytes_that_changed_during_the_wait_are_reviewed_anew",
         bytes_that_changed_during_the_wait_are_reviewed_anew,
+    ),
+    (
+        "open::what_a_person_makes_of_a_proposal_runs_in_its_place",
+        what_a_person_makes_of_a_proposal_runs_in_its_place,
+    ),
+    (
+        "open::what_a_person_makes_of_a_proposal_is_held_to_the_boundaries_too",
+        what_a_person_makes_of_a_proposal_is_held_to_the_boundaries_too,
     ),
     (
         "open::a_question_about_a_file_shows_what_would_change",
@@ -102,6 +112,63 @@ fn a_withdrawn_question_is_settled_as_such() {
         let wanted = ["verdict", "asked", "withdrawn, not run"];
         assert_eq!(story.get(..3).unwrap(), wanted, "{story:?}");
         assert!(world.open(PUSH).is_none());
+        agent.done().await;
+        world.end().await;
+        world.stop().await;
+    });
+}
+
+/// The answer that makes `text` of what the question is about.
+fn edited(world: &World, approval: &ApprovalId, text: &str) -> Settlement {
+    let asked = world.approval(approval);
+    assert_eq!(asked.form, Form::Editable);
+    Settlement::Edited { who: owner(), action: Box::new(asked.action.with_text(text).unwrap()) }
+}
+
+fn what_a_person_makes_of_a_proposal_runs_in_its_place() {
+    run(async {
+        let (world, mut agent) = world().await;
+        agent.propose(1, Executor::Worker, PUSH).await;
+        let asked = world.asked(PUSH).await;
+        let made = "echo rather this >made; echo out";
+        world.settle(asked.clone(), edited(&world, &asked, made)).await;
+        let (id, answer) = agent.answer().await;
+        let Answer::Ran { result, .. } = answer else { panic!("{answer:?}") };
+        assert!(
+            id == 1 && result.head.contains(made) && result.head.ends_with("out\n"),
+            "{result:?}"
+        );
+        assert_eq!(world.in_workspace("made"), "rather this\n");
+        assert_eq!(world.story(made), ["verdict", "started", "exit 0"]);
+        let story = world.story(PUSH);
+        assert_eq!(story[2], "approved, edited by console:owner", "{story:?}");
+        assert!(story[3].starts_with("refused: ") && story.len() == 4, "{story:?}");
+
+        // One that still needs a person has one: whoever wrote it. And the agent is handed it.
+        agent.propose(2, Executor::Agent, PUSH).await;
+        let asked = world.asked(PUSH).await;
+        world.settle(asked.clone(), edited(&world, &asked, "git push origin main")).await;
+        let input = Some("input: git push origin main".to_owned());
+        assert_eq!(agent.answer().await, (2, Answer::Cleared { input }));
+        agent.finish(2, 0).await;
+        agent.done().await;
+        world.end().await;
+        assert_eq!(world.story("git push origin main"), ["verdict", "started", "exit 0"]);
+        world.stop().await;
+    });
+}
+
+fn what_a_person_makes_of_a_proposal_is_held_to_the_boundaries_too() {
+    run(async {
+        let (world, mut agent) = world().await;
+        agent.propose(1, Executor::Worker, PUSH).await;
+        let asked = world.asked(PUSH).await;
+        let made = "rm -rf /";
+        world.settle(asked.clone(), edited(&world, &asked, made)).await;
+        let (id, answer) = agent.answer().await;
+        assert!(id == 1 && matches!(answer, Answer::Refused { .. }), "{answer:?}");
+        let story = world.story(made);
+        assert!(story[0] == "verdict" && story[1].starts_with("refused: "), "{story:?}");
         agent.done().await;
         world.end().await;
         world.stop().await;

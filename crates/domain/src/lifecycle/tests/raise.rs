@@ -19,6 +19,7 @@ impl Life {
             action,
             bound: vec![],
             diff: None,
+            form: Form::Fixed,
             judgement: spent,
             resume: "there".into(),
         })
@@ -77,26 +78,12 @@ fn a_raise_after_a_crash_goes_on_where_it_stood_until_something_runs() {
     let Some(ToWorker::Start { assignment }) = effect(&life.task, &started[0]) else { panic!() };
     assert_eq!(assignment.resume.as_deref(), Some("there"));
     assert!(assignment.answers.is_empty());
-    let sandbox = SandboxReport {
-        tier: "full".into(),
-        workspace: "overlay".into(),
-        notes: vec![],
-        hosts: vec![],
-        gating: crate::agent::Gating::default(),
-    };
-    life.report(Report::Ready { sandbox }).unwrap();
+    life.ready();
     let mut later = Life { events: Vec::new(), task: life.task.clone(), ..life };
     let events = later.give(Command::Recover).unwrap();
     assert_eq!(kinds(&events), ["run-suspended", "task-queued"], "nothing has run since");
     later.give(Command::Start).unwrap();
-    let sandbox = SandboxReport {
-        tier: "full".into(),
-        workspace: "overlay".into(),
-        notes: vec![],
-        hosts: vec![],
-        gating: crate::agent::Gating::default(),
-    };
-    later.report(Report::Ready { sandbox }).unwrap();
+    later.ready();
     later.review(2, Verdict::Allow).unwrap();
     later.start(3, 2).unwrap();
     later.finish(3, 2).unwrap();
