@@ -26,6 +26,8 @@ const REMEMBERED: usize = 1000;
 pub struct People {
     platform: Platform,
     roles: BTreeMap<Principal, BTreeSet<Role>>,
+    /// The groups of people that somebody belongs to, where the platform has such.
+    groups: BTreeMap<Principal, BTreeSet<Principal>>,
     told: BTreeMap<Principal, u8>,
     answered: usize,
 }
@@ -63,7 +65,13 @@ impl People {
     /// Nobody yet.
     #[must_use]
     pub fn new(platform: Platform) -> Self {
-        Self { platform, roles: BTreeMap::new(), told: BTreeMap::new(), answered: 0 }
+        Self {
+            platform,
+            roles: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            told: BTreeMap::new(),
+            answered: 0,
+        }
     }
 
     /// Gives people a role, by the platform's own ids.
@@ -72,6 +80,13 @@ impl People {
             let who = Principal { platform: self.platform, id };
             self.roles.entry(who).or_default().insert(role);
         }
+    }
+
+    /// Somebody belongs to these groups of people now, by the platform's own ids, and to no others:
+    /// what was granted to a group holds for them.
+    pub fn belongs(&mut self, who: &Principal, groups: impl IntoIterator<Item = String>) {
+        let groups = groups.into_iter().map(|id| Principal { platform: self.platform, id });
+        self.groups.insert(who.clone(), groups.collect());
     }
 
     /// Takes over what an earlier life noted.
@@ -112,13 +127,13 @@ impl People {
     /// Whether somebody has a role.
     #[must_use]
     pub fn is(&self, who: &Principal, role: Role) -> bool {
-        self.roles.get(who).is_some_and(|roles| roles.contains(&role))
+        self.granted(who).any(|granted| granted == role)
     }
 
     /// Whether somebody has any role at all.
     #[must_use]
     pub fn knows(&self, who: &Principal) -> bool {
-        self.roles.get(who).is_some_and(|roles| !roles.is_empty())
+        self.granted(who).next().is_some()
     }
 
     /// Whether anybody may let others in.
@@ -130,12 +145,23 @@ impl People {
     /// The roles of somebody, in words; empty for a stranger.
     #[must_use]
     pub fn roles(&self, who: &Principal) -> Vec<Role> {
-        self.roles.get(who).into_iter().flatten().copied().collect()
+        let roles: BTreeSet<_> = self.granted(who).collect();
+        roles.into_iter().collect()
     }
 
-    /// Everybody with a role.
+    /// Everybody with a role, as far as they are known.
     pub fn with(&self, role: Role) -> impl Iterator<Item = &Principal> {
-        self.roles.iter().filter(move |(_, roles)| roles.contains(&role)).map(|(who, _)| who)
+        let is_group =
+            move |who: &Principal| self.groups.values().any(|groups| groups.contains(who));
+        let all: BTreeSet<_> = self.roles.keys().chain(self.groups.keys()).collect();
+        all.into_iter().filter(move |who| self.is(who, role) && !is_group(who))
+    }
+
+    /// What somebody may do, by themselves and by the groups they belong to.
+    fn granted<'p>(&'p self, who: &'p Principal) -> impl Iterator<Item = Role> + 'p {
+        let groups = self.groups.get(who).into_iter().flatten();
+        let own = std::iter::once(who).chain(groups);
+        own.filter_map(|id| self.roles.get(id)).flatten().copied()
     }
 
     /// Where questions of a task are shown. `home` is whose private chat the task came in; none
@@ -194,6 +220,21 @@ mod tests {
         let elsewhere = Principal { platform: Platform::Discord, id: "1001".into() };
         assert!(!people.knows(&elsewhere), "an id holds on its own platform only");
         assert!(!people.has_admin());
+    }
+
+    #[test]
+    fn what_a_group_may_do_holds_for_whoever_belongs_to_it_now() {
+        let mut people = People::new(Platform::Telegram);
+        people.grant(Role::Approver, ["1".into(), "900".into()]);
+        assert!(!people.knows(&who("2")));
+        people.belongs(&who("2"), ["900".into(), "901".into()]);
+        assert!(people.is(&who("2"), Role::Approver) && !people.is(&who("2"), Role::Admin));
+        assert_eq!(people.roles(&who("2")), [Role::Approver]);
+        let approvers: Vec<_> = people.with(Role::Approver).cloned().collect();
+        assert_eq!(approvers, [who("1"), who("2")], "a group is nobody to be asked");
+        people.belongs(&who("2"), []);
+        assert!(!people.knows(&who("2")), "who was taken out has nothing left");
+        assert!(people.is(&who("1"), Role::Approver));
     }
 
     #[test]

@@ -479,6 +479,11 @@ impl Desk {
                 self.topic_gone(chat, thread).await;
                 Ok(())
             }
+            Inbound::Belongs { who, groups } => {
+                let who = self.person(who);
+                self.people.belongs(&who, groups.iter().map(u64::to_string));
+                Ok(())
+            }
             Inbound::Reachable(chat) => {
                 self.reachable_now(chat);
                 Ok(())

@@ -47,6 +47,13 @@ pub enum Inbound {
         /// The thread.
         thread: ThreadId,
     },
+    /// Somebody belongs to these groups of people now, by the platform's numbers, and to no others.
+    Belongs {
+        /// Who.
+        who: u64,
+        /// The groups.
+        groups: Vec<u64>,
+    },
     /// A person who had shut the bot out lets it write again.
     Reachable(Chat),
     /// Everything that waited has been taken.
