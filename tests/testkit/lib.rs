@@ -13,6 +13,8 @@
 
 pub mod api;
 pub mod browser;
+pub mod discord;
+mod form;
 pub mod models;
 pub mod mount;
 pub mod process;
@@ -23,6 +25,7 @@ pub mod world;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use discord::FakeDiscord;
 pub use mount::Mount;
 pub use process::Gatepost;
 pub use process::Setup;

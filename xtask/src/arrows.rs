@@ -15,7 +15,7 @@ use crate::run::output;
 use crate::run::say;
 
 /// Each crate with the crates of the workspace it may use.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("gatepost-domain", &[]),
     ("gatepost-policy", &["gatepost-domain"]),
     ("gatepost-gate", &["gatepost-domain", "gatepost-policy", "gatepost-models"]),
@@ -37,6 +37,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("gatepost-chat", &["gatepost-domain"]),
     ("gatepost-desk", &["gatepost-domain", "gatepost-chat"]),
     ("gatepost-console", &["gatepost-domain", "gatepost-chat"]),
+    ("gatepost-discord", &["gatepost-domain", "gatepost-chat", "gatepost-desk"]),
     ("gatepost-telegram", &["gatepost-domain", "gatepost-chat", "gatepost-desk"]),
     (
         "gatepost",
@@ -53,6 +54,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "gatepost-chat",
             "gatepost-console",
             "gatepost-desk",
+            "gatepost-discord",
             "gatepost-telegram",
         ],
     ),
@@ -61,8 +63,9 @@ const ALLOWED: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates that only one crate may name, and why.
-const ONLY: [(&str, &str, &str); 3] = [
+const ONLY: [(&str, &str, &str); 4] = [
     ("teloxide", "gatepost-telegram", "a platform's library stays at the edge"),
+    ("tokio-tungstenite", "gatepost-discord", "a platform's connection stays at the edge"),
     ("sled", "gatepost-journal", "the views can be replaced as long as nobody else knows them"),
     ("brush-parser", "gatepost-policy", "there is one reading of shell text, not two"),
 ];

@@ -121,6 +121,8 @@ pub(crate) enum AutoModeCommand {
 pub(crate) enum SetupCommand {
     /// Try out a Telegram bot's token, from `TELEGRAM_BOT_TOKEN` or asked for, and keep it
     Telegram,
+    /// Try out a Discord bot's token, from `DISCORD_BOT_TOKEN` or asked for, and keep it
+    Discord,
 }
 
 /// `gatepost run`.

@@ -46,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::config(&place, command),
         Command::Agents => wait(agents::agents(&place)),
         Command::Setup(SetupCommand::Telegram) => wait(setup::telegram(&place)),
+        Command::Setup(SetupCommand::Discord) => wait(setup::discord(&place)),
         Command::Pair { code } => wait(setup::pair(&place, &code)),
     }
 }

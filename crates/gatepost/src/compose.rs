@@ -37,6 +37,7 @@ use crate::config::Loaded;
 use crate::config::Overrides;
 use crate::config::Settings;
 use crate::config::managed;
+use crate::data::Chat;
 use crate::data::DataDir;
 use crate::data::Serving;
 use crate::failure::Failure;
@@ -68,6 +69,7 @@ pub(crate) struct Running {
 /// What ends in this order: first nobody asks any more, then nothing runs, then nothing is recorded.
 struct Parts {
     telegram: Part,
+    discord: Part,
     console: Part,
     worker: Part,
     hub: Part,
@@ -124,6 +126,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
 
     let parts = Parts {
         telegram: Part::default(),
+        discord: Part::default(),
         console: Part::default(),
         worker: Part::default(),
         hub: Part::default(),
@@ -250,19 +253,19 @@ impl Running {
         let known = self.hub.notes(Platform::Telegram).await?;
         let before = Pulse::read(self.data.path());
         settings.last = before.as_ref().and_then(Pulse::alive);
-        settings.desk.code = self.data.telegram_code();
+        settings.desk.code = self.data.code(Chat::Telegram);
         let receives = settings.webhook.is_some();
         let service = gatepost_telegram::start(
             settings,
             &known,
             Arc::<Port>::clone(&self.port),
-            crate::telegram::sources(),
+            crate::sources::chat(),
             &self.parts.telegram.tracker,
             self.parts.telegram.stop.clone(),
         )
         .map_err(crate::telegram::unstartable)?;
         if service.code.is_none() {
-            self.data.forget_telegram_code();
+            self.data.forget_code(Chat::Telegram);
         }
         self.parts.telegram.tracker.spawn(pulse::beat(
             self.data.clone(),
@@ -274,6 +277,33 @@ impl Running {
         Ok(service)
     }
 
+    /// Serves the Discord bot too.
+    pub(crate) async fn discord(
+        &self,
+        mut settings: gatepost_discord::Settings,
+    ) -> Result<gatepost_discord::Service> {
+        for project in settings.channels.values() {
+            if !self.projects.contains_key(project) {
+                return Err(crate::discord::no_project(project).into());
+            }
+        }
+        let known = self.hub.notes(Platform::Discord).await?;
+        settings.desk.code = self.data.code(Chat::Discord);
+        let service = gatepost_discord::start(
+            settings,
+            &known,
+            Arc::<Port>::clone(&self.port),
+            crate::sources::chat(),
+            &self.parts.discord.tracker,
+            self.parts.discord.stop.clone(),
+        )
+        .map_err(crate::discord::unstartable)?;
+        if service.code.is_none() {
+            self.data.forget_code(Chat::Discord);
+        }
+        Ok(service)
+    }
+
     /// Returns when the console has ended by itself.
     pub(crate) async fn console_ended(&self) {
         self.parts.console.stop.cancelled().await;
@@ -281,7 +311,7 @@ impl Running {
 
     /// Ends everything. Runs are left as they are; the next start takes them up.
     pub(crate) async fn end(self) {
-        self.parts.telegram.end().await;
+        tokio::join!(self.parts.telegram.end(), self.parts.discord.end());
         self.parts.console.end().await;
         // Nothing new begins, and no report waits for a full disk any more.
         self.parts.hub.stop.cancel();
@@ -334,6 +364,7 @@ fn gate_paths(loaded: &Loaded, data: &DataDir) -> Vec<PathBuf> {
         loaded.rules(),
         crate::telegram::token_file(loaded),
         crate::telegram::secret_file(loaded),
+        crate::discord::token_file(loaded),
         Some(PathBuf::from(managed::PLACE)),
     ];
     let deciding = deciding.into_iter().flatten().chain(loaded.key_files());

@@ -18,7 +18,6 @@ use std::path::PathBuf;
 
 use gatepost_chat::pairing::Code;
 use gatepost_console::ConsoleKey;
-use gatepost_telegram::Token;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -34,20 +33,57 @@ const RUNS: &str = "runs";
 const FILES: &str = "files";
 
 /// What lies in the directory and is no task's business: all but the scratch project.
-const OWN: [&str; 10] =
-    ["journal.jsonl", "journal.head", "views", RUNS, FILES, KEY, NOTE, TELEGRAM, PULSE, CODE];
+const OWN: [&str; 13] = [
+    "journal.jsonl",
+    "journal.head",
+    "views",
+    RUNS,
+    FILES,
+    KEY,
+    NOTE,
+    Chat::Telegram.token(),
+    Chat::Telegram.code(),
+    PULSE,
+    Chat::Discord.token(),
+    Chat::Discord.code(),
+    MEMORY,
+];
 
 const KEY: &str = "console.key";
 const NOTE: &str = "console.json";
 
-/// The Telegram bot's token, below the data directory.
-pub(crate) const TELEGRAM: &str = "telegram.token";
-
 /// How the Telegram bot goes, written while it is served.
 pub(crate) const PULSE: &str = "telegram.json";
 
-/// The code that set-up showed, until there is an admin.
-const CODE: &str = "telegram.code";
+/// How far the Discord bot has read, and how it goes.
+pub(crate) const MEMORY: &str = "discord.json";
+
+/// A chat with a bot of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chat {
+    /// Telegram.
+    Telegram,
+    /// Discord.
+    Discord,
+}
+
+impl Chat {
+    /// The file of its token, below the data directory.
+    pub(crate) const fn token(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram.token",
+            Self::Discord => "discord.token",
+        }
+    }
+
+    /// The file of the code that set-up showed, until there is an admin.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram.code",
+            Self::Discord => "discord.code",
+        }
+    }
+}
 
 /// A data directory that is this user's own and can be written.
 #[derive(Debug, Clone)]
@@ -156,13 +192,14 @@ impl DataDir {
         Ok(key)
     }
 
-    /// Keeps the Telegram bot's token, for this user alone.
-    pub(crate) fn keep_telegram_token(&self, token: &Token) -> Result<PathBuf, Failure> {
-        let path = self.path.join(TELEGRAM);
-        let new = self.path.join(format!("{TELEGRAM}.new"));
+    /// Keeps a bot's token, for this user alone.
+    pub(crate) fn keep_token(&self, chat: Chat, token: &str) -> Result<PathBuf, Failure> {
+        let name = chat.token();
+        let path = self.path.join(name);
+        let new = self.path.join(format!("{name}.new"));
         let written = private(&new)
             .and_then(|mut file| {
-                file.write_all(token.reveal().as_bytes())?;
+                file.write_all(token.as_bytes())?;
                 file.sync_all()
             })
             .and_then(|()| fs::rename(&new, &path));
@@ -174,22 +211,22 @@ impl DataDir {
     }
 
     /// Keeps the code that makes whoever sends it the bot's first admin.
-    pub(crate) fn keep_telegram_code(&self, code: &Code) -> Result<(), Failure> {
-        let path = self.path.join(CODE);
-        self.write(CODE, code.reveal().as_bytes()).map_err(|error| {
+    pub(crate) fn keep_code(&self, chat: Chat, code: &Code) -> Result<(), Failure> {
+        let path = self.path.join(chat.code());
+        self.write(chat.code(), code.reveal().as_bytes()).map_err(|error| {
             Failure::new(format!("cannot keep the code in `{}`: {error}", path.display()))
                 .hint("check the disk and the data directory")
         })
     }
 
     /// The code that set-up showed, if it did.
-    pub(crate) fn telegram_code(&self) -> Option<Code> {
-        Code::parse(&fs::read_to_string(self.path.join(CODE)).ok()?)
+    pub(crate) fn code(&self, chat: Chat) -> Option<Code> {
+        Code::parse(&fs::read_to_string(self.path.join(chat.code())).ok()?)
     }
 
     /// Forgets that code: somebody is admin.
-    pub(crate) fn forget_telegram_code(&self) {
-        match fs::remove_file(self.path.join(CODE)) {
+    pub(crate) fn forget_code(&self, chat: Chat) {
+        match fs::remove_file(self.path.join(chat.code())) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // Nothing takes it any more, because there is an admin.

@@ -6,6 +6,7 @@ use gatepost_hub::Clock;
 use gatepost_hub::Entropy;
 use gatepost_hub::Sources;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 struct SystemClock;
 
@@ -14,6 +15,16 @@ struct SystemEntropy;
 /// This machine's clock and random numbers.
 pub(crate) fn system() -> Sources {
     Sources { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+}
+
+/// The same for a chat, with this machine's time zone.
+pub(crate) fn chat() -> gatepost_desk::settings::Sources {
+    let system = system();
+    gatepost_desk::settings::Sources {
+        now: Arc::new(Timestamp::now),
+        offset: Arc::new(|at| TimeZone::system().to_offset(at)),
+        draw: Arc::new(move || system.entropy.draw()),
+    }
 }
 
 impl Clock for SystemClock {

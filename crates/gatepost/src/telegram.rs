@@ -4,27 +4,25 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_chat::pairing::Code;
 use gatepost_chat::quiet::Quiet;
 use gatepost_desk::Transcriber;
-use gatepost_desk::settings::Sources;
 use gatepost_telegram::Service;
 use gatepost_telegram::Settings;
 use gatepost_telegram::StartError;
 use gatepost_telegram::Token;
 use gatepost_telegram::WebhookError;
 use gatepost_telegram::WebhookSettings;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::config;
 use crate::config::Loaded;
-use crate::data::TELEGRAM;
+use crate::data::Chat;
 use crate::failure::Failure;
 use crate::out;
+use crate::people;
+use crate::people::Roles;
 use crate::qr;
 
 mod doctor;
@@ -50,18 +48,19 @@ pub(crate) fn settings(
         }
         return Ok(None);
     };
+    let (Roles { requesters, approvers, admins }, _) = people::roles(&loaded.file)?;
     Ok(Some(Settings {
         token,
         address: address(loaded),
         desk: gatepost_desk::settings::Settings {
-            requesters: file.requesters.clone(),
-            approvers: file.approvers.clone(),
-            admins: file.admins.clone(),
+            requesters,
+            approvers,
+            admins,
             max_file: u64::from(file.max_file_mb) << 20,
             transcriber: transcriber(loaded)?,
             threads: file.topics,
             asking: file.approvals,
-            quiet: quiet(file)?,
+            quiet: quiet("telegram", &file.quiet)?,
             code: None,
             hold_after: config::positive("telegram.hold_after", file.hold_after.0)?,
         },
@@ -73,15 +72,18 @@ pub(crate) fn settings(
 }
 
 /// Whose chat is quiet when, by the number of the person.
-fn quiet(file: &config::schema::Telegram) -> Result<BTreeMap<u64, Quiet>, Failure> {
+pub(crate) fn quiet(
+    section: &str,
+    quiet: &BTreeMap<String, Quiet>,
+) -> Result<BTreeMap<u64, Quiet>, Failure> {
     let person = |(id, quiet): (&String, &Quiet)| match id.parse() {
         Ok(id) => Ok((id, *quiet)),
         Err(_) => {
-            Err(Failure::new(format!("`{id}` in `[telegram.quiet]` is no number of a person"))
-                .hint("people are named by Telegram's number, such as \"1001\" = \"22:00-07:00\""))
+            Err(Failure::new(format!("`{id}` in `[{section}.quiet]` is no number of a person"))
+                .hint("people are named by the chat's number, such as \"1001\" = \"22:00-07:00\""))
         }
     };
-    file.quiet.iter().map(person).collect()
+    quiet.iter().map(person).collect()
 }
 
 /// What turns voice notes into words, if that is configured. Whether its program is there is another
@@ -152,7 +154,7 @@ pub(crate) fn token(loaded: &Loaded, data: &Path) -> Result<Option<Token>, Failu
     }
     let named = token_file(loaded);
     let is_named = named.is_some();
-    let path = named.unwrap_or_else(|| data.join(TELEGRAM));
+    let path = named.unwrap_or_else(|| data.join(Chat::Telegram.token()));
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&text, &format!("`{}`", path.display())).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(None),
@@ -173,16 +175,6 @@ pub(crate) fn from_environment() -> Result<Option<Token>, Failure> {
 pub(crate) fn address(loaded: &Loaded) -> Option<String> {
     let set = std::env::var(ADDRESS).ok().filter(|text| !text.trim().is_empty());
     set.or_else(|| loaded.file.telegram.api_url.clone())
-}
-
-/// The real clock, time zone and randomness, for the adapter.
-pub(crate) fn sources() -> Sources {
-    let system = crate::sources::system();
-    Sources {
-        now: Arc::new(Timestamp::now),
-        offset: Arc::new(|at| TimeZone::system().to_offset(at)),
-        draw: Arc::new(move || system.entropy.draw()),
-    }
 }
 
 /// The link that opens a chat with the bot, with the code on board if there is one.

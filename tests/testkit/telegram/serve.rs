@@ -179,8 +179,8 @@ fn read(
 /// The parts of a form: fields as text, files as they are.
 fn form(body: &[u8], boundary: &str) -> Given {
     let mut given = Given { fields: Map::new(), parts: BTreeMap::new() };
-    for part in split(body, format!("--{boundary}").as_bytes()) {
-        let Some(middle) = find(part, b"\r\n\r\n") else { continue };
+    for part in crate::form::split(body, format!("--{boundary}").as_bytes()) {
+        let Some(middle) = crate::form::find(part, b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&part[..middle]).into_owned();
         let content = &part[middle + 4..];
         let content = content.strip_suffix(b"\r\n").unwrap_or(content);
@@ -205,21 +205,6 @@ fn form(body: &[u8], boundary: &str) -> Given {
         }
     }
     given
-}
-
-fn split<'b>(body: &'b [u8], by: &[u8]) -> Vec<&'b [u8]> {
-    let mut parts = Vec::new();
-    let mut rest = body;
-    while let Some(at) = find(rest, by) {
-        parts.push(&rest[..at]);
-        rest = &rest[at + by.len()..];
-    }
-    parts.push(rest);
-    parts
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
 }
 
 impl State {

@@ -28,6 +28,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
                 .check(&settings.agent)?;
             crate::judge::classifier(&loaded, &settings.models)?;
             crate::telegram::check_transcriber(&loaded)?;
+            crate::people::roles(&loaded.file)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             if let Some(managed) = loaded.managed.words() {
                 out::line(&managed);
@@ -101,5 +102,10 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
             api_url: crate::telegram::address(loaded),
             ..loaded.file.telegram.clone()
         },
+        discord: schema::Discord {
+            proxy: crate::discord::proxy(loaded),
+            ..loaded.file.discord.clone()
+        },
+        people: loaded.file.people.clone(),
     }
 }

@@ -9,6 +9,7 @@ use gatepost_sandbox::doctor::Level;
 use crate::cli::DoctorArgs;
 use crate::cli::Place;
 use crate::config;
+use crate::discord;
 use crate::out;
 use crate::telegram;
 
@@ -16,11 +17,15 @@ use crate::telegram;
 pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> {
     let report = doctor::run().await;
     let telegram = telegram::check(place).await;
+    let discord = discord::check(place).await;
     let egress = egress(place);
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         if let (Some(json), Some(found)) = (json.as_object_mut(), &telegram) {
             json.insert("telegram".into(), serde_json::to_value(found)?);
+        }
+        if let (Some(json), Some(found)) = (json.as_object_mut(), &discord) {
+            json.insert("discord".into(), serde_json::to_value(found)?);
         }
         if let (Some(json), Some(hosts)) = (json.as_object_mut(), &egress) {
             json.insert("egress".into(), serde_json::to_value(hosts)?);
@@ -46,6 +51,12 @@ pub(crate) async fn doctor(place: &Place, args: DoctorArgs) -> Result<ExitCode> 
         }
         if let Some(found) = &telegram {
             out::line(&format!("telegram: {}", found.says));
+            for note in &found.notes {
+                out::line(&format!("         {note}"));
+            }
+        }
+        if let Some(found) = &discord {
+            out::line(&format!("discord: {}", found.says));
             for note in &found.notes {
                 out::line(&format!("         {note}"));
             }

@@ -1,4 +1,4 @@
-//! `gatepost setup telegram` and `gatepost pair`: a chat in two minutes.
+//! `gatepost setup` and `gatepost pair`: a chat in two minutes.
 
 use std::process::ExitCode;
 
@@ -15,6 +15,7 @@ use crate::commands::keyboard::Keyboard;
 use crate::config;
 use crate::data;
 use crate::data::DataDir;
+use crate::discord;
 use crate::failure::Failure;
 use crate::out;
 use crate::telegram;
@@ -26,7 +27,8 @@ pub(crate) async fn telegram(place: &Place) -> Result<ExitCode> {
     let data = DataDir::open(&loaded.data(&overrides)?)?;
     let token = match telegram::from_environment()? {
         Some(token) => token,
-        None => ask().await?,
+        None => Token::parse(&ask("@BotFather", "TELEGRAM_BOT_TOKEN").await?)
+            .map_err(|error| Failure::new(error.to_string()))?,
     };
     let address = telegram::address(&loaded);
     let probed = gatepost_telegram::probe(&token, address.as_deref()).await.map_err(|error| {
@@ -37,7 +39,7 @@ pub(crate) async fn telegram(place: &Place) -> Result<ExitCode> {
         };
         Failure::new(error.to_string()).hint(hint)
     })?;
-    let path = data.keep_telegram_token(&token)?;
+    let path = data.keep_token(data::Chat::Telegram, token.reveal())?;
     let name = &probed.identity.name;
     out::line(&format!("@{name} answers; its token is kept in `{}`", path.display()));
     match gatepost_telegram::register(&token, address.as_deref()).await {
@@ -60,20 +62,86 @@ pub(crate) async fn telegram(place: &Place) -> Result<ExitCode> {
         out::line(&format!("{again}; the people named in `[telegram]` may use the bot"));
         telegram::show_link(&telegram::link(name, None));
     } else {
-        let code = match data.telegram_code() {
-            // Run twice, both pictures open the same door.
-            Some(code) => code,
-            None => {
-                let code = Code::from_entropy(crate::sources::system().entropy.draw());
-                data.keep_telegram_code(&code)?;
-                code
-            }
-        };
+        let code = code(&data, data::Chat::Telegram)?;
         out::line(&format!(
             "{again}; whoever first sends the bot the code {} is its admin",
             code.reveal()
         ));
         telegram::show_link(&telegram::link(name, Some(&code)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tries a Discord bot's token out and keeps it; says what is still to be done on Discord's pages.
+pub(crate) async fn discord(place: &Place) -> Result<ExitCode> {
+    let overrides = place.overrides();
+    let loaded = config::load(&overrides)?;
+    let data = DataDir::open(&loaded.data(&overrides)?)?;
+    let token = match discord::from_environment()? {
+        Some(token) => token,
+        None => gatepost_discord::Token::parse(
+            &ask("the application's page `Bot`", "DISCORD_BOT_TOKEN").await?,
+        )
+        .map_err(|error| Failure::new(error.to_string()))?,
+    };
+    let proxy = discord::proxy(&loaded);
+    let probed = gatepost_discord::probe(&token, proxy.as_deref()).await.map_err(|error| {
+        use gatepost_discord::ProbeError;
+        let hint = match &error {
+            ProbeError::BadToken => "reset the token on the application's page `Bot`",
+            ProbeError::Address(_) => "correct `DISCORD_API_PROXY` or `discord.proxy`",
+            ProbeError::Other(_) => "check the network, then run this again",
+        };
+        Failure::new(error.to_string()).hint(hint)
+    })?;
+    if let Some(url) = &probed.endpoint {
+        return Err(Failure::new(format!(
+            "an Interactions Endpoint URL is set ({url}), so no press and no command would arrive"
+        ))
+        .hint(
+            "empty that field on the application's page `General Information`, then run this again",
+        )
+        .into());
+    }
+    let path = data.keep_token(data::Chat::Discord, token.reveal())?;
+    let identity = &probed.identity;
+    out::line(&format!("{} answers; its token is kept in `{}`", identity.name, path.display()));
+    if !probed.reads_messages {
+        out::line(
+            "the message-content intent is off: tasks come by `/run` and by the bot's name. To bind \
+             channels, turn it on at the application's page `Bot`",
+        );
+    }
+    out::line(&format!("let it into a server: {}", identity.invitation()));
+    let file = &loaded.file.discord;
+    // What it is in already can be named without looking for the number.
+    for guild in probed.guilds.iter().filter(|guild| !file.guilds.contains(guild)) {
+        out::line(&format!("it is in the server {guild}, which `discord.guilds` does not name"));
+    }
+    for guild in file.guilds.iter().filter(|guild| probed.guilds.contains(guild)) {
+        let offered =
+            gatepost_discord::offer(&token, proxy.as_deref(), identity.application, *guild).await;
+        match offered {
+            Ok(()) => out::line(&format!("its commands are offered in {guild}")),
+            Err(error) => {
+                out::line(&format!("its commands are offered in {guild} at the start ({error})"));
+            }
+        }
+    }
+    let again = if data::serving(data.path()).is_some() {
+        "stop the `gatepost up` that runs and start it again"
+    } else {
+        "now run `gatepost up`"
+    };
+    let named = !file.requesters.is_empty() || !file.approvers.is_empty();
+    if named || !file.admins.is_empty() {
+        out::line(&format!("{again}; the people named in `[discord]` may use the bot"));
+    } else {
+        let code = code(&data, data::Chat::Discord)?;
+        out::line(&format!(
+            "{again}; whoever first sends the bot the code {} in private is its admin",
+            code.reveal()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,8 +165,19 @@ pub(crate) async fn pair(place: &Place, code: &str) -> Result<ExitCode> {
     }
 }
 
-async fn ask() -> Result<Token> {
-    out::note("The bot's token, from @BotFather (it is not shown): ");
+/// The code that makes whoever sends it the first admin. Run twice, both open the same door.
+fn code(data: &DataDir, chat: data::Chat) -> Result<Code, Failure> {
+    if let Some(code) = data.code(chat) {
+        return Ok(code);
+    }
+    let code = Code::from_entropy(crate::sources::system().entropy.draw());
+    data.keep_code(chat, &code)?;
+    Ok(code)
+}
+
+/// A token, typed without being shown.
+async fn ask(from: &str, variable: &str) -> Result<String> {
+    out::note(&format!("The bot's token, from {from} (it is not shown): "));
     let mut keyboard = Keyboard::new();
     let line = {
         let hidden = Hidden::new();
@@ -113,10 +192,9 @@ async fn ask() -> Result<Token> {
         }
         line
     };
-    let Some(line) = line else {
-        return Err(Failure::new("no token was given")
-            .hint("set `TELEGRAM_BOT_TOKEN`, or run this in a terminal")
-            .into());
+    let none = || {
+        Failure::new("no token was given")
+            .hint(format!("set `{variable}`, or run this in a terminal"))
     };
-    Ok(Token::parse(&line).map_err(|error| Failure::new(error.to_string()))?)
+    Ok(line.ok_or_else(none)?)
 }

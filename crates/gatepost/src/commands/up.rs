@@ -10,6 +10,7 @@ use tokio::signal::unix::signal;
 use crate::cli::Place;
 use crate::compose;
 use crate::config;
+use crate::discord;
 use crate::failure;
 use crate::failure::Failure;
 use crate::out;
@@ -43,6 +44,17 @@ pub(crate) async fn up(place: &Place) -> Result<ExitCode> {
             None => out::line("telegram: served"),
         }
         service = Some(served);
+    }
+    if let Some(discord) = discord::settings(&loaded, &settings)? {
+        let served = running.discord(discord).await?;
+        match &served.code {
+            Some(code) => out::line(&format!(
+                "discord: served; nobody may use it yet. Send it the code {} in private to become \
+                 its admin",
+                code.reveal()
+            )),
+            None => out::line("discord: served"),
+        }
     }
     if settings.agents.len() == 1 {
         out::line(

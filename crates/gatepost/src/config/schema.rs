@@ -66,6 +66,27 @@ pub(crate) struct File {
     /// `gatepost setup telegram` writes, in `token_file`, or in `TELEGRAM_BOT_TOKEN`. People and
     /// groups are Telegram's numbers, never names, which anybody can take.
     pub(crate) telegram: Telegram,
+    /// The Discord bot. It is served where a token is there: in the file that
+    /// `gatepost setup discord` writes, in `token_file`, or in `DISCORD_BOT_TOKEN`. People, servers
+    /// and channels are Discord's numbers, which its developer mode shows, never names.
+    pub(crate) discord: Discord,
+    /// People who are on Telegram and on Discord, by a name of your choice: what one of their numbers
+    /// may do, the other may too.
+    pub(crate) people: BTreeMap<String, Person>,
+}
+
+/// Somebody's numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Person {
+    /// The number on Telegram.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1001)]
+    pub(crate) telegram: Option<u64>,
+    /// The number on Discord.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 123_456_789_012_345_678_u64)]
+    pub(crate) discord: Option<u64>,
 }
 
 /// One project.
@@ -254,6 +275,51 @@ pub(crate) struct Telegram {
     pub(crate) webhook_secret_file: Option<PathBuf>,
 }
 
+/// The Discord bot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Discord {
+    /// The servers that are listened to, one by one. In private the bot can be spoken to without any.
+    #[schemars(example = example_guilds())]
+    pub(crate) guilds: Vec<u64>,
+    /// Channels in which every message is a task for a project, such as `{ "4002" = "demo" }`. That
+    /// takes the message-content intent; elsewhere tasks come by `/run` and by the bot's name.
+    pub(crate) channels: BTreeMap<String, String>,
+    /// Who may hand over tasks: people, or roles of the servers.
+    #[schemars(example = example_members())]
+    pub(crate) requesters: Vec<u64>,
+    /// Who may answer questions and apply changes.
+    #[schemars(example = example_members())]
+    pub(crate) approvers: Vec<u64>,
+    /// Who counts as an admin. An admin who hands over tasks or answers questions is named above
+    /// as well.
+    #[schemars(example = example_members())]
+    pub(crate) admins: Vec<u64>,
+    /// Where the questions of a server's tasks are asked: in the task's own thread, `chat`, or in each
+    /// approver's `private` chat, where the server sees only that somebody is waited for.
+    #[schemars(with = "String")]
+    pub(crate) approvals: Asking,
+    /// When somebody's private chat with the bot does not ring, as in `[telegram]`.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(crate) quiet: BTreeMap<String, Quiet>,
+    /// A file that holds the token and nothing else, readable by you alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"~/discord.token")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The largest file that is taken with a message, in MB, up to 100.
+    pub(crate) max_file_mb: u32,
+    /// Whether each task gets a thread of its own where the channel has threads.
+    pub(crate) threads: bool,
+    /// What takes the place of `https://discord.com`, for whoever reaches it by another way. Also
+    /// `DISCORD_API_PROXY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"http://127.0.0.1:8082")]
+    pub(crate) proxy: Option<String>,
+    /// A task that waited longer than this while nobody listened is not run by itself: it is shown
+    /// with buttons that say what becomes of it. What is older than 24 hours is not fetched.
+    pub(crate) hold_after: Period,
+}
+
 /// What may be spent on models.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -349,6 +415,8 @@ impl Default for File {
             models: BTreeMap::new(),
             budget: Budget::default(),
             telegram: Telegram::default(),
+            discord: Discord::default(),
+            people: BTreeMap::new(),
         }
     }
 }
@@ -374,6 +442,25 @@ impl Default for Telegram {
             webhook_url: None,
             webhook_listen: "127.0.0.1:8443".into(),
             webhook_secret_file: None,
+        }
+    }
+}
+
+impl Default for Discord {
+    fn default() -> Self {
+        Self {
+            guilds: Vec::new(),
+            channels: BTreeMap::new(),
+            requesters: Vec::new(),
+            approvers: Vec::new(),
+            admins: Vec::new(),
+            approvals: Asking::default(),
+            quiet: BTreeMap::new(),
+            token_file: None,
+            max_file_mb: 20,
+            threads: true,
+            proxy: None,
+            hold_after: Period(Duration::from_secs(3600)),
         }
     }
 }
@@ -482,6 +569,14 @@ impl JsonSchema for Period {
 
 fn example_people() -> Vec<u64> {
     vec![1001]
+}
+
+fn example_guilds() -> Vec<u64> {
+    vec![1_098_765_432_109_876_543]
+}
+
+fn example_members() -> Vec<u64> {
+    vec![123_456_789_012_345_678]
 }
 
 fn example_transcriber() -> Vec<String> {

@@ -44,8 +44,14 @@ fn an_unknown_key_is_named_with_its_line_and_the_one_that_was_meant() {
 }
 
 #[test]
-fn sections_of_later_versions_are_refused_as_such() {
-    refused("[discord]\nx = 1\n", "unknown key", "this version of gatepost has no");
+fn people_servers_and_channels_of_discord_are_numbers() {
+    let text =
+        "[discord]\nguilds = [3001]\nchannels = { \"4002\" = \"demo\" }\napprovers = [2001]\n";
+    let discord = parse(text, "x").unwrap().discord;
+    assert_eq!((discord.guilds, discord.approvers), (vec![3001], vec![2001]));
+    assert_eq!(discord.channels["4002"], "demo");
+    refused("[discord]\napprovers = [\"@ann\"]\n", "here.toml:2: invalid type", "config default");
+    refused("[discord]\naprovers = [1]\n", "unknown key `discord.aprovers`", "`approvers`");
 }
 
 #[test]

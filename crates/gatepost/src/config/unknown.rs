@@ -5,9 +5,6 @@ use serde_json::Value;
 use toml::de::DeTable;
 use toml::de::DeValue;
 
-/// Sections of later versions that people may already have in their file.
-const LATER: [&str; 1] = ["discord"];
-
 /// A key that no setting has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unknown {
@@ -67,17 +64,14 @@ fn walk(table: &DeTable<'_>, root: &Value, node: &Value, at: &str, found: &mut V
             (Some(next), DeValue::Table(inner)) => walk(inner, root, next, &path, found),
             (Some(_), _) => {}
             (None, _) => {
-                let advice = advice(name, at, root, node);
+                let advice = advice(name, root, node);
                 found.push(Unknown { offset: key.span().start, path, advice });
             }
         }
     }
 }
 
-fn advice(name: &str, at: &str, root: &Value, node: &Value) -> String {
-    if at.is_empty() && LATER.contains(&name) {
-        return format!("this version of gatepost has no `[{name}]` yet; take the section out");
-    }
+fn advice(name: &str, root: &Value, node: &Value) -> String {
     let here: Vec<&str> = properties(root, node)
         .map(|known| known.keys().map(String::as_str).collect())
         .unwrap_or_default();
