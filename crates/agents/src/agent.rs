@@ -41,6 +41,11 @@ pub trait Agent: Send {
         None
     }
 
+    /// Tells it something of Gatepost's own, which is no word of the person.
+    fn note(&mut self, note: &str) {
+        self.message(Words::from(note));
+    }
+
     /// Asks it to stop; [`Next::Done`] follows soon, open proposals are void.
     fn interrupt(&mut self);
 

@@ -72,6 +72,8 @@ pub struct Native {
     conversation: Conversation,
     /// What the person sent since the model was last asked.
     heard: Vec<Words>,
+    /// What Gatepost has told it since then.
+    notes: Vec<String>,
     stage: Stage,
     /// Whether the provider called the conversation too long since the model last answered.
     too_long: bool,
@@ -119,6 +121,7 @@ impl Native {
             workspace: brief.workspace,
             conversation,
             heard: brief.messages.into_iter().skip(taken).collect(),
+            notes: Vec::new(),
             stage,
             too_long: false,
             told: VecDeque::new(),
@@ -172,7 +175,7 @@ impl Native {
                         return Some(next);
                     }
                 }
-                Stage::Waiting if self.heard.is_empty() => return None,
+                Stage::Waiting if self.heard.is_empty() && self.notes.is_empty() => return None,
                 Stage::Waiting => self.stage = Stage::Ready,
                 Stage::Over(outcome, reason) => {
                     return Some(Next::Done { outcome: *outcome, reason: reason.clone() });
@@ -194,6 +197,9 @@ impl Native {
     fn begin_turn(&mut self) {
         for words in self.heard.drain(..) {
             self.conversation.hear(&words);
+        }
+        for note in self.notes.drain(..) {
+            conversation::add_words(self.conversation.messages_mut(), &note);
         }
         if self.conversation.turns() >= MOST_TURNS {
             let limit = format!("the model had {MOST_TURNS} turns");
@@ -248,7 +254,7 @@ impl Native {
         self.stage = match (self.conversation.open_call(), stop) {
             (Some(call), _) => Stage::calling(call),
             // What the person said meanwhile is still to be dealt with.
-            (None, _) if !self.heard.is_empty() => Stage::Ready,
+            (None, _) if !(self.heard.is_empty() && self.notes.is_empty()) => Stage::Ready,
             (None, Stop::Refused) => {
                 let detail = "the model or its provider would not answer this".to_owned();
                 Stage::Over(Outcome::Failed, Reason::AgentFailed { detail })
@@ -379,6 +385,14 @@ impl Agent for Native {
             }
         }
         self.go_on();
+    }
+
+    fn note(&mut self, note: &str) {
+        self.notes.push(note.to_owned());
+        // One that had ended may go on with that.
+        if let Stage::Over(Outcome::Succeeded, _) = self.stage {
+            self.stage = Stage::Ready;
+        }
     }
 
     fn message(&mut self, words: Words) {

@@ -202,6 +202,11 @@ impl Agent for Runbook {
     }
 
     /// Only the person's own words are steps: whoever is quoted runs nothing here.
+    fn note(&mut self, note: &str) {
+        // Its steps are fixed, so there is nothing for it to do about it.
+        self.reports.push_back(AgentEvent::Text { text: note.to_owned() });
+    }
+
     fn message(&mut self, words: Words) {
         self.heard = self.heard.saturating_add(1);
         if words.text.trim().is_empty() && !words.files.is_empty() {

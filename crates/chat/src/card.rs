@@ -41,8 +41,10 @@ pub use result::ResultCard;
 pub use result::Row;
 pub use result::Section;
 pub use result::delivery_words;
+pub use timeline::Denial;
 pub use timeline::Entry;
 pub use timeline::Speaker;
+pub use timeline::flagged as flagged_words;
 
 use crate::visible::one_line;
 use crate::visible::prose;

@@ -9,7 +9,7 @@ const KINDS = [
   'task-received', 'task-queued', 'run-started', 'run-ready', 'agent-reported',
   'message-received', 'verdict', 'approval-requested', 'approval-decided', 'action-started',
   'action-finished', 'action-refused', 'cancel-requested', 'run-suspended', 'run-ended',
-  'changes-collected', 'task-finished', 'delivery-requested', 'delivery-finished',
+  'changes-collected', 'task-finished', 'result-flagged', 'denial-cleared', 'delivery-requested', 'delivery-finished',
 ];
 
 /** Records come in bursts; one look after a burst is enough. */

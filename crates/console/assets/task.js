@@ -90,7 +90,7 @@ const MAKERS = {
   note: ({ speaker, tone, text, at }) => el(`div.note.${speaker}`, { 'data-tone': tone },
     el('span.who', {}, SPEAKERS[speaker]), ' ', el('span.text', {}, text), ' ', when(at)),
 
-  step: ({ tool, action, facts: on, verdict, words, tone, output }) => {
+  step: ({ tool, action, facts: on, verdict, words, tone, output, denial }) => {
     const element = el('div.step', { 'data-tone': tone, 'data-testid': 'step' },
       el('pre', { tabindex: '0', 'aria-label': `${tool} action` }, action.text),
       el('p.meta', {}, el('span.state', { 'data-tone': tone }, words)));
@@ -101,11 +101,30 @@ const MAKERS = {
     const more = [...on.map((fact) => [fact.label, fact.text]), ['Gate', verdict]];
     for (const note of action.notes) element.append(el('p.caution', {}, note));
     element.append(el('details', {}, el('summary', {}, 'Details'), facts(more)));
+    if (denial) element.append(afterAll(denial));
     return element;
   },
 
   approval: ({ card }) => approvalCard(card, false),
 };
+
+/** The button that lets what the gate refused run after all, once. */
+function afterAll({ id, button: { label } }) {
+  const problem = el('p.problem', { hidden: true });
+  const form = el('div.answers', {});
+  const allow = button(label, async () => {
+    problem.hidden = true;
+    try {
+      const { receipt } = await post(`/api/approvals/${id}`, { decision: 'approve' });
+      form.replaceWith(el('p.receipt', { 'data-testid': 'receipt' }, el('strong', {}, receipt)));
+      say('polite', receipt);
+    } catch (error) {
+      refusal(problem, error);
+    }
+  }, { 'data-testid': 'after-all' });
+  form.append(el('div.buttons', {}, allow), problem);
+  return form;
+}
 
 function messageForm(id) {
   const text = el('textarea', { id: 'message-text', rows: '2', 'data-testid': 'message-text' });

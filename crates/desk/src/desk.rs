@@ -550,6 +550,8 @@ impl Desk {
             | Event::ActionStarted { .. }
             | Event::ActionFinished { .. }
             | Event::ActionRefused { .. }
+            | Event::ResultFlagged { .. }
+            | Event::DenialCleared { .. }
             | Event::CancelRequested { .. }
             | Event::WordsAwaited { .. }
             | Event::RunSuspended { .. }

@@ -16,11 +16,13 @@ use crate::budget::Raise;
 use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
+use crate::deed::Deed;
 use crate::egress::EgressEvent;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::injection::Injection;
 use crate::message::Message;
 use crate::message::OutboxFile;
 use crate::outcome::Outcome;
@@ -62,6 +64,16 @@ pub struct Assignment {
     pub answers: Vec<Answer>,
     /// Actions approved for the whole task.
     pub grants: Vec<ActionDigest>,
+    /// Denials of the gate that a person has cleared and no action has followed yet; each holds
+    /// for one action with that digest.
+    #[serde(default)]
+    pub cleared: Vec<Answer>,
+    /// The latest actions of earlier runs, in order, with what became of them.
+    #[serde(default)]
+    pub deeds: Vec<Deed>,
+    /// Whether an earlier run of the task has read what tried to steer its agent.
+    #[serde(default)]
+    pub suspect: bool,
 }
 
 /// How an earlier run of a task left off.
@@ -131,6 +143,19 @@ pub enum ToWorker {
         task: TaskId,
         /// What may be spent from now on.
         raise: Raise,
+    },
+    /// A person has cleared a denial of the gate: exactly that action may run once.
+    Cleared {
+        /// The task.
+        task: TaskId,
+        /// The run.
+        run: RunNumber,
+        /// The action that was denied.
+        action_id: ActionId,
+        /// What may run.
+        digest: ActionDigest,
+        /// How it was settled.
+        settlement: Settlement,
     },
     /// A person sent the running task another message.
     Message {
@@ -273,6 +298,15 @@ pub enum Report {
         digest: ActionDigest,
         /// Why.
         reason: String,
+    },
+    /// A result was looked through before the agent reads it, and may be there to steer it.
+    Flagged {
+        /// The action whose result it is, where that is known.
+        action_id: Option<ActionId>,
+        /// What was found.
+        found: Vec<Injection>,
+        /// Whether the agent reads it in a fence.
+        fenced: bool,
     },
     /// The agent stopped.
     Ended {

@@ -26,6 +26,7 @@ use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
+use crate::injection::Injection;
 use crate::message::Attachment;
 use crate::message::OutboxFile;
 use crate::message::Quoted;
@@ -205,6 +206,33 @@ pub enum Event {
         digest: ActionDigest,
         /// What the agent was told.
         reason: String,
+        /// The id under which a person may clear it after all; none where nobody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denial: Option<ApprovalId>,
+    },
+    /// A result was looked through before the agent reads it, and may be there to steer it. The
+    /// run's actions are reviewed more closely from here on.
+    ResultFlagged {
+        /// Which run.
+        run: RunNumber,
+        /// The action whose result it is, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action_id: Option<ActionId>,
+        /// What was found.
+        found: Vec<Injection>,
+        /// Whether the agent reads it in a fence; otherwise it has read it as it was.
+        fenced: bool,
+    },
+    /// A person has cleared a denial of the gate after all: that very action, once.
+    DenialCleared {
+        /// The denial, by the id that its [`Event::ActionRefused`] has.
+        denial: ApprovalId,
+        /// The action that was denied.
+        action_id: ActionId,
+        /// What may run.
+        digest: ActionDigest,
+        /// How.
+        settlement: Settlement,
     },
     /// A person asked for the task to stop.
     CancelRequested {
@@ -324,6 +352,8 @@ impl Event {
             Self::ActionStarted { .. } => "action-started",
             Self::ActionFinished { .. } => "action-finished",
             Self::ActionRefused { .. } => "action-refused",
+            Self::ResultFlagged { .. } => "result-flagged",
+            Self::DenialCleared { .. } => "denial-cleared",
             Self::CancelRequested { .. } => "cancel-requested",
             Self::WordsAwaited { .. } => "words-awaited",
             Self::RunSuspended { .. } => "run-suspended",

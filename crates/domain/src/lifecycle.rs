@@ -20,6 +20,7 @@
 use jiff::Timestamp;
 
 use crate::action::Action;
+use crate::action::ActionDigest;
 use crate::approval::Approval;
 use crate::approval::Decision;
 use crate::approval::Form;
@@ -34,6 +35,7 @@ use crate::dispatch::Assignment;
 use crate::dispatch::Report;
 use crate::dispatch::ToWorker;
 use crate::event::Event;
+use crate::id::ActionId;
 use crate::id::ApprovalId;
 use crate::id::RunNumber;
 use crate::id::TaskId;
@@ -228,6 +230,9 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
                 left: task.left(),
                 answers: task.answers(),
                 grants: task.grants().to_vec(),
+                cleared: task.cleared().to_vec(),
+                deeds: task.deeds(),
+                suspect: task.is_suspect(),
             }),
         }),
         // A suspended task has no worker; the next run is told through its assignment.
@@ -242,6 +247,16 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         }
         // Whether a run has the task or not: all that run spend from the same purse.
         Event::BudgetRaised { raise, .. } => Some(ToWorker::Raise { task: id, raise: *raise }),
+        Event::DenialCleared { action_id, digest, settlement, .. } => {
+            let run = task.live_run()?;
+            Some(ToWorker::Cleared {
+                task: id,
+                run,
+                action_id: *action_id,
+                digest: digest.clone(),
+                settlement: settlement.clone(),
+            })
+        }
         Event::MessageReceived { text, quoted, attachments, .. } => {
             let run = task.live_run()?;
             let message = Message {
@@ -277,6 +292,7 @@ pub fn effect(task: &Task, event: &Event) -> Option<ToWorker> {
         | Event::ActionStarted { .. }
         | Event::ActionFinished { .. }
         | Event::ActionRefused { .. }
+        | Event::ResultFlagged { .. }
         | Event::WordsAwaited { .. }
         | Event::RunSuspended { .. }
         | Event::RunEnded { .. }
@@ -405,7 +421,12 @@ fn decide_report(
             if task.open_for(action_id).is_some() {
                 return Err(Refusal::ActionOutOfOrder("its question is still open"));
             }
-            Ok(vec![Event::ActionRefused { run, action_id, digest, reason }])
+            // One that was soft may be cleared by a person afterwards.
+            let denial = task.is_soft_denial(action_id).then_some(asking.0);
+            Ok(vec![Event::ActionRefused { run, action_id, digest, reason, denial }])
+        }
+        Report::Flagged { action_id, found, fenced } => {
+            Ok(vec![Event::ResultFlagged { run, action_id, found, fenced }])
         }
         Report::Ended { outcome, reason, resume } => {
             // What the run says of its end does not count against a person's stop.
@@ -426,6 +447,9 @@ fn decide_settle(
 ) -> Result<Vec<Event>, Refusal> {
     if let Some(before) = task.settlement(id) {
         return Err(Refusal::AlreadySettled(Box::new(before.clone())));
+    }
+    if let Some(denial) = task.denial(id) {
+        return decide_clear(task, id, denial, settlement);
     }
     let open = task.open().get(id).ok_or(Refusal::UnknownApproval)?;
     // A tap that comes after its time counts as no tap, even when the timer has not fired yet.
@@ -504,6 +528,41 @@ fn settle_raise(task: &Task, open: &Approval, raise: Raise, settlement: Settleme
     let (run, outcome) = (task.run(), Outcome::Failed);
     events.push(Event::RunEnded { run, outcome, reason, resume: None });
     events
+}
+
+/// A person who has read why the gate denied something lets exactly that run once. It is no open
+/// question: nothing waits for it, and it cannot be denied again or run out.
+fn decide_clear(
+    task: &Task,
+    id: &ApprovalId,
+    (action_id, digest): (ActionId, &ActionDigest),
+    settlement: Settlement,
+) -> Result<Vec<Event>, Refusal> {
+    match &settlement {
+        Settlement::Person { decision: Decision::Approve, .. } => {}
+        Settlement::Person { .. }
+        | Settlement::Edited { .. }
+        | Settlement::Expired
+        | Settlement::Withdrawn => {
+            return Err(task.wrong("what the gate denied can be allowed once, and nothing else"));
+        }
+    }
+    match task.phase() {
+        Phase::Preparing { .. } | Phase::Running { .. } => Ok(vec![Event::DenialCleared {
+            denial: id.clone(),
+            action_id,
+            digest: digest.clone(),
+            settlement,
+        }]),
+        Phase::Received
+        | Phase::Queued
+        | Phase::Suspended { .. }
+        | Phase::Cancelling { .. }
+        | Phase::Finishing { .. }
+        | Phase::Finished { .. } => {
+            Err(task.wrong("what was denied is allowed only while the agent works"))
+        }
+    }
 }
 
 /// Whether an answer is about every open question with the same digest. What is denied is denied

@@ -23,6 +23,7 @@ use crate::event::Record;
 use crate::event::SandboxReport;
 use crate::id::ActionId;
 use crate::id::RunNumber;
+use crate::injection::Injection;
 use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
@@ -63,6 +64,9 @@ pub struct Summary {
     /// What its agents did without asking, by their own word, in order. The sandbox held it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unasked: Vec<String>,
+    /// What results held that may have been there to steer the agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flagged: Vec<Injection>,
     /// What its agents say they used, over all its runs; none when they said nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
@@ -421,6 +425,10 @@ impl Summary {
                     by: by.to_string(),
                     at: record.at,
                 }),
+                Event::ResultFlagged { found, .. } => summary.flagged.extend(found.iter().cloned()),
+                Event::DenialCleared { action_id, settlement, .. } => {
+                    summary.settle(known.get_mut(action_id), settlement, record.at);
+                }
                 Event::BoundarySet { boundary } => summary.bound(boundary, record.at),
                 Event::BoundaryLifted { boundary, .. } => summary.unbound(boundary),
                 Event::Egress { event, .. } => summary.network.take(event),

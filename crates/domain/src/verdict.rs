@@ -59,6 +59,8 @@ pub enum Stage {
     Contained,
     /// A language-model classifier.
     Classifier,
+    /// The agent was refused so often that a person is asked instead of the next refusal.
+    Breaker,
     /// No stage had an answer.
     Open,
     /// No stage of the gate: what may be spent on models is spent.
@@ -141,6 +143,7 @@ impl Stage {
             Self::WorkspaceEdit => "workspace-edit",
             Self::Contained => "contained",
             Self::Classifier => "classifier",
+            Self::Breaker => "breaker",
             Self::Open => "open",
             Self::Budget => "budget",
         }
@@ -160,6 +163,7 @@ impl Stage {
             | Self::ProtectedPath
             | Self::ReadOnly
             | Self::WorkspaceEdit
+            | Self::Breaker
             | Self::Open
             | Self::Budget => Source::Rule,
             Self::Contained => Source::Sandbox,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Judgement;
+use gatepost_domain::verdict::Stage;
 use gatepost_domain::verdict::Verdict;
 
 /// So many refusals without an allowed action between them, and the next question goes to a
@@ -71,6 +72,7 @@ impl Breaker {
         self.in_a_row = 0;
         self.last.clear();
         judgement.verdict = Verdict::Escalate;
+        judgement.stage = Stage::Breaker;
         judgement.reason = format!(
             "it keeps trying: {why}, this time because {}. Stop it, let it ask, or allow this one",
             judgement.reason

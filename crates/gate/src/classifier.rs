@@ -26,7 +26,6 @@ pub use answer::Authorisation;
 pub use answer::Opinion;
 pub use answer::Risk;
 pub use answer::Ruling;
-pub use dossier::Deed;
 pub use dossier::Dossier;
 pub use dossier::Saying;
 pub use dossier::Standing;

@@ -10,6 +10,7 @@ use gatepost_domain::action::ActionDigest;
 use gatepost_domain::action::BoundFile;
 use gatepost_domain::boundary::Boundary;
 use gatepost_domain::boundary::Effect;
+use gatepost_domain::deed::Deed;
 use gatepost_domain::mode::Mode;
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Evidence;
@@ -26,7 +27,6 @@ use gatepost_policy::unattended;
 
 use crate::bounds;
 use crate::breaker::Breaker;
-use crate::classifier::Deed;
 use crate::classifier::Dossier;
 use crate::classifier::NoVerdict;
 use crate::classifier::Opinion;
@@ -35,6 +35,8 @@ use crate::classifier::Question;
 use crate::classifier::Ruling;
 use crate::classifier::Saying;
 use crate::review::Review;
+use crate::suspicion;
+use crate::suspicion::Suspicion;
 use crate::switch::AutoSwitch;
 use crate::switch::BypassSwitch;
 
@@ -56,6 +58,7 @@ pub struct Gate {
     bypass: BypassSwitch,
     /// What people forbade in words and have not lifted.
     boundaries: Vec<Boundary>,
+    suspicion: Suspicion,
     /// Counts their changes.
     bound: u64,
     /// Counts what makes earlier opinions worthless.
@@ -66,6 +69,7 @@ pub struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restrictions {
     bound: u64,
+    suspect: bool,
     auto_off: bool,
     bypass_off: bool,
 }
@@ -151,6 +155,7 @@ impl Gate {
             switch,
             bypass,
             boundaries: Vec::new(),
+            suspicion: Suspicion::default(),
             bound: 0,
             told: 0,
         }
@@ -199,6 +204,7 @@ impl Gate {
     pub fn restrictions(&self) -> Restrictions {
         Restrictions {
             bound: self.bound,
+            suspect: self.suspicion.is_raised(),
             auto_off: self.switch.is_off(),
             bypass_off: !self.bypass.is_allowed(),
         }
@@ -238,6 +244,39 @@ impl Gate {
         }
     }
 
+    /// The agent has read, or is about to read, what may be there to steer it: what it does from now
+    /// on is looked at more closely, and every earlier opinion is void.
+    pub fn suspect(&mut self) {
+        self.suspicion.raise();
+        self.told += 1;
+        if let Some(weighing) = &mut self.classifier {
+            weighing.known.clear();
+        }
+    }
+
+    /// Whether a classifier is asked about what the rules leave open.
+    #[must_use]
+    pub fn weighs(&self) -> bool {
+        self.classifier.is_some() && !self.switch.is_off()
+    }
+
+    /// What Gatepost has found out by itself, by name, in the place of what it knew before.
+    pub fn learn(&mut self, facts: Vec<(String, String)>) {
+        if let Some(weighing) = &mut self.classifier
+            && weighing.dossier.facts != facts
+        {
+            Arc::make_mut(&mut weighing.dossier).facts = facts;
+        }
+    }
+
+    /// An action was not carried out, and why, in Gatepost's words.
+    pub fn refused(&mut self, action: &Action, outcome: &str) {
+        if let Some(weighing) = &mut self.classifier {
+            let deed = Deed::new(action.tool(), action.subject(), outcome);
+            Arc::make_mut(&mut weighing.dossier).deeds.push(deed);
+        }
+    }
+
     /// What a file holds now, which an action is about to run. Of files that the task wrote it is
     /// remembered, so that they are judged by their very bytes.
     pub fn read_back(&mut self, path: &str, text: &str) {
@@ -265,8 +304,7 @@ impl Gate {
         if new {
             weighing.known.clear();
         }
-        let (tool, subject) = (action.tool().to_owned(), action.subject().to_owned());
-        let deed = Deed { tool, subject, outcome: outcome.to_owned() };
+        let deed = Deed::new(action.tool(), action.subject(), outcome);
         Arc::make_mut(&mut weighing.dossier).deeds.push(deed);
     }
 
@@ -302,8 +340,10 @@ impl Gate {
             left = Some(facts);
         });
         let left = left.filter(|_| judged.rule != BOUNDARY);
-        let left =
-            left.filter(|facts| left_open(&judged, &action, facts, &self.context, &self.policy));
+        let left = left.filter(|facts| {
+            judged.rule == suspicion::RULE && judged.verdict == Verdict::Escalate
+                || left_open(&judged, &action, facts, &self.context, &self.policy)
+        });
         let Some(facts) = left else {
             let judged = self.attended(judged);
             return Looked::Judged(Box::new(
@@ -389,6 +429,7 @@ impl Gate {
         let mut judged = answered(|| {
             let facts = ActionFacts::of(action, &self.context);
             let judged = evaluate_facts(action, &facts, &self.context, &self.policy, mode);
+            let judged = self.suspicion.weigh(judged, action, &facts, bound);
             let judged = match bounds::crossed(&self.boundaries, action, &facts) {
                 Some(boundary) => bounded(judged, boundary),
                 None => judged,
@@ -425,6 +466,10 @@ impl Gate {
     fn counted(&mut self, review: Review) -> Review {
         let mut judged = review.judgement().clone();
         self.breaker.count(&mut judged);
+        if judged.verdict == Verdict::Allow && !self.suspicion.is_raised() {
+            let facts = ActionFacts::of(review.action(), &self.context);
+            self.suspicion.cleared(review.action(), &facts, review.bound());
+        }
         review.judged(judged)
     }
 }
@@ -521,10 +566,8 @@ fn granted(judgement: &mut Judgement) {
             judgement.verdict = Verdict::Allow;
             judgement.clearance = Clearance::NotNeeded;
             judgement.stage = Stage::Grant;
-            judgement.reason = format!(
-                "a person approved exactly this for the whole task (without that: {})",
-                judgement.reason
-            );
+            judgement.reason =
+                format!("a person approved exactly this (without that: {})", judgement.reason);
         }
     }
 }

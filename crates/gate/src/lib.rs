@@ -3,7 +3,8 @@
 //! `gate.rs` is one run's gate: it asks the policy, then the grants, then the classifier
 //! (`classifier.rs`), then the circuit breaker (`breaker.rs`). `review.rs` holds what
 //! came of it and the two ways from there to a [`Cleared`]; `switch.rs`
-//! turns modes off, and `bounds.rs` finds what a person forbade in words.
+//! turns modes off, and `bounds.rs` finds what a person forbade in words. `scan.rs` looks through
+//! results before the agent reads them.
 //!
 //! INVARIANT (one door): a [`Cleared`] has no public constructor. It is made of an `allow`, or of
 //! a person's approval of exactly the digest that was shown, and of nothing else.
@@ -13,6 +14,8 @@ mod breaker;
 pub mod classifier;
 mod gate;
 mod review;
+pub mod scan;
+mod suspicion;
 mod switch;
 
 pub use breaker::MAX_DENIALS_IN_A_ROW;

@@ -55,7 +55,12 @@ pub(crate) fn classifier(
         models: judges.collect::<Result<_, _>>()?,
         prose: Arc::new(prose),
         nobody_there: auto.nobody_there(),
-        facts: Vec::new(),
+        projects: loaded
+            .file
+            .projects
+            .iter()
+            .map(|(name, project)| (name.clone(), project.facts()))
+            .collect(),
     }))
 }
 

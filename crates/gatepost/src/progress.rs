@@ -73,6 +73,13 @@ impl Progress {
             Event::BoundaryLifted { boundary, .. } => {
                 format!("lifted: {}\n", prose(&boundary.words))
             }
+            Event::ResultFlagged { found, fenced, .. } => {
+                format!("  {}\n", gatepost_chat::card::flagged_words(found, *fenced))
+            }
+            Event::DenialCleared { action_id, settlement, .. } => {
+                let words = prose(&settlement.words());
+                format!("{}\n  {words} after all, once\n", self.action(*action_id))
+            }
             Event::CancelRequested { by } => format!("stopped by {by}\n"),
             Event::ResumeRequested { by } => format!("resumed by {by}\n"),
             Event::WordsAwaited { question, .. } => {

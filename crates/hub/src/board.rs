@@ -149,9 +149,11 @@ impl Board {
 
     /// The task on the board that asked a question, whether it is settled or not.
     pub(crate) fn asker(&self, approval: &ApprovalId) -> Option<&Task> {
-        self.seats()
-            .map(|seat| &seat.task)
-            .find(|task| task.open().contains_key(approval) || task.settlement(approval).is_some())
+        self.seats().map(|seat| &seat.task).find(|task| {
+            task.open().contains_key(approval)
+                || task.denial(approval).is_some()
+                || task.settlement(approval).is_some()
+        })
     }
 
     /// Open questions, oldest first.

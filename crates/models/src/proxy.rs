@@ -4,14 +4,16 @@
 //! ask for one of the model API's own routes, and fit the budget; it is then made anew towards the
 //! configured model, whatever model it named: agents ask for smaller ones on the side, and one
 //! configured model is what a person agreed to pay for. Tools that the provider itself would run
-//! are taken out, since they would reach hosts that the sandbox may not. What comes back is
-//! streamed, and what it says was used is the count that budgets and summaries rest on.
+//! are taken out, since they would reach hosts that the sandbox may not. What tools returned is
+//! looked through before the model reads it. What comes back is streamed, and what it says was used
+//! is the count that budgets and summaries rest on.
 //!
 //! A call for which the budget has no room is held open until there is some.
 
 mod answer;
 mod held;
 mod request;
+mod results;
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -27,17 +29,19 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use gatepost_domain::Metered;
 use gatepost_domain::TaskId;
+use serde_json::Map;
+use serde_json::Value;
 use sha2::Digest;
 use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use crate::budget::Ledger;
 use crate::budget::Over;
 use crate::budget::Reservation;
 use crate::budget::Short;
 use crate::endpoint::Endpoint;
-
 use request::Route;
 use request::Wanted;
 
@@ -125,6 +129,7 @@ struct Inner {
     token: Token,
     ledger: Ledger,
     client: reqwest::Client,
+    screen: mpsc::Sender<Screened>,
     told: mpsc::Sender<Told>,
     /// How many calls have waited.
     waited: AtomicU64,
@@ -138,7 +143,7 @@ struct Call {
 }
 
 impl Proxy {
-    /// A proxy for one model and one task.
+    /// A proxy for one model and one task. Every tool's result goes by way of `screen`.
     ///
     /// # Errors
     /// When the system has no randomness, or TLS cannot be set up.
@@ -146,6 +151,7 @@ impl Proxy {
         endpoint: Endpoint,
         task: TaskId,
         ledger: Ledger,
+        screen: mpsc::Sender<Screened>,
         told: mpsc::Sender<Told>,
     ) -> std::io::Result<Self> {
         let client = reqwest::Client::builder()
@@ -156,7 +162,8 @@ impl Proxy {
             .build()
             .map_err(|error| std::io::Error::other(error.without_url().to_string()))?;
         let (token, waited) = (Token::draw()?, AtomicU64::new(0));
-        Ok(Self { inner: Arc::new(Inner { endpoint, task, token, ledger, client, told, waited }) })
+        let inner = Inner { endpoint, task, token, ledger, client, screen, told, waited };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What stands in for the key.
@@ -193,6 +200,24 @@ impl Refused {
 }
 
 impl Inner {
+    /// Has every tool's result looked at before the model reads it. Nothing passes unseen: where
+    /// nobody looks any more, the call is not made.
+    async fn screen(&self, body: &mut Map<String, Value>) -> Result<(), Refused> {
+        let gone = || {
+            let words = "gatepost could not look through the results of tools; try again later";
+            Refused::new(StatusCode::BAD_GATEWAY, "api_error", words)
+        };
+        for place in results::of(self.endpoint.api, body) {
+            let (answer, answered) = oneshot::channel();
+            let text = place.clone();
+            self.screen.send(Screened { text, answer }).await.map_err(|_| gone())?;
+            if let Some(instead) = answered.await.map_err(|_| gone())? {
+                *place = instead;
+            }
+        }
+        Ok(())
+    }
+
     async fn call(self: &Arc<Self>, request: Request) -> Response {
         match self.try_call(request).await {
             Ok(response) => response,
@@ -218,7 +243,13 @@ impl Inner {
             let words = format!("a request may have {} MiB", LARGEST >> 20);
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", words)
         })?;
-        let wanted = request::rewritten(&self.endpoint, &route, &bytes)?;
+        let wanted = if route.path == "models" {
+            Wanted::bare()
+        } else {
+            let mut body = request::parsed(&bytes)?;
+            self.screen(&mut body).await?;
+            request::rewritten(&self.endpoint, &route, body)?
+        };
         let call = Call { parts, route, wanted };
         if !call.route.costs {
             return self.make(call, None).await;
@@ -265,6 +296,15 @@ impl Inner {
             }
         }
     }
+}
+
+/// A tool's result on its way to the model, and where to say what the model is to read instead.
+#[derive(Debug)]
+pub struct Screened {
+    /// What the tool returned, as the agent passes it on.
+    pub text: String,
+    /// What is put in its place; nothing where it may stay.
+    pub answer: oneshot::Sender<Option<String>>,
 }
 
 /// A body that is whole.

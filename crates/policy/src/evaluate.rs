@@ -252,6 +252,7 @@ pub fn left_open(
         | Stage::ReadOnly
         | Stage::WorkspaceEdit
         | Stage::Contained
+        | Stage::Breaker
         | Stage::Classifier
         | Stage::Budget => false,
     }

@@ -9,6 +9,7 @@
 mod bound;
 mod exec;
 mod files;
+mod ground;
 mod inbox;
 mod link;
 mod model;
@@ -18,6 +19,7 @@ mod preview;
 mod program;
 mod raising;
 mod run;
+mod scanning;
 mod spending;
 mod storage;
 mod tools;

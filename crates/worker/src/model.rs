@@ -9,6 +9,7 @@ use gatepost_agents::ModelAccess;
 use gatepost_domain::Outcome;
 use gatepost_domain::TaskId;
 use gatepost_domain::dispatch::Report;
+use gatepost_domain::injection::Injection;
 use gatepost_domain::outcome::Reason;
 use gatepost_models::proxy::Proxy;
 use gatepost_models::proxy::Told;
@@ -23,6 +24,7 @@ use crate::raising::Call;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
+use crate::scanning;
 use crate::worker::WorkerConfig;
 
 /// How many counts may wait to be recorded.
@@ -42,6 +44,8 @@ pub(crate) struct Model {
     calls: Option<mpsc::Receiver<Call>>,
     /// Where there is no proxy it says nothing, which is not the same as being gone.
     _calls: mpsc::Sender<Call>,
+    /// What was found in results on their way to the model.
+    flagged: Option<mpsc::Receiver<Vec<Injection>>>,
 }
 
 /// Gives the sandbox the port for it, where the agent has a model.
@@ -77,6 +81,7 @@ impl Model {
             words: Arc::default(),
             calls: Some(calls),
             _calls: held.clone(),
+            flagged: None,
         };
         let Some(name) = named(hired) else { return Ok(model) };
         let failed = |detail: String| Stop::Broken(Reason::AgentFailed { detail });
@@ -88,14 +93,17 @@ impl Model {
             .ok_or_else(|| failed("the sandbox has no port for its model".to_owned()))?;
         let (told, heard) = mpsc::channel(WAITING);
         let upstream = endpoint.model.clone();
-        let proxy = Proxy::new(endpoint, task.clone(), config.ledger.clone(), told)
+        let (screen, flagged, screening) = scanning::screen();
+        let proxy = Proxy::new(endpoint, task.clone(), config.ledger.clone(), screen, told)
             .map_err(|error| failed(format!("the model proxy cannot be set up ({error})")))?;
         model.access = Some(ModelAccess {
             base_url: format!("http://127.0.0.1:{MODEL_PORT}"),
             token: proxy.token().reveal().to_owned(),
             name: Some(upstream),
         });
+        model.flagged = Some(flagged);
         model.serving.spawn(async move { proxy.serve(listener).await });
+        model.serving.spawn(screening);
         let (stuck, words) = (model.stuck.clone(), Arc::clone(&model.words));
         model.recorder.spawn(record(heard, reporter, stuck, words, held));
         Ok(model)
@@ -104,6 +112,11 @@ impl Model {
     /// What the agent needs to know of it.
     pub(crate) fn access(&self) -> Option<ModelAccess> {
         self.access.clone()
+    }
+
+    /// What is found in results on their way to the model, to be heard by the run.
+    pub(crate) fn flagged(&mut self) -> Option<mpsc::Receiver<Vec<Injection>>> {
+        self.flagged.take()
     }
 
     /// Where its calls that lack room are heard of; once.

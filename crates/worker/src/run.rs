@@ -1,11 +1,14 @@
 //! One run, top to bottom: workspace and sandbox, agent, every action past the gate, the changes.
 
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatepost_agents::Brief;
 use gatepost_agents::Hired;
 use gatepost_agents::Resume;
+use gatepost_domain::ActionDigest;
 use gatepost_domain::ActionId;
 use gatepost_domain::ChangeSet;
 use gatepost_domain::Message;
@@ -16,6 +19,7 @@ use gatepost_domain::TaskId;
 use gatepost_domain::TaskSpec;
 use gatepost_domain::approval::Settlement;
 use gatepost_domain::boundary::Boundary;
+use gatepost_domain::dispatch::Answer;
 use gatepost_domain::dispatch::Assignment;
 use gatepost_domain::dispatch::Left;
 use gatepost_domain::dispatch::Report;
@@ -32,6 +36,7 @@ use gatepost_sandbox::deliver;
 use gatepost_sandbox::egress;
 use tokio::sync::mpsc;
 
+use crate::ground::Ground;
 use crate::inbox::Inbox;
 use crate::link::HubLink;
 use crate::link::LinkError;
@@ -57,6 +62,15 @@ pub(crate) enum Told {
         /// About which action.
         action_id: ActionId,
         /// How.
+        settlement: Settlement,
+    },
+    /// A person has cleared a denial of the gate.
+    Cleared {
+        /// Of which action.
+        action_id: ActionId,
+        /// What may run, once.
+        digest: ActionDigest,
+        /// How it was settled.
         settlement: Settlement,
     },
     /// A person sent another message.
@@ -171,6 +185,7 @@ async fn attempt(
     let hired = hire(config, &storage, &mut inbox, &assignment)?;
     // What is said while the sandbox starts; the assignment has everything before.
     let mut early = Vec::new();
+    let mut cleared = assignment.cleared.clone();
     let mut sandbox = {
         let start = Sandbox::start(profile(config, &assignment.spec, &storage, &hired)?);
         tokio::pin!(start);
@@ -182,6 +197,9 @@ async fn attempt(
                 Some(word) = told.recv() => match word {
                     Told::Cancel => return Err(Stop::Cancelled),
                     Told::Message { sent } => early.push(sent),
+                    Told::Cleared { action_id, digest, settlement } => {
+                        cleared.push(Answer { action_id: Some(action_id), digest, settlement });
+                    }
                     // Nothing of this run was asked yet.
                     Told::Settled { .. } => {}
                 },
@@ -197,7 +215,7 @@ async fn attempt(
     let mut report = sandbox.report();
     report.hosts = config.egress.words();
     report.gating = gating;
-    reporter.send(Report::Ready { sandbox: report }).await?;
+    reporter.send(Report::Ready { sandbox: report.clone() }).await?;
     inbox.put(&sandbox).await.map_err(sandbox_failed)?;
     let agent = program::begin(hired, &sandbox, &storage.home(), model.access()).await?;
     let mut policy = config.policy.clone();
@@ -209,10 +227,15 @@ async fn attempt(
     .with_switch(config.auto.clone())
     .with_bypass(config.bypass.clone());
     gate.bind(assignment.boundaries.clone());
+    if assignment.suspect {
+        gate.suspect();
+    }
+    let ground = Ground::new(config, &assignment.spec, &storage, &report);
     let mut models = Vec::new();
+    let (calls, counted) = mpsc::unbounded_channel();
     if let Some(classifier) = &config.classifier {
         gate = weighing::with_classifier(gate, classifier, &assignment);
-        models = spending::counted(&classifier.models, &config.ledger, &assignment.task);
+        models = spending::counted(&classifier.models, &config.ledger, &assignment.task, &calls);
     }
     let mut working = Working {
         gate,
@@ -232,6 +255,12 @@ async fn attempt(
         next_action: assignment.next_action,
         grants: assignment.grants,
         answers: assignment.answers,
+        cleared,
+        denied: VecDeque::new(),
+        ground,
+        flagged: model.flagged(),
+        known: BTreeSet::new(),
+        counted,
         open: Open::default(),
         gating,
         agent_name: assignment.spec.agent.clone(),

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use gatepost_domain::Metered;
 use gatepost_domain::Price;
 use gatepost_domain::TaskId;
 use gatepost_domain::Usage;
@@ -15,12 +16,16 @@ use gatepost_gate::classifier::Prompt;
 use gatepost_gate::classifier::Step;
 use gatepost_models::budget::BYTES_PER_TOKEN;
 use gatepost_models::budget::Ledger;
+use gatepost_models::budget::Reservation;
+use tokio::sync::mpsc;
 
 /// A model whose calls are counted for one task.
 struct Counted {
     inner: Arc<dyn Model>,
     ledger: Ledger,
     task: TaskId,
+    /// Where every answered call is told of, whatever becomes of the verdict it was made for.
+    calls: mpsc::UnboundedSender<Metered>,
 }
 
 /// These models, each call of theirs counted for this task.
@@ -28,10 +33,11 @@ pub(crate) fn counted(
     models: &[Arc<dyn Model>],
     ledger: &Ledger,
     task: &TaskId,
+    calls: &mpsc::UnboundedSender<Metered>,
 ) -> Vec<Arc<dyn Model>> {
     let counted = models.iter().map(|inner| {
         let (inner, ledger, task) = (Arc::clone(inner), ledger.clone(), task.clone());
-        Arc::new(Counted { inner, ledger, task }) as Arc<dyn Model>
+        Arc::new(Counted { inner, ledger, task, calls: calls.clone() }) as Arc<dyn Model>
     });
     counted.collect()
 }
@@ -42,19 +48,23 @@ impl Model for Counted {
     }
 
     fn ask(&self, prompt: Arc<Prompt>, step: Step) -> Answering {
-        let most = most(&prompt, step);
-        let reserved = self.ledger.reserve(&self.task, most, self.inner.price());
-        let inner = Arc::clone(&self.inner);
+        let usage = most(&prompt, step);
+        let price = self.inner.price();
+        let reserved = self.ledger.reserve(&self.task, usage, price);
+        let cost = price.map(|price| price.of(usage));
+        let most = Metered { model: self.inner.name().to_owned(), usage, cost };
+        let (inner, calls) = (Arc::clone(&self.inner), self.calls.clone());
         Box::pin(async move {
             let reservation = reserved.map_err(|over| NoVerdict::Spent(over.to_string()))?;
+            let mut unanswered = Unanswered { reservation: Some(reservation), most, calls };
             let said = inner.ask(prompt, step).await;
             match &said {
-                Ok(said) => reservation.settle(said.used.usage),
+                Ok(said) => unanswered.settle(said.used.clone()),
                 // It may have been thought about and paid for, and nobody says how much.
-                Err(NoVerdict::TimedOut | NoVerdict::Unparseable(_) | NoVerdict::Refused(_)) => {
-                    reservation.settle(most);
+                Err(NoVerdict::TimedOut | NoVerdict::Unparseable(_) | NoVerdict::Refused(_)) => {}
+                Err(NoVerdict::Down(_) | NoVerdict::Spent(_) | NoVerdict::TooLong) => {
+                    unanswered.reservation = None;
                 }
-                Err(NoVerdict::Down(_) | NoVerdict::Spent(_) | NoVerdict::TooLong) => {}
             }
             said
         })
@@ -66,6 +76,30 @@ impl Model for Counted {
 
     fn price(&self) -> Option<Price> {
         self.inner.price()
+    }
+}
+
+/// A call on its way. One that is given up, or ends without saying what it used, may have been paid
+/// for, and counts as the most it may have used.
+struct Unanswered {
+    reservation: Option<Reservation>,
+    most: Metered,
+    calls: mpsc::UnboundedSender<Metered>,
+}
+
+impl Unanswered {
+    fn settle(&mut self, used: Metered) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(used.usage);
+            // Nobody hears it where the run is over; it is counted all the same.
+            let _over = self.calls.send(used);
+        }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.settle(self.most.clone());
     }
 }
 
@@ -81,7 +115,6 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use gatepost_domain::Metered;
     use gatepost_gate::classifier::Said;
     use gatepost_models::budget::Budget;
     use gatepost_models::budget::Limit;
@@ -90,6 +123,27 @@ mod tests {
 
     /// A model that answers from a list, last one first.
     struct Scripted(Mutex<Vec<Result<u64, NoVerdict>>>);
+
+    /// A model that does not answer.
+    struct Never;
+
+    impl Model for Never {
+        fn name(&self) -> &str {
+            "never"
+        }
+
+        fn ask(&self, _: Arc<Prompt>, _: Step) -> Answering {
+            Box::pin(std::future::pending())
+        }
+
+        fn room(&self) -> usize {
+            1000
+        }
+
+        fn price(&self) -> Option<Price> {
+            None
+        }
+    }
 
     impl Model for Scripted {
         fn name(&self) -> &str {
@@ -115,6 +169,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_that_is_given_up_counts_as_the_most_it_may_have_used() {
+        let prompt = Arc::new(Prompt { system: "s".repeat(300), case: String::new(), left_out: 0 });
+        let one = most(&prompt, Step::Filter).total();
+        let budget =
+            Budget { task: Limit { cost: None, tokens: Some(one) }, day: Limit::default() };
+        let (ledger, task) = (Ledger::new(budget, Arc::new(|| 1)), TaskId::from_entropy(1));
+        let (calls, mut told) = mpsc::unbounded_channel();
+        let never: Arc<dyn Model> = Arc::new(Never);
+        let models = counted(&[never], &ledger, &task, &calls);
+        let on_its_way = models.first().unwrap().ask(prompt, Step::Filter);
+        assert!(futures::future::poll_immediate(on_its_way).await.is_none());
+        assert_eq!(told.try_recv().unwrap().usage.total(), one);
+        assert!(ledger.reserve(&task, Usage { input: 1, ..Usage::default() }, None).is_err());
+    }
+
+    #[tokio::test]
     async fn no_call_is_made_that_the_budget_has_no_room_for() {
         let prompt = Arc::new(Prompt { system: "s".repeat(300), case: String::new(), left_out: 0 });
         let one = most(&prompt, Step::Filter).total();
@@ -129,13 +199,16 @@ mod tests {
             let budget = Budget { task: limit(one), day: Limit::default() };
             let ledger = Ledger::new(budget, Arc::new(|| 1));
             let model: Arc<dyn Model> = Arc::new(Scripted(Mutex::new(vec![answer.clone()])));
-            let models = counted(&[model], &ledger, &task);
+            let (calls, mut told) = mpsc::unbounded_channel();
+            let models = counted(&[model], &ledger, &task, &calls);
             let model = models.first().unwrap();
             let on_its_way = model.ask(Arc::clone(&prompt), Step::Filter);
             // While the first is on its way there is no room for a second.
             let second = model.ask(Arc::clone(&prompt), Step::Filter).await;
             assert!(matches!(second, Err(NoVerdict::Spent(_))), "{second:?}");
             assert_eq!(on_its_way.await.map(|said| said.used.usage.total()), answer);
+            let counted = told.try_recv().map_or(0, |used: Metered| used.usage.total());
+            assert_eq!(counted, one - left, "what counts is told of at once, for the journal");
             let tokens = |input| Usage { input, ..Usage::default() };
             assert!(ledger.reserve(&task, tokens(left), None).is_ok(), "{answer:?}");
             let over = ledger.reserve(&task, tokens(left + 1), None).map(|_| ());

@@ -1,5 +1,6 @@
 //! Actions that the classifier is thinking about, while everything else goes on.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,8 +37,8 @@ pub struct Classifier {
     pub prose: Arc<Prose>,
     /// What becomes of a question where nobody is there.
     pub nobody_there: NobodyThere,
-    /// What Gatepost knows of this machine and its configuration, by name.
-    pub facts: Vec<(String, String)>,
+    /// What the configuration says of a project, by the project's name.
+    pub projects: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl std::fmt::Debug for Classifier {
@@ -134,8 +135,8 @@ pub(crate) fn with_classifier(
     let later = later.flat_map(|(message, sender)| sayings(&From::of(sender), message));
     let dossier = Dossier {
         sayings: asked.into_iter().chain(later).collect(),
-        deeds: Vec::new(),
-        facts: classifier.facts.clone(),
+        deeds: assignment.deeds.clone(),
+        facts: Vec::new(),
     };
     gate.with_classifier(Arc::clone(&classifier.prose), dossier, classifier.nobody_there)
 }

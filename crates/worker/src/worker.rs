@@ -118,6 +118,9 @@ impl Worker {
                 self.tell(&task, run, Told::Settled { action_id, settlement });
             }
             ToWorker::Raise { task, raise } => self.config.ledger.raise(&task, &raise),
+            ToWorker::Cleared { task, run, action_id, digest, settlement } => {
+                self.tell(&task, run, Told::Cleared { action_id, digest, settlement });
+            }
             ToWorker::Message { task, run, message, sender, boundaries } => {
                 let sent = Sent { message, sender, boundaries };
                 self.tell(&task, run, Told::Message { sent });

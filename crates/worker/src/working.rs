@@ -8,6 +8,7 @@
 //! reviewed anew when they changed.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,11 +35,14 @@ use gatepost_domain::agent::Ending;
 use gatepost_domain::agent::Gating;
 use gatepost_domain::approval::Form;
 use gatepost_domain::approval::Settlement;
+use gatepost_domain::deed::SUBJECT;
 use gatepost_domain::dispatch;
 use gatepost_domain::dispatch::Report;
+use gatepost_domain::injection::Injection;
 use gatepost_domain::outcome::Reason;
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Evidence;
+use gatepost_domain::verdict::Stage;
 use gatepost_gate::Cleared;
 use gatepost_gate::Gate;
 use gatepost_gate::Looked;
@@ -53,6 +57,7 @@ use tokio::sync::watch;
 
 use crate::bound;
 use crate::exec;
+use crate::ground::Ground;
 use crate::inbox::Inbox;
 use crate::preview;
 use crate::raising::Call;
@@ -62,6 +67,8 @@ use crate::run::Reporter;
 use crate::run::Sent;
 use crate::run::Stop;
 use crate::run::Told;
+use crate::scanning;
+use crate::scanning::Scanned;
 use crate::storage::TaskStorage;
 use crate::weighing;
 use crate::weighing::Waiting;
@@ -79,6 +86,9 @@ const RESTRICTED: &str = "what may run by itself changed after it was reviewed";
 
 /// What the worker does now, to its end.
 type Work<'a> = Pin<Box<dyn Future<Output = (ActionResult, Option<ShellState>)> + Send + 'a>>;
+
+/// So many denials are remembered by their words.
+const DENIED: usize = 20;
 
 /// A run whose agent works.
 pub(crate) struct Working<'a> {
@@ -98,6 +108,18 @@ pub(crate) struct Working<'a> {
     pub(crate) grants: Vec<ActionDigest>,
     /// Answers to questions of an earlier run, each good for one action.
     pub(crate) answers: Vec<dispatch::Answer>,
+    /// Denials that a person has cleared, each good for one action with that digest.
+    pub(crate) cleared: Vec<dispatch::Answer>,
+    /// The latest denials, with the words to know them by.
+    pub(crate) denied: VecDeque<(ActionId, String)>,
+    /// What Gatepost finds out by itself.
+    pub(crate) ground: Ground,
+    /// What is found in results on their way to a program's model.
+    pub(crate) flagged: Option<mpsc::Receiver<Vec<Injection>>>,
+    /// What was found in results so far, so that it is told once.
+    pub(crate) known: BTreeSet<Vec<Injection>>,
+    /// Calls of the classifier that are to be recorded.
+    pub(crate) counted: mpsc::UnboundedReceiver<Metered>,
     pub(crate) open: Open<'a>,
     /// What holds the agent, and its name.
     pub(crate) gating: Gating,
@@ -187,6 +209,10 @@ enum Heard {
     Call(Call),
     /// There may be room for the agent's next turn.
     Room,
+    /// A call of the classifier was answered, or given up.
+    Counted(Metered),
+    /// A result on its way to a program's model was found out.
+    Flagged(Vec<Injection>),
 }
 
 /// What becomes of a proposal after one look at it.
@@ -252,6 +278,10 @@ impl Working<'_> {
                 Heard::Ran(result, shell) => self.ran(result, shell).await?,
                 Heard::Weighed(weighed) => self.weighed(*weighed).await?,
                 Heard::Call(call) => end = self.call(call).await?,
+                Heard::Counted(metered) => {
+                    self.reporter.send(Report::Metered { metered }).await?;
+                }
+                Heard::Flagged(found) => self.flag(None, found, true).await?,
             }
             if let Some(end) = end {
                 return Ok(end);
@@ -273,10 +303,19 @@ impl Working<'_> {
     async fn hear_next(&mut self) -> Result<Heard, Stop> {
         let Open { running, weighing, .. } = &mut self.open;
         let held = self.raising.holds_agent();
+        let flagged = &mut self.flagged;
         tokio::select! {
             // What people say counts before the agent's next proposal, which comes last.
             biased;
             word = self.told.recv() => Ok(Heard::Hub(word)),
+            // And so does what its model is about to read.
+            Some(found) = async {
+                match flagged {
+                    Some(flagged) => flagged.recv().await,
+                    None => None,
+                }
+            } => Ok(Heard::Flagged(found)),
+            Some(metered) = self.counted.recv() => Ok(Heard::Counted(metered)),
             (result, shell) = async {
                 match running {
                     Some(running) => running.work.as_mut().await,
@@ -307,6 +346,21 @@ impl Working<'_> {
                     Seen::Changed(action) => self.act(proposal.id, proposal.by, action).await?,
                 }
             }
+            Some(Told::Cleared { action_id, digest, settlement }) => {
+                let denied = self.denied.iter().find(|(id, _)| *id == action_id);
+                let what = denied.map_or("what was refused", |(_, subject)| subject.as_str());
+                let words = format!(
+                    "Gatepost: {}: `{what}`. It was refused before. If it is still needed, do exactly \
+                     that again; this holds once, and for nothing else.",
+                    settlement.words()
+                );
+                self.cleared.push(dispatch::Answer {
+                    action_id: Some(action_id),
+                    digest,
+                    settlement,
+                });
+                self.agent.note(&words);
+            }
             Some(Told::Cancel) => {
                 self.agent.interrupt();
                 return Err(Stop::Cancelled);
@@ -322,6 +376,7 @@ impl Working<'_> {
         // Before the agent hears of it, and before anything else is looked at.
         if boundaries.iter().any(|new| new.effect.is_some() && !self.gate.is_bound_by(new)) {
             self.grants.clear();
+            self.cleared.clear();
         }
         self.gate.bind(boundaries);
         weighing::heard(&mut self.gate, &message, sender.as_ref());
@@ -362,7 +417,12 @@ impl Working<'_> {
         self.renew();
         let bound = self.bind(&action).await?;
         let waiting = Waiting { id, by, weighed: None };
-        let looked = self.gate.look(action, bound.files, &self.grants);
+        if self.gate.weighs()
+            && let Some(facts) = self.ground.look(self.sandbox).await
+        {
+            self.gate.learn(facts);
+        }
+        let looked = self.gate.look(action, bound.files, &self.permitted());
         self.looked(waiting, looked, &bound.unbound).await
     }
 
@@ -391,14 +451,21 @@ impl Working<'_> {
         self.reporter.send(Report::Metered { metered }).await
     }
 
+    /// Records what the classifier's calls so far have used, before what they came to.
+    async fn record_calls(&mut self) -> Result<(), Stop> {
+        while let Ok(metered) = self.counted.try_recv() {
+            self.reporter.send(Report::Metered { metered }).await?;
+        }
+        Ok(())
+    }
+
     /// The classifier has thought. Meanwhile the agent may have changed its mind, or the bytes.
     async fn weighed(&mut self, weighed: Weighed) -> Result<(), Stop> {
         let Weighed { waiting, open, opinion, calls } = weighed;
+        self.record_calls().await?;
         for call in calls {
             let (step, took) = (call.step.as_str(), call.took);
             tracing::debug!(step, ?took, model = %call.used.model, "the classifier was asked");
-            // What it used was counted when the answer came.
-            self.reporter.send(Report::Metered { metered: call.used }).await?;
         }
         if !self.open.weighing.take(waiting.id) {
             return Ok(());
@@ -409,7 +476,7 @@ impl Working<'_> {
             return self.act(waiting.id, waiting.by, action).await;
         }
         self.renew();
-        let looked = self.gate.settle(open, opinion, &self.grants);
+        let looked = self.gate.settle(open, opinion, &self.permitted());
         match self.looked(waiting, looked, &now.unbound).await? {
             Seen::Done => Ok(()),
             Seen::Changed(action) => self.act(waiting.id, waiting.by, action).await,
@@ -427,6 +494,11 @@ impl Working<'_> {
         let proposal = Proposal { id, by, action_id: self.next_action, made: Made::ByAgent };
         self.record_verdict(&review, weighed).await?;
         let judgement = review.judgement();
+        if judgement.stage == Stage::Grant && !self.grants.contains(review.digest()) {
+            // What a person cleared after a denial is used up with this.
+            let used = self.cleared.iter().position(|answer| answer.digest == *review.digest());
+            used.map(|at| self.cleared.remove(at));
+        }
         let words = match judgement.verdict {
             Verdict::Allow => {
                 let by = ClearedBy::Gate(self.gate.restrictions());
@@ -448,8 +520,36 @@ impl Working<'_> {
             }
         };
         let reason = Reason::RefusedByGate { reason: words.clone() };
+        let outcome = format!("refused by the gate ({})", judgement.rule);
+        self.gate.refused(review.action(), &outcome);
+        self.denied.push_back((proposal.action_id, deed_words(review.action())));
+        if self.denied.len() > DENIED {
+            self.denied.pop_front();
+        }
         self.refuse(proposal, review.digest().clone(), words, reason).await?;
         Ok(Seen::Done)
+    }
+
+    /// Digests that a person has let run: for the whole task, or once after a denial.
+    fn permitted(&self) -> Vec<ActionDigest> {
+        let cleared = self.cleared.iter().filter(|answer| answer.settlement.approves());
+        self.grants.iter().chain(cleared.map(|answer| &answer.digest)).cloned().collect()
+    }
+
+    /// Records what was found in a result, once, and has what follows looked at more closely.
+    async fn flag(
+        &mut self,
+        action_id: Option<ActionId>,
+        found: Vec<Injection>,
+        fenced: bool,
+    ) -> Result<(), Stop> {
+        if found.iter().any(|injection| injection.trick.is_suspect()) {
+            self.gate.suspect();
+        }
+        if self.known.insert(found.clone()) {
+            self.reporter.send(Report::Flagged { action_id, found, fenced }).await?;
+        }
+        Ok(())
     }
 
     /// Takes the answer of an earlier run, or asks people; what they say comes to [`Self::hear`].
@@ -495,7 +595,12 @@ impl Working<'_> {
         }
         if !settlement.approves() {
             let reason = refusal(settlement);
-            self.refuse(proposal, digest, reason.to_string(), reason).await?;
+            self.gate.refused(review.action(), &settlement.words());
+            let mut words = reason.to_string();
+            if review.judgement().stage == Stage::Breaker {
+                words.push_str("; try no other way to it, and ask the person what to do");
+            }
+            self.refuse(proposal, digest, words, reason).await?;
             return Ok(Seen::Done);
         }
         if let Settlement::Person { decision: Decision::ApproveForTask, .. } = settlement {
@@ -634,6 +739,7 @@ impl Working<'_> {
         let Some(Running { proposal, started, .. }) = self.open.running.take() else {
             return Ok(());
         };
+        let action_id = started.action_id;
         let result = match proposal.made {
             Made::ByAgent => {
                 self.record_end(started, result.clone()).await?;
@@ -645,6 +751,10 @@ impl Working<'_> {
                 told
             }
         };
+        let Scanned { result, found } = scanning::result(&result);
+        if !found.is_empty() {
+            self.flag(Some(action_id), found, true).await?;
+        }
         self.agent.answer(proposal.id, Answer::Ran { result, shell });
         while self.open.running.is_none() {
             let Some(Queued { proposal, cleared, by }) = self.open.queued.pop_front() else {
@@ -684,12 +794,19 @@ impl Working<'_> {
         };
         let took = started.begun.elapsed();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (action_id, found) = (started.action_id, scanning::found(&result));
         // When it began and ended is the worker's own knowledge.
-        self.record_end(started, ActionResult { duration_ms, ..result }).await
+        self.record_end(started, ActionResult { duration_ms, ..result }).await?;
+        if !found.is_empty() {
+            // Its model reads it in a fence where the model proxy passes it on.
+            self.flag(Some(action_id), found, self.flagged.is_some()).await?;
+        }
+        Ok(())
     }
 
     async fn record_end(&mut self, started: Started, result: ActionResult) -> Result<(), Stop> {
         let Started { action, action_id, digest, begun: _ } = started;
+        self.ground.changed();
         // Voids the classifier's earlier opinions where something new was read.
         self.gate.done(&action, &format!("ran, {}", result.ending.words()));
         self.reporter.send(Report::ActionFinished { action_id, digest, result }).await
@@ -777,6 +894,9 @@ impl Working<'_> {
 
     /// Records the end of whatever has begun and will not be heard of any more.
     async fn close(&mut self, ending: &Ending) -> Result<(), Stop> {
+        // What is thought about no longer matters, and what that has cost still does.
+        self.open.weighing = Weighing::default();
+        self.record_calls().await?;
         let running = self.open.running.take().map(|running| running.started);
         let underway = std::mem::take(&mut self.open.underway).into_values();
         for started in running.into_iter().chain(underway) {
@@ -808,6 +928,11 @@ fn with_note(action: &Action, result: &ActionResult) -> ActionResult {
         result.head
     );
     ActionResult { head, ..result.clone() }
+}
+
+/// An action in few words, for whoever proposed it.
+fn deed_words(action: &Action) -> String {
+    action.subject().chars().take(SUBJECT).collect()
 }
 
 /// Why the action was not allowed, after people had it.

@@ -9,6 +9,7 @@ use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
 use gatepost_domain::request::Answered;
 use gatepost_domain::request::Consequence;
+use gatepost_domain::verdict::Stage;
 use gatepost_domain::verdict::Verdict;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -99,7 +100,7 @@ impl ApprovalCard {
             task: task.clone(),
             title: title(&approval.action),
             action,
-            buttons: buttons(&approval.action, editable.is_some()),
+            buttons: buttons(approval, editable.is_some()),
             editable,
             diff: approval.diff.as_deref().map(proposed_lines).unwrap_or_default(),
             facts,
@@ -201,12 +202,20 @@ fn editable(approval: &Approval) -> Option<String> {
 }
 
 /// The answers that a question can be given.
-fn buttons(action: &Action, editable: bool) -> Vec<Button> {
-    if action.raise().is_some() {
+fn buttons(approval: &Approval, editable: bool) -> Vec<Button> {
+    if approval.action.raise().is_some() {
         // What is granted is a sum, so there is no once and no always; and nobody hears a reason,
         // since the task ends with the no.
         let raise = Button { press: Press::ApproveOnce, label: "Approve the raise" };
         return vec![raise, Button::from(Press::Deny)];
+    }
+    if approval.judgement.stage == Stage::Breaker {
+        // What it is told with a denial is to ask, and to try no other way.
+        return vec![
+            Button { press: Press::ApproveOnce, label: "Allow this one" },
+            Button { press: Press::Deny, label: "Let it ask" },
+            Button::from(Press::DenyWithReason),
+        ];
     }
     let edit = editable.then_some(Press::Edit);
     let approve = [Press::ApproveOnce, Press::ApproveForTask].into_iter().chain(edit);

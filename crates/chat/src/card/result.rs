@@ -248,6 +248,9 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.unasked.is_empty() {
         short.push(format!("{} done without asking", summary.unasked.len()));
     }
+    if !summary.flagged.is_empty() {
+        short.push("a result tried to steer the agent".to_owned());
+    }
     match summary.network.refused.as_slice() {
         [] => {}
         [one] => short.push(format!("network refused: {}", prose(&one.host))),
@@ -333,6 +336,10 @@ fn sections(summary: &Summary) -> Vec<Section> {
         at: Some(raised.at),
         ..row(raised.raise.to_string(), format!("by {}", raised.by), Tone::Quiet)
     });
+    let flagged = summary
+        .flagged
+        .iter()
+        .map(|found| row(prose(&found.span), format!("it {}", found.trick.does()), Tone::Bad));
     let approved = summary.approved.iter().map(|approved| Row {
         at: Some(approved.at),
         ..row(
@@ -377,6 +384,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What ran", ran.collect()),
         ("What was refused", refused.collect()),
         ("What was done without asking", unasked.collect()),
+        ("What tried to steer the agent", flagged.collect()),
         ("What you forbade", bounds.collect()),
         ("Who approved what", approved.chain(raised).collect()),
         ("Who settled how many", settled.collect()),

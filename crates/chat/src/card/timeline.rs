@@ -12,6 +12,7 @@ use gatepost_domain::event::Record;
 use gatepost_domain::id::ActionId;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
+use gatepost_domain::injection::Injection;
 use gatepost_domain::message::Quoted;
 use gatepost_domain::verdict::Judgement;
 use gatepost_domain::verdict::Verdict;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ApprovalCard;
+use super::Button;
 use super::Fact;
 use super::Press;
 use super::Tone;
@@ -68,6 +70,10 @@ pub enum Entry {
         tone: Tone,
         /// What it printed; its middle may be left out, and says so.
         output: Option<String>,
+        /// The button that lets what the gate refused run after all, once, and the id it answers to;
+        /// none where nobody may.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        denial: Option<Denial>,
     },
     /// A question to people.
     Approval {
@@ -78,6 +84,22 @@ pub enum Entry {
         /// The question.
         card: Box<ApprovalCard>,
     },
+}
+
+/// The way to let what the gate refused run after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Denial {
+    /// What it is answered under, as a question is.
+    pub id: ApprovalId,
+    /// The one answer that it takes.
+    pub button: Button,
+}
+
+impl Denial {
+    fn of(id: &ApprovalId) -> Self {
+        let button = Button { press: Press::ApproveOnce, label: "Allow this one after all" };
+        Self { id: id.clone(), button }
+    }
 }
 
 /// Who an entry is from.
@@ -185,6 +207,7 @@ impl Timeline {
                     words: words.into(),
                     tone,
                     output: None,
+                    denial: None,
                 };
                 self.steps.insert(*action_id, self.entries.len());
                 self.entries.push(step);
@@ -226,9 +249,18 @@ impl Timeline {
                     format!("{} · {}", prose(&result.ending.words()), span(result.duration_ms));
                 self.step(*action_id, words, tone, printed(result));
             }
-            Event::ActionRefused { action_id, reason, .. } => {
+            Event::ActionRefused { action_id, reason, denial, .. } => {
                 let words = format!("refused: {}", prose(reason));
                 self.step(*action_id, words, Tone::Bad, None);
+                self.offer(*action_id, denial.as_ref().map(Denial::of));
+            }
+            Event::ResultFlagged { found, fenced, .. } => {
+                self.gatepost(record, Tone::Bad, flagged(found, *fenced));
+            }
+            Event::DenialCleared { action_id, settlement, .. } => {
+                let words = format!("refused; {} after all, once", prose(&settlement.words()));
+                self.step(*action_id, words, Tone::Good, None);
+                self.offer(*action_id, None);
             }
             Event::ResumeRequested { by } => {
                 self.gatepost(record, Tone::Busy, format!("resumed by {by}"));
@@ -247,7 +279,15 @@ impl Timeline {
                 );
                 self.gatepost(record, Tone::Ask, text);
             }
-            Event::RunEnded { .. } => self.lose_running(),
+            Event::RunEnded { .. } => {
+                self.lose_running();
+                // Nobody is left who could do it.
+                for entry in &mut self.entries {
+                    if let Entry::Step { denial, .. } = entry {
+                        *denial = None;
+                    }
+                }
+            }
             // The result says these, with everything else that the task came to.
             Event::ChangesCollected { .. } | Event::TaskFinished { .. } => {}
             Event::DeliveryRequested { .. }
@@ -340,12 +380,31 @@ impl Timeline {
         }
     }
 
+    fn offer(&mut self, id: ActionId, offered: Option<Denial>) {
+        let at = self.steps.get(&id).and_then(|at| self.entries.get_mut(*at));
+        if let Some(Entry::Step { denial, .. }) = at {
+            *denial = offered;
+        }
+    }
+
     /// What ran when its run ended has no end of its own, and nobody may say it had.
     fn lose_running(&mut self) {
         for id in std::mem::take(&mut self.running) {
             self.step(id, "cut off; what it did is not known".into(), Tone::Bad, None);
         }
     }
+}
+
+/// What was found in a result, in words for people.
+#[must_use]
+pub fn flagged(found: &[Injection], fenced: bool) -> String {
+    let found: Vec<String> = found.iter().map(|found| prose(&found.words())).collect();
+    let read = if fenced { "reads it with a warning, in a fence" } else { "has read it" };
+    format!(
+        "a result may be there to steer the agent: {}. The agent {read}; what it does from now on is \
+         looked at more closely",
+        found.join("; ")
+    )
 }
 
 fn reviewed(judgement: &Judgement) -> (&'static str, Tone) {

@@ -36,7 +36,18 @@ impl TaskLine {
 
 fn veil(entry: Entry) -> Option<Entry> {
     match entry {
-        Entry::Step { key, at, tool, action: _, facts: _, verdict: _, words, tone, output: _ } => {
+        Entry::Step {
+            key,
+            at,
+            tool,
+            action: _,
+            facts: _,
+            verdict: _,
+            words,
+            tone,
+            output: _,
+            denial: _,
+        } => {
             let action = Shown { text: sort(tool).to_owned(), notes: Vec::new(), masked: 0 };
             Some(Entry::Step {
                 key,
@@ -48,6 +59,8 @@ fn veil(entry: Entry) -> Option<Entry> {
                 words: without_detail(&words).to_owned(),
                 tone,
                 output: None,
+                // Whoever does not see what it is about does not let it run.
+                denial: None,
             })
         }
         Entry::Approval { key, at, mut card } => {

@@ -151,7 +151,7 @@ impl Desk {
             let asked = self.asked(&detail.task);
             render::task(&card, &Standing { ahead, asked }, self.traits.text)
         };
-        let under = keys::card(&mut self.mint, detail);
+        let under = keys::card(&mut self.mint, detail, &card);
         self.place(task, "card", chat, true, text, under)
     }
 

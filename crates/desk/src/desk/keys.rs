@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gatepost_chat::card::ApprovalCard;
+use gatepost_chat::card::Entry;
 use gatepost_chat::card::OpenLine;
 use gatepost_chat::card::Press;
 use gatepost_chat::card::TaskCard;
@@ -38,8 +39,15 @@ pub(super) fn state(detail: &TaskDetail) -> u64 {
     last.map_or(0, |record| record.seq)
 }
 
-/// Under the live card: Stop, while there is something to stop.
-pub(super) fn card(mint: &mut Mint, detail: &TaskDetail) -> Under {
+/// An action of so many characters can be read whole on a button.
+const ON_A_BUTTON: usize = 48;
+
+/// So many denials have a button under a card.
+const DENIALS: usize = 2;
+
+/// Under the live card: Stop, while there is something to stop; and for the latest denials that a
+/// person may clear, the button that does it, where the whole action stands on it.
+pub(super) fn card(mint: &mut Mint, detail: &TaskDetail, card: &TaskCard) -> Under {
     let live = match detail.task.state() {
         State::Received
         | State::Queued
@@ -50,7 +58,25 @@ pub(super) fn card(mint: &mut Mint, detail: &TaskDetail) -> Under {
         State::Cancelling | State::Finishing | State::Finished => false,
     };
     if live {
-        Under::Rows(vec![Row::Keys(vec![task(mint, detail, Press::Stop)])])
+        let denied = card.entries.iter().rev().filter_map(|entry| match entry {
+            Entry::Step { action, denial: Some(denial), .. } => Some((action, denial)),
+            _ => None,
+        });
+        let whole = denied.take(DENIALS).filter(|(action, _)| {
+            action.text.chars().count() <= ON_A_BUTTON
+                && !action.text.contains('\n')
+                && action.masked == 0
+                && action.notes.is_empty()
+        });
+        let mut rows: Vec<Row> = whole
+            .map(|(action, denial)| {
+                let label = format!("{}: {}", denial.button.label, action.text);
+                let key = answer(mint, detail.task.id(), &denial.id, denial.button.press);
+                Row::Keys(vec![Key { label, ..key }])
+            })
+            .collect();
+        rows.push(Row::Keys(vec![task(mint, detail, Press::Stop)]));
+        Under::Rows(rows)
     } else {
         Under::Nothing
     }
@@ -67,6 +93,7 @@ pub(super) fn question(
     let name = detail.task.id();
     let mut rows = Vec::new();
     let mut refusals = Vec::new();
+    // The answers and their words are the card's: they differ by what is asked.
     let card = ApprovalCard::open(name, open);
     for button in &card.buttons {
         let key = Key { label: button.label.to_owned(), ..answer(mint, name, id, button.press) };
@@ -168,7 +195,7 @@ pub(super) fn asked<'d>(detail: &'d TaskDetail, id: &ApprovalId) -> Option<&'d A
 /// Makes every token a task's messages may carry now, so that a button from before a restart is
 /// known before its message is drawn again.
 pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
-    let _made = card(mint, detail);
+    let _made = card(mint, detail, &TaskCard::of(detail));
     let _made = result(mint, detail);
     for id in detail.task.open().keys() {
         let _made = question(mint, detail, id, true);

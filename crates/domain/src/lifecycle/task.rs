@@ -17,6 +17,8 @@ use crate::changes::ChangeSet;
 use crate::changes::DeliveryKind;
 use crate::changes::DeliveryResult;
 use crate::chat::Origin;
+use crate::deed;
+use crate::deed::Deed;
 use crate::dispatch::Answer;
 use crate::dispatch::Left;
 use crate::dispatch::Sender;
@@ -30,6 +32,8 @@ use crate::message::OutboxFile;
 use crate::outcome::Outcome;
 use crate::outcome::Reason;
 use crate::task::TaskSpec;
+use crate::verdict::Clearance;
+use crate::verdict::Stage;
 use crate::verdict::Verdict;
 
 /// A task as its events left it. Only [`Task::apply`] changes it.
@@ -59,6 +63,18 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Answer>,
     grants: Vec<ActionDigest>,
+    /// The latest denials of the gate that a person may still clear.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    denials: Vec<Denial>,
+    /// Those that a person has cleared and no action has followed yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cleared: Vec<Answer>,
+    /// The latest actions that have begun or were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deeds: Vec<(ActionId, Deed)>,
+    /// Whether its agent has read what tried to steer it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    suspect: bool,
     messages: Vec<Message>,
     /// Where each of those came from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -220,7 +236,24 @@ struct Reviewed {
     /// about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     made_of: Option<ActionId>,
+    /// The tool, for the account of what was done.
+    #[serde(default)]
+    tool: String,
+    /// Which rule denied it, where a person may clear that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    denied: Option<String>,
 }
+
+/// A denial of the gate that a person may clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Denial {
+    id: ApprovalId,
+    action_id: ActionId,
+    digest: ActionDigest,
+}
+
+/// So many denials can still be cleared; a person looks at the latest.
+const DENIALS: usize = 20;
 
 impl IllegalEdge {
     pub(super) fn unborn(event: &Event) -> Self {
@@ -247,6 +280,10 @@ impl Task {
             unacted: Vec::new(),
             refused: Vec::new(),
             grants: Vec::new(),
+            denials: Vec::new(),
+            cleared: Vec::new(),
+            deeds: Vec::new(),
+            suspect: false,
             messages: Vec::new(),
             senders: Vec::new(),
             boundaries: Vec::new(),
@@ -319,6 +356,7 @@ impl Task {
                 // What was let run for the whole task was let run before this was said.
                 if boundary.effect.is_some() {
                     self.grants.clear();
+                    self.cleared.clear();
                 }
                 self.boundaries.push(boundary.clone());
             }
@@ -352,6 +390,11 @@ impl Task {
                         if **edited == *action)
                 });
                 let made_of = made_of.and_then(|answer| answer.action_id);
+                if judgement.stage == Stage::Grant && !self.grants.contains(digest) {
+                    // What a person cleared after a denial is used up with this.
+                    let used = self.cleared.iter().position(|answer| answer.digest == *digest);
+                    used.map(|at| self.cleared.remove(at));
+                }
                 self.reviewed.insert(
                     *action_id,
                     Reviewed {
@@ -359,6 +402,10 @@ impl Task {
                         subject: action.subject().chars().take(200).collect(),
                         allowed: judgement.verdict == Verdict::Allow,
                         made_of,
+                        tool: action.tool().to_owned(),
+                        denied: (judgement.verdict == Verdict::Deny
+                            && judgement.clearance == Clearance::Person)
+                            .then(|| judgement.rule.clone()),
                     },
                 );
             }
@@ -399,7 +446,10 @@ impl Task {
                     self.reviewed.get(action_id).filter(|reviewed| reviewed.digest == *digest);
                 match (self.live_run(), reviewed) {
                     (Some(now), Some(reviewed)) if now == *run => {
+                        let outcome = "was started; how it ended is not known";
+                        let deed = Deed::new(&reviewed.tool, &reviewed.subject, outcome);
                         self.in_flight.insert(*action_id, reviewed.subject.clone());
+                        self.remember(*action_id, deed);
                     }
                     _ => return Err(illegal()),
                 }
@@ -409,17 +459,51 @@ impl Task {
                 self.words = None;
                 self.ever_acted = true;
             }
-            Event::ActionFinished { action_id, .. } => {
+            Event::ActionFinished { action_id, result, .. } => {
                 if self.in_flight.remove(action_id).is_none() {
                     return Err(illegal());
                 }
+                if let Some((_, deed)) = self.deeds.iter_mut().find(|(id, _)| id == action_id) {
+                    deed.outcome = format!("ran, {}", result.ending.words());
+                }
             }
-            Event::ActionRefused { action_id, digest, .. } => {
+            Event::ActionRefused { action_id, digest, denial, .. } => {
                 let Some(reviewed) = self.reviewed.remove(action_id) else {
                     return Err(illegal());
                 };
                 let followed = self.act_on(*action_id, digest, reviewed.made_of);
+                let outcome = match (&followed, &reviewed.denied) {
+                    (Some(answer), _) => answer.settlement.words(),
+                    (None, Some(rule)) => format!("refused by the gate ({rule})"),
+                    (None, None) => "not carried out".to_owned(),
+                };
+                let deed = Deed::new(&reviewed.tool, &reviewed.subject, outcome);
+                self.remember(*action_id, deed);
+                if let Some(id) = denial {
+                    let (action_id, digest) = (*action_id, digest.clone());
+                    self.denials.push(Denial { id: id.clone(), action_id, digest });
+                    let over = self.denials.len().saturating_sub(DENIALS);
+                    self.denials.drain(..over);
+                }
                 self.refused.extend(followed.filter(|answer| !answer.settlement.approves()));
+            }
+            Event::ResultFlagged { run, found, .. } => {
+                if self.reporting_run() != Some(*run) {
+                    return Err(illegal());
+                }
+                self.suspect |= found.iter().any(|injection| injection.trick.is_suspect());
+            }
+            Event::DenialCleared { denial, action_id, digest, settlement } => {
+                let Some(at) = self.denials.iter().position(|known| known.id == *denial) else {
+                    return Err(illegal());
+                };
+                self.denials.remove(at);
+                self.cleared.push(Answer {
+                    action_id: Some(*action_id),
+                    digest: digest.clone(),
+                    settlement: settlement.clone(),
+                });
+                self.settled.insert(denial.clone(), settlement.clone());
             }
             Event::CancelRequested { by } => match self.phase {
                 Phase::Preparing { run } | Phase::Running { run } => {
@@ -627,6 +711,36 @@ impl Task {
         &self.grants
     }
 
+    /// A denial of the gate that a person may still clear: the action it was about.
+    #[must_use]
+    pub fn denial(&self, id: &ApprovalId) -> Option<(ActionId, &ActionDigest)> {
+        let denial = self.denials.iter().find(|denial| denial.id == *id)?;
+        Some((denial.action_id, &denial.digest))
+    }
+
+    /// Denials that a person has cleared and no action has followed yet.
+    #[must_use]
+    pub fn cleared(&self) -> &[Answer] {
+        &self.cleared
+    }
+
+    /// The latest actions that have begun or were refused, in order.
+    #[must_use]
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.deeds.iter().map(|(_, deed)| deed.clone()).collect()
+    }
+
+    /// Whether its agent has read what tried to steer it.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
+    /// Whether the gate has denied it in a way that a person may clear.
+    pub(super) fn is_soft_denial(&self, id: ActionId) -> bool {
+        self.reviewed.get(&id).is_some_and(|reviewed| reviewed.denied.is_some())
+    }
+
     /// What people forbade in words and have not lifted.
     #[must_use]
     pub fn boundaries(&self) -> &[Boundary] {
@@ -727,6 +841,12 @@ impl Task {
             Phase::Finishing { run, .. } => Some(*run),
             _ => self.live_run(),
         }
+    }
+
+    fn remember(&mut self, id: ActionId, deed: Deed) {
+        self.deeds.push((id, deed));
+        let over = self.deeds.len().saturating_sub(deed::KEPT);
+        self.deeds.drain(..over);
     }
 
     fn words_came(&mut self) {

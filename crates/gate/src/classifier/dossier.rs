@@ -3,6 +3,7 @@
 //! INVARIANT (only people authorise): whether words carry authority is set by Gatepost from where
 //! they came, never read out of the words.
 
+use gatepost_domain::deed::Deed;
 use jiff::Timestamp;
 
 /// What words count for.
@@ -29,17 +30,6 @@ pub struct Saying {
     pub chat: Option<String>,
     /// The words, whole.
     pub words: String,
-}
-
-/// An action of the task so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// The tool.
-    pub tool: String,
-    /// What it acted on.
-    pub subject: String,
-    /// What became of it, in Gatepost's words: `ran, exit 0`, `refused: …`, `denied by a person`.
-    pub outcome: String,
 }
 
 /// All that is known of a task that a verdict may rest on. The agent's prose and the output of

@@ -481,3 +481,69 @@ fn changed_rules_void_what_was_cleared_before() {
     assert!(gate.restrictions() != before);
     assert_eq!(says(&mut gate, "echo x"), Verdict::Escalate);
 }
+
+fn ran(gate: &mut Gate, command: &str) {
+    assert_eq!(says(gate, command), Verdict::Allow, "{command}");
+    gate.done(&exec(command), "ran, exit 0");
+}
+
+#[test]
+fn after_a_suspicion_only_what_was_done_before_runs_by_itself() {
+    let mut gate = gate(Mode::Auto);
+    ran(&mut gate, "cargo test");
+    assert_eq!(says(&mut gate, "npm run build"), Verdict::Allow);
+    gate.suspect();
+    for usual in ["cargo test", "cargo test --workspace", "ls -la", "cat src/main.rs"] {
+        assert_eq!(says(&mut gate, usual), Verdict::Allow, "{usual}");
+    }
+    for odd in ["cargo run", "python3 -c 'print(1)'", "cargo test && sh setup.sh"] {
+        let review = gate.review(exec(odd), Vec::new(), &[]);
+        assert_eq!(review.judgement().verdict, Verdict::Escalate, "{odd}");
+        assert!(review.judgement().reason.contains("may be there to steer it"), "{odd}");
+        // A person may still let it run, once or for the task.
+        let grants = [review.digest().clone()];
+        assert!(gate.review(exec(odd), Vec::new(), &grants).clear().is_ok(), "{odd}");
+        // And nothing that ran since makes it usual.
+        assert_eq!(says(&mut gate, odd), Verdict::Escalate, "{odd}");
+    }
+    // A script that was run before is another one with other bytes.
+    let mut gate = self::gate(Mode::Auto);
+    let bytes = |sha: &str| vec![BoundFile { path: "/work/a.sh".into(), sha256: sha.into() }];
+    let verdict = |gate: &mut Gate, sha: &str| {
+        gate.review(exec("sh a.sh"), bytes(sha), &[]).judgement().verdict
+    };
+    assert_eq!(verdict(&mut gate, "00"), Verdict::Allow);
+    gate.suspect();
+    assert_eq!(verdict(&mut gate, "00"), Verdict::Allow);
+    assert_eq!(verdict(&mut gate, "11"), Verdict::Escalate);
+}
+
+#[test]
+fn what_a_suspicion_makes_a_question_is_weighed_and_refused_where_nobody_is_there() {
+    let mut auto = weighing_gate(Mode::Auto);
+    auto.suspect();
+    assert!(matches!(auto.look(exec("cargo run"), Vec::new(), &[]), Looked::Open(_)));
+    let mut unattended = weighing_gate(Mode::Unattended);
+    unattended.suspect();
+    let Looked::Open(open) = unattended.look(exec("cargo run"), Vec::new(), &[]) else { panic!() };
+    let none = unattended.settle(*open, Err(NoVerdict::TimedOut), &[]);
+    let Looked::Judged(review) = none else { panic!() };
+    assert_eq!(review.judgement().verdict, Verdict::Deny);
+    // An opinion that was formed before is worth nothing.
+    let mut gate = weighing_gate(Mode::Auto);
+    let Looked::Open(open) = gate.look(exec("git push"), Vec::new(), &[]) else { panic!() };
+    gate.suspect();
+    let allowed = Ok(Opinion {
+        ruling: Ruling::Allow,
+        rule: "none".into(),
+        reason: "fine".into(),
+        risk: Risk::Low,
+        authorisation: Authorisation::Implied,
+    });
+    assert!(matches!(gate.settle(*open, allowed, &[]), Looked::Open(_)));
+}
+
+fn weighing_gate(mode: Mode) -> Gate {
+    let prose = Arc::new(Prose::new(&Lists::default()).unwrap());
+    gate(mode).with_classifier(prose, Dossier::default(), NobodyThere::Deny)
+}

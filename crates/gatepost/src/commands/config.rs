@@ -75,7 +75,11 @@ fn origin(loaded: &Loaded) -> String {
 
 /// The file that would say what is in force.
 fn effective(loaded: &Loaded, settings: &Settings) -> File {
-    let project = |path: &std::path::PathBuf| schema::Project { path: path.clone() };
+    let project = |path: &std::path::PathBuf| schema::Project {
+        path: path.clone(),
+        visibility: None,
+        protected_branches: Vec::new(),
+    };
     File {
         listen: settings.listen.to_string(),
         data: Some(settings.data.clone()),

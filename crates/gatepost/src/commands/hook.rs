@@ -240,6 +240,7 @@ fn said(action: &Action, judged: &Judgement, contained: bool) -> Word {
         | Stage::AllowRule
         | Stage::ProtectedPath
         | Stage::ReadOnly
+        | Stage::Breaker
         | Stage::Classifier
         | Stage::Budget
         | Stage::Open => true,

@@ -96,6 +96,49 @@ pub(crate) struct Project {
     /// Its directory. Tasks work on a copy; only Apply writes here.
     #[schemars(example = "/srv/demo")]
     pub(crate) path: PathBuf,
+    /// Who can read what is pushed from it: `public`, `internal` or `private`. The classifier is
+    /// told; it does not find that out by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"private")]
+    pub(crate) visibility: Option<Visibility>,
+    /// Branches that people protect, as `main` or `release/*`. The classifier is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = &["main"])]
+    pub(crate) protected_branches: Vec<String>,
+}
+
+/// Who can read a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Visibility {
+    /// Everybody.
+    Public,
+    /// Everybody of the organisation.
+    Internal,
+    /// Those who were let in.
+    Private,
+}
+
+impl Project {
+    /// What the classifier is told of it, by name.
+    pub(crate) fn facts(&self) -> Vec<(String, String)> {
+        let unsaid = || "not said in the configuration".to_owned();
+        let visibility = self.visibility.map_or_else(unsaid, |visibility| {
+            match visibility {
+                Visibility::Public => "public: everybody reads what is pushed",
+                Visibility::Internal => "internal: everybody of the organisation reads it",
+                Visibility::Private => "private",
+            }
+            .to_owned()
+        });
+        let protected = match self.protected_branches.as_slice() {
+            [] => unsaid(),
+            branches => branches.join(", "),
+        };
+        [("repository visibility", visibility), ("protected branches", protected)]
+            .map(|(name, words)| (name.to_owned(), words))
+            .to_vec()
+    }
 }
 
 /// One agent.

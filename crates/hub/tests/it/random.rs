@@ -132,6 +132,7 @@ impl Hands {
             }
             ToWorker::Settled { .. }
             | ToWorker::Raise { .. }
+            | ToWorker::Cleared { .. }
             | ToWorker::Message { .. }
             | ToWorker::Cancel { .. } => {}
         }

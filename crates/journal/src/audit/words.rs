@@ -128,8 +128,17 @@ fn tell(out: &mut String, event: &Event) -> std::fmt::Result {
             plain(&result.ending.words()),
             result.duration_ms
         ),
-        Event::ActionRefused { run, action_id, digest, reason } => {
+        Event::ActionRefused { run, action_id, digest, reason, denial: _ } => {
             write!(out, "run {run} action {action_id} {digest:?}: {}", plain(reason))
+        }
+        Event::ResultFlagged { run, action_id, found, fenced } => {
+            let of = action_id.map_or_else(String::new, |id| format!(" action {id}"));
+            let found: Vec<String> = found.iter().map(|found| plain(&found.words())).collect();
+            let fenced = if *fenced { "in a fence" } else { "as it was" };
+            write!(out, "run {run}{of}: the agent reads it {fenced}: {}", found.join("; "))
+        }
+        Event::DenialCleared { denial: _, action_id, digest, settlement } => {
+            write!(out, "action {action_id} {digest:?}: {}", plain(&settlement.words()))
         }
         Event::CancelRequested { by } => write!(out, "by {}", plain(&by.to_string())),
         Event::RunEnded { run, outcome, reason, resume: _ } => {

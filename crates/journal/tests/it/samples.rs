@@ -94,6 +94,8 @@ pub(crate) fn kind_is_listed(event: &Event) -> bool {
         Event::ChatNoted { .. } => return event.kind() == "chat-noted",
         Event::Egress { .. } => return event.kind() == "egress",
         Event::BudgetRaised { .. } => return event.kind() == "budget-raised",
+        Event::ResultFlagged { .. } => return event.kind() == "result-flagged",
+        Event::DenialCleared { .. } => return event.kind() == "denial-cleared",
         Event::WordsAwaited { .. } => return event.kind() == "words-awaited",
         Event::ResumeRequested { .. } => return event.kind() == "resume-requested",
     };
@@ -282,6 +284,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
             action_id: ActionId(2),
             digest: rm.digest(&[]),
             reason: "nobody may".into(),
+            denial: None,
         },
         reviewed(1, 3, push.clone(), Verdict::Escalate, Stage::AskRule),
         asked(1, 3, 7, &push),
@@ -301,6 +304,7 @@ pub(crate) fn lives() -> Vec<(Option<TaskId>, Event)> {
             action_id: ActionId(5),
             digest: write.digest(&[]),
             reason: "denied: not that file".into(),
+            denial: None,
         },
         Event::RunEnded {
             run: RunNumber(2),

@@ -89,23 +89,33 @@ pub(super) fn route(api: Api, parts: &Parts) -> Option<Route> {
     }
 }
 
+impl Wanted {
+    /// A question that has no body and costs nothing.
+    pub(super) fn bare() -> Self {
+        Self { body: None, most: Usage::default(), events: false }
+    }
+}
+
+fn wrong(why: &str) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "invalid_request_error", format!("gatepost: {why}"))
+}
+
+/// The body of a request.
+pub(super) fn parsed(bytes: &[u8]) -> Result<Map<String, Value>, Refused> {
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| wrong(&format!("no JSON: {error}")))?;
+    match value {
+        Value::Object(body) => Ok(body),
+        _ => Err(wrong("the body is no JSON object")),
+    }
+}
+
 /// The request for the configured model, without the tools that the provider would run itself.
 pub(super) fn rewritten(
     endpoint: &Endpoint,
     route: &Route,
-    bytes: &[u8],
+    mut body: Map<String, Value>,
 ) -> Result<Wanted, Refused> {
-    if route.path == "models" {
-        return Ok(Wanted { body: None, most: Usage::default(), events: false });
-    }
-    let wrong = |why: String| {
-        Refused::new(StatusCode::BAD_REQUEST, "invalid_request_error", format!("gatepost: {why}"))
-    };
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| wrong(format!("no JSON: {error}")))?;
-    let Value::Object(mut body) = value else {
-        return Err(wrong("the body is no JSON object".into()));
-    };
     if endpoint.api != Api::Gemini {
         body.insert("model".into(), endpoint.model.clone().into());
     }
@@ -115,17 +125,16 @@ pub(super) fn rewritten(
         body.insert("stream_options".into(), json!({ "include_usage": true }));
     }
     let output = longest(endpoint, &body);
-    let input = u64::try_from(bytes.len()).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + 1;
+    let streams = body.get("stream") == Some(&Value::Bool(true));
+    let body = serde_json::to_vec(&body).map_err(|error| wrong(&error.to_string()))?;
+    let input = u64::try_from(body.len()).unwrap_or(u64::MAX) / BYTES_PER_TOKEN + 1;
     let most = Usage { input, output, ..Usage::default() };
     let events = match endpoint.api {
         Api::Gemini => route.events,
         // Its own routes stream lines of JSON.
         Api::Ollama if route.path.starts_with('/') => false,
-        Api::Anthropic | Api::OpenAi | Api::OpenAiResponses | Api::Ollama => {
-            body.get("stream") == Some(&Value::Bool(true))
-        }
+        Api::Anthropic | Api::OpenAi | Api::OpenAiResponses | Api::Ollama => streams,
     };
-    let body = serde_json::to_vec(&body).map_err(|error| wrong(error.to_string()))?;
     Ok(Wanted { body: Some(body), most, events })
 }
 

@@ -100,11 +100,22 @@ impl World {
             max_output: MAX_OUTPUT,
         };
         let (tell, told) = mpsc::channel(16);
+        let (screen, mut asked) = mpsc::channel::<Screened>(1);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            while let Some(Screened { text, answer }) = asked.recv().await {
+                if text == "break off right here" {
+                    return;
+                }
+                let instead = text.contains("evil").then(|| format!("fenced: {text}"));
+                answer.send(instead).unwrap();
+            }
+        });
         let ledger = Ledger::new(budget, Arc::new(|| 1));
-        let proxy = Proxy::new(endpoint, TaskId::from_entropy(1), ledger.clone(), tell).unwrap();
+        let proxy =
+            Proxy::new(endpoint, TaskId::from_entropy(1), ledger.clone(), screen, tell).unwrap();
         let token = proxy.token().reveal().to_owned();
         let (listener, url) = listen().await;
-        let mut serving = JoinSet::new();
         serving.spawn(async move { proxy.serve(listener).await });
         Self { provider, url, token, told, ledger, _folder: folder, _serving: serving }
     }
@@ -184,6 +195,31 @@ async fn without_the_token_or_off_the_routes_nothing_goes_out() {
     let (status, _) = world.post("/v1/messages", "x-api-key", &world.token, json!([])).await;
     assert_eq!(status, 400);
     assert_eq!(world.provider.got().len(), 0);
+}
+
+#[tokio::test]
+async fn a_tools_result_is_looked_at_before_the_model_reads_it() {
+    let world = anthropic(Budget::default()).await;
+    let with = |text: &str| {
+        let result = json!({ "type": "tool_result", "tool_use_id": "1", "content": text });
+        json!({ "messages": [{ "role": "user", "content": [result] }] })
+    };
+    for (said, read) in
+        [("all is well here", "all is well here"), ("an evil text", "fenced: an evil text")]
+    {
+        let (status, _) = world.post("/v1/messages", "x-api-key", &world.token, with(said)).await;
+        assert_eq!(status, 200);
+        let got = world.provider.got().pop().unwrap();
+        assert_eq!(got.body.pointer("/messages/0/content/0/content").unwrap(), read);
+    }
+    // Where nobody looks, nothing is read.
+    let sent = |text: &str| world.post("/v1/messages", "x-api-key", &world.token, with(text));
+    assert_eq!(sent("break off now").await.0, 200);
+    for text in ["break off right here", "all is well here"] {
+        let (status, words) = sent(text).await;
+        assert_eq!(status, 502, "{words}");
+    }
+    assert_eq!(world.provider.got().len(), 3);
 }
 
 #[tokio::test]

@@ -13,8 +13,10 @@ mod ignored;
 mod outbox;
 mod rules;
 mod staging;
+mod status;
 pub(crate) mod tree;
 mod undo;
+mod written;
 
 use crate::workspace::WorkspaceForm;
 use gatepost_domain::changes::{ChangeSet, DeliveryResult};
@@ -22,6 +24,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use outbox::Left;
+pub use status::status;
+pub use written::Written;
+pub use written::written;
 
 /// What a look at the changes may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use gatepost_domain::action::Exec;
 use gatepost_policy::Context;
 use proptest::prelude::*;
 
-use super::super::Deed;
 use super::super::Lists;
 use super::super::Saying;
 use super::*;
+use gatepost_domain::deed::Deed;
 
 pub(crate) fn exec(command: &str) -> Action {
     Action::Exec(Exec { command: command.into(), cwd: "/work".into(), env: BTreeMap::new() })
