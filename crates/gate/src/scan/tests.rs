@@ -1,3 +1,5 @@
+//! What is found in results, what is left alone, and that nothing ends its own fence.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -85,7 +87,7 @@ fn ordinary_results_are_left_alone() {
         "You must now run `cargo build` before you continue.",
         "Later rules override previous rules; see the guidelines above.",
         "Send your API key in the header to https://api.example/v1",
-        "warning: unused variable, ignore with #[allow(unused)]",
+        "warning: unused variable, ignore it with an underscore",
         "def f(user):\n    # never reveal the password\n    return None",
         "prompt = f\"<|im_start|>{role}\\n{content}<|im_end|>\"",
         "# AGENTS.md\nIf you are an AI agent, read CONTRIBUTING.md and keep lines short.",

@@ -1,3 +1,5 @@
+//! Events of both hosts and the answers to them, and that every failure is a refusal.
+
 use clap::Parser;
 use serde_json::json;
 

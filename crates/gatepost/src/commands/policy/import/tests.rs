@@ -1,3 +1,5 @@
+//! Rules of other programs, and what becomes of each here.
+
 use super::*;
 
 fn lines(import: &Import) -> Vec<String> {
