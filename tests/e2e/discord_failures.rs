@@ -60,7 +60,7 @@ async fn failure_13_14_5_6_a_gap_that_cannot_be_resumed_is_read_once_and_never_a
     // The same over a life of the process, killed without a word.
     gatepost.kill_9();
     world.chat.new_life();
-    world.chat.said(ANN, BOUND, "$ echo while dead", Duration::from_secs(2));
+    world.chat.said(ANN, BOUND, "$ echo while dead", Duration::ZERO);
     world.chat.said(ANN, BOUND, "$ echo days ago", Duration::from_secs(26 * 3600));
     let gatepost = world.up().await;
     let api = gatepost.api();
