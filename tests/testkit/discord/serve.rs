@@ -87,7 +87,9 @@ async fn call(
     }
     let major = parts.get(1).copied().unwrap_or_default();
     let limited = format!("{route} {major}");
-    let told = match fake.state().limits.take(&limited, !of_interaction) {
+    // Taken before it is looked at: what is looked at stays locked meanwhile.
+    let taken = fake.state().limits.take(&limited, !of_interaction);
+    let told = match taken {
         Ok(told) => told,
         Err((wait, violation)) => {
             fake.state().violate(violation);
