@@ -232,6 +232,14 @@ impl Soak {
     /// What people were told is what the records say, and every card ends with it.
     async fn assert_true(&self, api: &Api, tasks: &[Value]) {
         let chat = &self.world.chat;
+        // Everything is said in one channel, which takes two messages a second.
+        let patience = gatepost_e2e::PATIENCE + Duration::from_secs(2 * self.events);
+        let begun = Instant::now();
+        let told = || chat.messages().iter().filter(|m| m.has("Continue")).count();
+        while told() < tasks.len() {
+            assert!(begun.elapsed() < patience, "{} of {} results came", told(), tasks.len());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         for task in tasks {
             let id = task["id"].as_str().unwrap();
             let outcome = task["outcome"].as_str().unwrap();

@@ -85,7 +85,8 @@ async fn call(
     if !of_interaction && !by_bot {
         return refused(&Refusal::new(401, 0, "401: Unauthorized"));
     }
-    let major = parts.get(1).copied().unwrap_or_default();
+    // Each token of an interaction has limits of its own.
+    let major = parts.get(if parts[0] == "webhooks" { 2 } else { 1 }).copied().unwrap_or_default();
     let limited = format!("{route} {major}");
     // Taken before it is looked at: what is looked at stays locked meanwhile.
     let taken = fake.state().limits.take(&limited, !of_interaction);
