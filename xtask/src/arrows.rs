@@ -63,8 +63,9 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that only one crate may name, and why.
-const ONLY: [(&str, &str, &str); 4] = [
+const ONLY: [(&str, &str, &str); 5] = [
     ("teloxide", "gatepost-telegram", "a platform's library stays at the edge"),
+    ("serenity", "gatepost-discord", "a platform's library stays at the edge"),
     ("tokio-tungstenite", "gatepost-discord", "a platform's connection stays at the edge"),
     ("sled", "gatepost-journal", "the views can be replaced as long as nobody else knows them"),
     ("brush-parser", "gatepost-policy", "there is one reading of shell text, not two"),

@@ -1,6 +1,8 @@
 //! Asking Discord about a bot, for set-up and for the doctor. Nothing is changed but what is asked
 //! for.
 
+use serenity::model::permissions::Permissions;
+
 use crate::api::AddressError;
 use crate::api::Api;
 use crate::api::Application;
@@ -14,16 +16,14 @@ use crate::wire::Id;
 /// What the bot must be allowed in a server, and nothing more: see channels, send messages, send in
 /// threads, open threads, manage the threads it opened, attach files, embed, read what was said
 /// before (<https://discord.com/developers/docs/topics/permissions#permissions-bitwise-permission-flags>).
-const PERMISSIONS: u64 =
-    VIEW | SEND | EMBED | ATTACH | HISTORY | MANAGE_THREADS | THREADS | IN_THREADS;
-const VIEW: u64 = 1 << 10;
-const SEND: u64 = 1 << 11;
-const EMBED: u64 = 1 << 14;
-const ATTACH: u64 = 1 << 15;
-const HISTORY: u64 = 1 << 16;
-const MANAGE_THREADS: u64 = 1 << 34;
-const THREADS: u64 = 1 << 35;
-const IN_THREADS: u64 = 1 << 38;
+const PERMISSIONS: Permissions = Permissions::VIEW_CHANNEL
+    .union(Permissions::SEND_MESSAGES)
+    .union(Permissions::SEND_MESSAGES_IN_THREADS)
+    .union(Permissions::CREATE_PUBLIC_THREADS)
+    .union(Permissions::MANAGE_THREADS)
+    .union(Permissions::ATTACH_FILES)
+    .union(Permissions::EMBED_LINKS)
+    .union(Permissions::READ_MESSAGE_HISTORY);
 
 /// Who the bot is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +75,9 @@ impl Identity {
     pub fn invitation(&self) -> String {
         format!(
             "https://discord.com/oauth2/authorize?client_id={}&scope=bot+applications.commands\
-             &permissions={PERMISSIONS}",
-            self.application
+             &permissions={}",
+            self.application,
+            PERMISSIONS.bits()
         )
     }
 }
@@ -145,7 +146,6 @@ mod tests {
             "https://discord.com/oauth2/authorize?client_id=701&scope=bot+applications.commands\
              &permissions=326417632256"
         );
-        const ADMINISTRATOR: u64 = 1 << 3;
-        assert_eq!(PERMISSIONS & ADMINISTRATOR, 0);
+        assert!(!PERMISSIONS.contains(Permissions::ADMINISTRATOR));
     }
 }

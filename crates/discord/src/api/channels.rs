@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
+use serenity::model::channel::MessageFlags;
 use tokio::time::Instant;
 
 use super::Api;
@@ -23,10 +24,10 @@ const NONCE_HOLDS: Duration = Duration::from_secs(60);
 
 /// A message does not ring
 /// (<https://discord.com/developers/docs/resources/message#message-object-message-flags>).
-const SILENT: u64 = 1 << 12;
+const SILENT: u64 = MessageFlags::SUPPRESS_NOTIFICATIONS.bits();
 
 /// Links in it are not unfolded.
-const NO_PREVIEW: u64 = 1 << 2;
+const NO_PREVIEW: u64 = MessageFlags::SUPPRESS_EMBEDS.bits();
 
 /// Threads of a day without a word are archived by Discord, in minutes
 /// (<https://discord.com/developers/docs/resources/channel#channel-object>); one of a task is archived

@@ -9,6 +9,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
+use serenity::model::channel::MessageFlags;
 use tokio::time::Instant;
 
 use super::Api;
@@ -25,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Only whoever did something sees the answer
 /// (<https://discord.com/developers/docs/resources/message#message-object-message-flags>).
-const EPHEMERAL: u64 = 1 << 6;
+const EPHEMERAL: u64 = MessageFlags::EPHEMERAL.bits();
 
 /// The first answer to an interaction
 /// (<https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object-interaction-callback-type>).

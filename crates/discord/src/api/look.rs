@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
+use serenity::model::application::ApplicationFlags;
 
 use super::Api;
 use super::Call;
@@ -39,12 +40,12 @@ impl Application {
     /// The intents that the application's page allows, by its flags
     /// (<https://discord.com/developers/docs/resources/application#application-object-application-flags>).
     pub(crate) fn intents(&self) -> Intents {
-        const CONTENT: u64 = 1 << 18;
-        const CONTENT_LIMITED: u64 = 1 << 19;
-        if self.flags & (CONTENT | CONTENT_LIMITED) == 0 {
-            Intents::NoContent
-        } else {
+        let content = ApplicationFlags::GATEWAY_MESSAGE_CONTENT
+            | ApplicationFlags::GATEWAY_MESSAGE_CONTENT_LIMITED;
+        if ApplicationFlags::from_bits_truncate(self.flags).intersects(content) {
             Intents::Content
+        } else {
+            Intents::NoContent
         }
     }
 }

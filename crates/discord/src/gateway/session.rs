@@ -4,15 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
+use serenity::model::gateway::GatewayIntents;
 
 use crate::api::Intents;
-
-/// The intents of a bot that is spoken to by everybody: servers, their messages, private messages,
-/// and what is in messages (<https://discord.com/developers/docs/events/gateway#list-of-intents>).
-const GUILDS: u64 = 1;
-const GUILD_MESSAGES: u64 = 1 << 9;
-const DIRECT_MESSAGES: u64 = 1 << 12;
-const MESSAGE_CONTENT: u64 = 1 << 15;
 
 /// After a session was declared invalid, before a new one
 /// (<https://discord.com/developers/docs/events/gateway#resuming>: one to five seconds).
@@ -157,13 +151,19 @@ impl Session {
 
 /// What begins a new session.
 pub(super) fn identify(token: &str, intents: Intents) -> Value {
+    // A bot that is spoken to by everybody: servers, their messages, private messages, and what is in
+    // messages (<https://discord.com/developers/docs/events/gateway#list-of-intents>).
     let content = match intents {
-        Intents::Content => MESSAGE_CONTENT,
-        Intents::NoContent => 0,
+        Intents::Content => GatewayIntents::MESSAGE_CONTENT,
+        Intents::NoContent => GatewayIntents::empty(),
     };
+    let intents = GatewayIntents::GUILDS
+        | GatewayIntents::GUILD_MESSAGES
+        | GatewayIntents::DIRECT_MESSAGES
+        | content;
     json!({ "op": 2, "d": {
         "token": token,
-        "intents": GUILDS | GUILD_MESSAGES | DIRECT_MESSAGES | content,
+        "intents": intents.bits(),
         "properties": { "os": std::env::consts::OS, "browser": "gatepost", "device": "gatepost" },
         "compress": false,
         "large_threshold": 50,
