@@ -375,6 +375,8 @@ async fn a_card_that_kill_9_cut_off_says_interrupted_and_offers_to_go_on() {
         step(message) && message.text.contains("running")
     });
     let card = card.await;
+    // Until the step sleeps: what it did before that is there when it goes on.
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
     gatepost.kill_9();
 
     let gatepost = world.setup.up();

@@ -56,9 +56,9 @@ pub(crate) fn tests(root: &Path, filter: Option<&str>, programs: &[(&str, PathBu
     let mut args = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
     args.extend(filter);
     let programs = programs.iter().map(|(variable, place)| (variable, place));
-    // Most tests of the whole binary wait for something; two for each core keep it busy.
+    // Most tests of the whole binary wait for something; three for each core keep it busy.
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or((cores * 2).to_string());
+    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or((cores * 3).to_string());
     let mut tests = cargo(root, &args);
     run(tests.env("GATEPOST_BIN", binary).env("RUST_TEST_THREADS", threads).envs(programs))
 }

@@ -182,7 +182,8 @@ async fn what_telegram_would_refuse_is_refused() {
     let _hidden = bot.0.say_in(FORUM, ANN, "among us");
     let _shown = bot.0.say_in(FORUM, ANN, "@gate_test_bot hello");
     let updates = bot.done("getUpdates", json!({})).await;
-    assert_eq!(updates.as_array().unwrap().len(), 2, "{updates:#}");
+    let said = updates.as_array().unwrap().iter().filter(|update| update["message"].is_object());
+    assert_eq!(said.count(), 2, "{updates:#}");
 
     bot.0.migrate(FORUM, -1_009_876, ANN);
     let there = bot.call("sendMessage", json!({ "chat_id": FORUM, "text": "hello" })).await;
