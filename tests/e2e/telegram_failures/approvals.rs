@@ -300,7 +300,8 @@ async fn failure_30_an_approval_binds_the_bytes_of_the_script_it_runs() {
     let question = world.question().await;
     assert!(question.text.contains("Holds only while unchanged"), "{}", question.text);
     assert!(question.text.contains("hook.sh (sha256"), "{}", question.text);
-    // A grant for the task is one for these bytes: with others the same words are asked about again.
+    // A grant for the task is one for these bytes: with others the same words are asked about again,
+    // also when the task goes on after its end.
     world.chat.press(ANN, &question, "Approve for this task").await;
     let first = world.result("succeeded").await;
     let _ = world.chat.reply(
@@ -309,14 +310,9 @@ async fn failure_30_an_approval_binds_the_bytes_of_the_script_it_runs() {
         "$ sh hook.sh && touch .git/hooks/y\n$ echo 'echo other' > hook.sh\n\
          $ sh hook.sh && touch .git/hooks/y",
     );
-    let again = world
-        .chat
-        .message("question of the next task", |m| m.id > question.id && has_key(m, "Approve once"))
-        .await;
-    world.chat.press(ANN, &again, "Approve for this task").await;
     let changed = world
         .chat
-        .message("question about other bytes", |m| m.id > again.id && has_key(m, "Approve once"))
+        .message("question about other bytes", |m| m.id > question.id && has_key(m, "Approve once"))
         .await;
     assert!(changed.text.contains("hook.sh (sha256"), "{}", changed.text);
     world.chat.press(ANN, &changed, "Deny").await;

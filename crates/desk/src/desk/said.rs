@@ -1,5 +1,7 @@
 //! Messages: who says something, whether they may, and what becomes of it.
 
+use std::time::Duration;
+
 use gatepost_chat::command;
 use gatepost_chat::command::Command;
 use gatepost_chat::command::Intent;
@@ -19,6 +21,7 @@ use gatepost_domain::chat::HeldWhy;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::id::ApprovalId;
 use gatepost_domain::id::TaskId;
+use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::message::INBOX;
 use gatepost_domain::message::Message;
 use gatepost_domain::message::Names;
@@ -41,6 +44,12 @@ use crate::inbound::Said;
 use crate::place::Chat;
 use crate::place::MessageId;
 use crate::place::Place;
+
+/// So often a task that is ending is asked again whether it takes a message.
+const ENDING: usize = 10;
+
+/// And after this.
+const MOMENT: Duration = Duration::from_millis(200);
 
 impl Desk {
     /// Deals with a message, and notes the answer that waits to be sent.
@@ -347,7 +356,7 @@ impl Desk {
         let message =
             Message { text, quoted: self.quoted(said), attachments: said.attachments.clone() };
         let files = files_of(&detail, &message, &origin);
-        match self.hub.message_from(who.clone(), task.clone(), message, origin).await {
+        match self.tell_task(who, &task, message, origin).await {
             Ok(heard) => {
                 // A reply to it speaks to the same task.
                 self.messages.insert((said.place.chat, said.message), Target::Task(task.clone()));
@@ -361,6 +370,32 @@ impl Desk {
             }
             Err(error) => self.refused(said, error),
         }
+    }
+
+    /// Sends a task a message. One that is ending right now takes it a moment later, when it is over
+    /// and goes on with it; that is waited for, within bounds.
+    async fn tell_task(
+        &self,
+        who: &Principal,
+        task: &TaskId,
+        message: Message,
+        origin: Origin,
+    ) -> Result<Heard, RequestError> {
+        for _ in 0..ENDING {
+            let sent =
+                self.hub.message_from(who.clone(), task.clone(), message.clone(), origin.clone());
+            match sent.await {
+                Err(error) if error.kind == RequestErrorKind::Conflict => {
+                    let detail = self.hub.task(task.clone()).await?;
+                    if matches!(detail.task.delivery(), Delivery::Underway { .. }) {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(MOMENT).await;
+                }
+                other => return other,
+            }
+        }
+        self.hub.message_from(who.clone(), task.clone(), message, origin).await
     }
 
     async fn deny(

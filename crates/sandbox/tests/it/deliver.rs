@@ -647,12 +647,13 @@ async fn a_branch_holds_the_changes_and_nothing_else_moves() {
     assert!(!std::fs::read_dir(world.project.join(".git")).unwrap().any(|entry| {
         entry.unwrap().file_name().to_string_lossy().starts_with("gatepost-index")
     }));
-    // A second time it is there already.
+    // A second one has a name of its own, and the first stays as it is.
     let again = deliver::branch(&form, &world.project, "t-1", "again", &collected.changes);
     assert!(
-        matches!(&again, DeliveryResult::Failed { reason } if reason.contains("exists")),
+        matches!(&again, DeliveryResult::Branched { branch, .. } if branch == "gatepost/t-1-2"),
         "{again:?}"
     );
+    assert_eq!(git(&world, &["rev-parse", "gatepost/t-1"]), *commit);
 }
 
 #[tokio::test]
