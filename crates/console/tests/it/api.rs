@@ -263,7 +263,7 @@ async fn only_what_is_shaped_like_a_pairing_code_is_passed_on() {
     }
     // This one is looked for, and nobody has it.
     let nobody = world.post("/api/pairing", json!({ "code": "7KQ2MX0D" })).await;
-    assert_eq!(nobody.status, StatusCode::NOT_FOUND, "{nobody:?}");
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND, "{}", nobody.text);
 }
 
 #[tokio::test]
