@@ -333,29 +333,41 @@ impl World {
 
 impl Desk {
     async fn command(&self, command: Command) -> Result<(), String> {
-        let events = {
-            let state = self.state.lock().unwrap();
-            decide(&state.task, command, Timestamp::UNIX_EPOCH)
-                .map_err(|refusal| refusal.to_string())?
+        let effects = {
+            let mut state = self.state.lock().unwrap();
+            let events = decide(&state.task, command, Timestamp::UNIX_EPOCH)
+                .map_err(|refusal| refusal.to_string())?;
+            state.apply(&events)
         };
-        self.apply(&events).await;
+        self.tell(effects).await;
         Ok(())
     }
 
     async fn apply(&self, events: &[Event]) {
-        for event in events {
-            let effect = {
-                let mut state = self.state.lock().unwrap();
-                state.task.apply(event, Timestamp::UNIX_EPOCH).unwrap();
-                state.events.push(event.clone());
-                effect(&state.task, event)
-            };
-            if let Some(word) = effect {
-                let to_worker = self.to_worker.lock().unwrap().clone();
-                to_worker.send(word).await.unwrap();
-            }
+        let effects = self.state.lock().unwrap().apply(events);
+        self.tell(effects).await;
+    }
+
+    async fn tell(&self, effects: Vec<ToWorker>) {
+        for effect in effects {
+            let to_worker = self.to_worker.lock().unwrap().clone();
+            to_worker.send(effect).await.unwrap();
         }
         self.changed.notify_waiters();
+    }
+}
+
+impl State {
+    /// All events of one decision at once, as the hub does: what they say to the worker comes
+    /// after the last of them.
+    fn apply(&mut self, events: &[Event]) -> Vec<ToWorker> {
+        let mut effects = Vec::new();
+        for event in events {
+            self.task.apply(event, Timestamp::UNIX_EPOCH).unwrap();
+            self.events.push(event.clone());
+            effects.extend(effect(&self.task, event));
+        }
+        effects
     }
 }
 
