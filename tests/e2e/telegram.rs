@@ -283,6 +283,46 @@ async fn a_question_whose_answer_was_lost_is_not_repeated_and_can_be_answered() 
     world.check(&gatepost);
 }
 
+/// A result whose place nobody knows, because the answer was lost: touched, it is known again.
+#[tokio::test]
+async fn a_result_whose_answer_was_lost_is_known_when_it_is_touched() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let after = async |id: i64, key: &str| {
+        world.chat.message(key, |message| message.id > id && has_key(message, key)).await
+    };
+    let asked = world.chat.say(ANN, "$ sleep 2 && echo one > a.txt");
+    let card = after(asked, "Stop").await;
+    world.chat.order("sendMessage", Fault::LoseAnswer, 1);
+    let lost = after(card.id, "Continue").await;
+    let nudge = after(card.id, "Show it").await;
+    assert_eq!(world.chat.press(ANN, &nudge, "Show it").await.text, "Here it comes.");
+    let shown = after(nudge.id, "Continue").await;
+    let reply = world.chat.reply(ANN, &shown, "$ sleep 2 && cat a.txt > b.txt");
+    let card = after(reply, "Stop").await;
+
+    // The one that is lost again is answered as it stands, and its task goes on.
+    world.chat.order("sendMessage", Fault::LoseAnswer, 1);
+    let again = after(card.id, "Continue").await;
+    let reply = world.chat.reply(ANN, &again, "$ cat b.txt");
+    let last = after(reply, "Continue").await;
+    only_task(&gatepost.api()).await;
+    let done = |old: &Message| {
+        let id = old.id;
+        move |message: &Message| message.id == id && message.keys.is_empty()
+    };
+    world.chat.message("the second result's last word", done(&again)).await;
+
+    // The first is known to nobody until somebody presses it, over a restart as well.
+    assert!(world.chat.messages().iter().any(|m| m.id == lost.id && has_key(m, "Continue")));
+    gatepost.kill_9();
+    let gatepost = world.setup.up();
+    assert_eq!(world.chat.press(ANN, &lost, "Continue").await.text, "That is out of date.");
+    world.chat.message("the first result's last word", done(&lost)).await;
+    assert!(world.chat.messages().iter().any(|m| m.id == last.id && has_key(m, "Continue")));
+    world.check(&gatepost);
+}
+
 /// The first admin, by the code in the terminal.
 #[tokio::test]
 async fn whoever_sends_the_code_first_is_admin_and_it_lasts() {

@@ -162,6 +162,9 @@ pub struct Reply {
     /// The files of the message that is answered.
     #[serde(default)]
     pub files: Vec<Waiting>,
+    /// What a button under the message that is answered carries, where it has one.
+    #[serde(default)]
+    pub button: Option<String>,
 }
 
 /// What a platform wants back with the answer to a press. It may be a secret for as long as the

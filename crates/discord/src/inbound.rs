@@ -177,6 +177,7 @@ fn handed_over(data: &InteractionData, who: &User, me: &Me) -> Option<Written> {
         quoted: (!quoted.text.is_empty()).then_some(quoted),
         picked: true,
         files,
+        button: None,
     };
     let text = format!("/run {DO_IT}");
     Some(Written { text, chosen: Chosen::default(), files: Vec::new(), reply: Some(reply) })
@@ -209,6 +210,8 @@ fn reply(message: &Message, place: &Where, me: &Me) -> Option<Reply> {
         files: whole
             .map(|whole| whole.attachments.iter().map(waiting).collect())
             .unwrap_or_default(),
+        // In a task's own thread everything speaks to the task, whatever it answers.
+        button: None,
     })
 }
 

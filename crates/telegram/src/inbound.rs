@@ -14,6 +14,8 @@ use gatepost_domain::message::QuotedKind;
 use jiff::Timestamp;
 use teloxide::types::Chat;
 use teloxide::types::ChatKind;
+use teloxide::types::InlineKeyboardButtonKind;
+use teloxide::types::InlineKeyboardMarkup;
 use teloxide::types::Message;
 use teloxide::types::MessageEntityKind;
 use teloxide::types::PublicChatKind;
@@ -124,6 +126,7 @@ fn reply(message: &Message) -> Option<Reply> {
             quoted,
             picked: true,
             files: Vec::new(),
+            button: None,
         });
     };
     // In a topic everything answers the message that opened it, and that means nothing.
@@ -142,6 +145,15 @@ fn reply(message: &Message) -> Option<Reply> {
         picked: picked.is_some(),
         quoted: picked.map(|picked| Quoted { kind, ..picked }).or(whole),
         files: media::files(reply),
+        button: reply.reply_markup().and_then(button),
+    })
+}
+
+/// What the first button under a message carries.
+fn button(keyboard: &InlineKeyboardMarkup) -> Option<String> {
+    keyboard.inline_keyboard.iter().flatten().find_map(|button| match &button.kind {
+        InlineKeyboardButtonKind::CallbackData(data) => Some(data.clone()),
+        _ => None,
     })
 }
 

@@ -80,7 +80,8 @@ impl Desk {
         }
         let (author, quoted, files) = (Some(self.bot.id), None, Vec::new());
         said.album = None;
-        said.reply = Some(Reply { message: first, author, quoted, picked: false, files });
+        said.reply =
+            Some(Reply { message: first, author, quoted, picked: false, files, button: None });
         let who = self.person(said.from);
         if !said.files.is_empty() {
             let why = unfetched(&said.files, self.traits.name);

@@ -205,3 +205,13 @@ fn ended_before(detail: &TaskDetail) -> u64 {
     }
     ended
 }
+
+/// The number of the last record about the end of the part in which this record was written, where
+/// the task has gone on since.
+pub(super) fn ended_after(detail: &TaskDetail, record: u64) -> Option<u64> {
+    let mut parts = Parts::default();
+    detail
+        .records
+        .iter()
+        .find_map(|next| parts.hear(next).filter(|_| record < next.seq).map(|_| parts.ended()))
+}

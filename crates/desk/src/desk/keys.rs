@@ -26,18 +26,24 @@ use crate::surface::Under;
 /// The number of the record that brought about what can be done with a task now. A button made for
 /// another state no longer means anything.
 pub(super) fn state(detail: &TaskDetail) -> u64 {
-    let changes = |event: &Event| {
-        matches!(
-            event,
-            Event::TaskReceived { .. }
-                | Event::TaskFinished { .. }
-                | Event::DeliveryRequested { .. }
-                | Event::DeliveryFinished { .. }
-        )
-    };
     let last = detail.records.iter().rev().find(|record| changes(&record.event));
     last.map_or(0, |record| record.seq)
 }
+
+/// Whether what can be done with a task is another thing after this.
+fn changes(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::TaskReceived { .. }
+            | Event::TaskFinished { .. }
+            | Event::DeliveryRequested { .. }
+            | Event::DeliveryFinished { .. }
+    )
+}
+
+/// What can be pressed under a result.
+const UNDER_A_RESULT: [Press; 6] =
+    [Press::Apply, Press::Branch, Press::Discard, Press::Continue, Press::Resume, Press::RunAgain];
 
 /// An action of so many characters can be read whole on a button.
 const ON_A_BUTTON: usize = 48;
@@ -197,6 +203,14 @@ pub(super) fn asked<'d>(detail: &'d TaskDetail, id: &ApprovalId) -> Option<&'d A
 pub(super) fn remember(mint: &mut Mint, detail: &TaskDetail) {
     let _made = card(mint, detail, &TaskCard::of(detail));
     let _made = result(mint, detail);
+    // The result of a part that is over may still stand with its buttons somewhere, unknown.
+    if detail.task.went_on() > 0 {
+        for state in detail.records.iter().filter(|record| changes(&record.event)) {
+            for press in UNDER_A_RESULT {
+                let _made = task_at(mint, detail, press, state.seq);
+            }
+        }
+    }
     for id in detail.task.open().keys() {
         let _made = question(mint, detail, id, true);
     }
@@ -229,6 +243,10 @@ fn answer(mint: &mut Mint, task: &TaskId, approval: &ApprovalId, press: Press) -
 fn task(mint: &mut Mint, detail: &TaskDetail, press: Press) -> Key {
     // A stop means the same however far the task is.
     let state = if press == Press::Stop { 0 } else { state(detail) };
+    task_at(mint, detail, press, state)
+}
+
+fn task_at(mint: &mut Mint, detail: &TaskDetail, press: Press, state: u64) -> Key {
     let meaning = Meaning::Task { task: detail.task.id().clone(), press, state };
     key(press, mint.token(meaning).as_str().to_owned())
 }

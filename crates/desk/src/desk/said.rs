@@ -97,6 +97,13 @@ impl Desk {
             return Ok(());
         }
         let reply = said.reply.as_ref();
+        let ours = reply.filter(|reply| reply.author == Some(self.bot.id));
+        let button = ours.and_then(|reply| Some((reply.message, reply.button.as_ref()?)));
+        if let Some((message, button)) = button
+            && let Some(meaning) = self.mint.meaning(button).cloned()
+        {
+            self.found(said.place.chat, message, &meaning).await;
+        }
         let target =
             reply.and_then(|reply| self.messages.get(&(said.place.chat, reply.message)).cloned());
         let target = self.begun_denial(&who, &said).await.or(target);

@@ -10,7 +10,10 @@ use gatepost_chat::card::denied_all;
 use gatepost_chat::card::heard;
 use gatepost_chat::card::queued;
 use gatepost_chat::card::receipt;
+use gatepost_chat::command::Target;
+use gatepost_chat::copies::CARD;
 use gatepost_chat::copies::Copied;
+use gatepost_chat::copies::RESULT;
 use gatepost_chat::port::Hub;
 use gatepost_chat::rich::Rich;
 use gatepost_chat::token::Meaning;
@@ -30,12 +33,15 @@ use tokio::sync::oneshot;
 
 use super::Desk;
 use super::Op;
+use super::going_on::Before;
+use super::going_on::ended_after;
 use super::keys;
 use super::question_key;
 use super::until_given_up;
 use crate::inbound::PressId;
 use crate::inbound::Pressed;
 use crate::place::Chat;
+use crate::place::MessageId;
 use crate::surface::Answer;
 use crate::surface::Surface;
 use crate::surface::Trouble;
@@ -78,7 +84,9 @@ impl Desk {
                 "This button is out of date and does nothing. /status shows the task as it is.",
             ));
         };
-        self.found(tap, &meaning).await;
+        if let Some((place, message)) = tap.message {
+            self.found(place.chat, message, &meaning).await;
+        }
         let chat = place.map(|place| place.chat);
         match meaning {
             Meaning::Answer { task, approval, press } => {
@@ -109,31 +117,43 @@ impl Desk {
         }
     }
 
-    /// A press also says where its message is, should that have been unknown.
-    async fn found(&mut self, tap: &Pressed, meaning: &Meaning) {
-        let Some((place, message)) = tap.message else { return };
-        let (task, key) = match meaning {
-            Meaning::Answer { task, approval, press: _ } => (task, question_key(approval)),
+    /// A button that was touched says what its message is, should the place of that be unknown
+    /// because the answer to its sending was lost.
+    pub(super) async fn found(&mut self, chat: Chat, message: MessageId, meaning: &Meaning) {
+        if self.messages.contains_key(&(chat, message)) {
+            return;
+        }
+        let (task, key, state) = match meaning {
+            Meaning::Answer { task, approval, press: _ } => (task, question_key(approval), None),
             // A stop is under the card and under questions; only these know their task's state.
-            Meaning::Task { task, press: Press::Apply | Press::Continue, .. } => {
-                (task, "result".to_owned())
-            }
-            Meaning::Task { .. }
-            | Meaning::Edited { .. }
+            Meaning::Task { task, press: Press::Stop, state: _ } => (task, CARD.to_owned(), None),
+            Meaning::Task { task, press: _, state } => (task, RESULT.to_owned(), Some(*state)),
+            Meaning::Edited { .. }
             | Meaning::Show { .. }
             | Meaning::DenyAll { .. }
             | Meaning::Door { .. }
             | Meaning::Fetch { .. }
             | Meaning::Held { .. } => return,
         };
-        let known = self.shown(task, &key, place.chat);
-        if matches!(known, Some(Copied::Unsure | Copied::Sending)) {
-            self.set_there(task, &key, place.chat, message, None);
-            let (chat, message) = (place.chat.to_string(), message.to_string());
+        self.messages.insert((chat, message), Target::Task(task.clone()));
+        let stop = matches!(meaning, Meaning::Task { press: Press::Stop, .. });
+        let Some(detail) = self.detail(task).await else { return };
+        let before = state.and_then(|state| ended_after(&detail, state));
+        let known = self.shown(task, &key, chat);
+        if before.is_none() && matches!(known, Some(Copied::Unsure | Copied::Sending)) {
+            if stop && self.copies.get(task).is_none_or(|copies| copies.unsure(chat) != [CARD]) {
+                return;
+            }
+            self.set_there(task, &key, chat, message, None);
+            let (key, chat, message) = (key, chat.to_string(), message.to_string());
             let note = ChatNote::Sent { key, chat, message };
             if let Err(error) = self.record(Some(task.clone()), note).await {
-                tracing::warn!(%error, "where a question is could not be recorded");
+                tracing::warn!(%error, "where a message is could not be recorded");
             }
+        } else if key == RESULT {
+            // It was sent again meanwhile, or is about a part that is over: one of them is enough.
+            let ended = before.unwrap_or(u64::MAX);
+            self.last_word(chat, Before::new(task, &key, message, ended));
         }
     }
 
