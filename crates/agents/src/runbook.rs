@@ -71,6 +71,9 @@ struct Place {
     /// How many further messages it had been told.
     #[serde(default)]
     heard: usize,
+    /// Whether a step had ended it: what was to follow is over then.
+    #[serde(default)]
+    over: bool,
 }
 
 impl Runbook {
@@ -104,8 +107,8 @@ impl Runbook {
                 serde_json::from_str(key).map_err(|error| AgentError::Resume(error.to_string()))?;
             heard = place.heard.min(brief.messages.len());
             runbook.at = match left {
-                Left::Waiting | Left::Cut => place.step,
-                Left::Ended => place.steps.max(place.step),
+                Left::Waiting | Left::Cut if !place.over => place.step,
+                Left::Waiting | Left::Cut | Left::Ended => place.steps.max(place.step),
             };
             runbook.shell = ShellState { cwd: place.cwd, env: place.env };
         }
@@ -238,6 +241,7 @@ impl Agent for Runbook {
             env: self.shell.env.clone(),
             steps: self.steps.len(),
             heard: self.heard,
+            over: self.end.is_some(),
         };
         // Text, numbers and a map of texts always have a JSON form.
         serde_json::to_string(&place).unwrap_or_default()

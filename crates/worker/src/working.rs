@@ -740,22 +740,18 @@ impl Working<'_> {
             return Ok(());
         };
         let action_id = started.action_id;
-        let result = match proposal.made {
-            Made::ByAgent => {
-                self.record_end(started, result.clone()).await?;
-                result
-            }
-            Made::ByPerson => {
-                let told = with_note(&started.action, &result);
-                self.record_end(started, result).await?;
-                told
-            }
+        let told = match proposal.made {
+            Made::ByAgent => result.clone(),
+            Made::ByPerson => with_note(&started.action, &result),
         };
-        let Scanned { result, found } = scanning::result(&result);
+        let Scanned { result: told, found } = scanning::result(&told);
+        self.agent.answer(proposal.id, Answer::Ran { result: told, shell });
+        // In this order, so that what is on record as ended is not begun again after a crash.
+        self.keep_place().await;
+        self.record_end(started, result).await?;
         if !found.is_empty() {
             self.flag(Some(action_id), found, true).await?;
         }
-        self.agent.answer(proposal.id, Answer::Ran { result, shell });
         while self.open.running.is_none() {
             let Some(Queued { proposal, cleared, by }) = self.open.queued.pop_front() else {
                 break;

@@ -221,9 +221,24 @@ fn after_its_end_it_goes_on_with_what_was_said_since() {
     let mut idle = gone_on(&before, &["$ 'not closed", "thanks"], Left::Ended);
     assert!(matches!(next(&mut idle), Some(Next::Report { event: AgentEvent::Text { .. } })));
     assert!(matches!(done(&mut idle), (Outcome::Failed, Reason::NothingToDo { .. })));
+}
 
-    let mut resumed = gone_on(&before, &["$ 'not closed"], Left::Cut);
+#[test]
+fn what_was_cut_goes_on_there_unless_it_was_over() {
+    let mut before = runbook("$ a\n$ b\n$ c");
+    let (id, _) = proposed(&mut before);
+    before.answer(id, ran(0, "/srv/demo"));
+    let (id, _) = proposed(&mut before);
+    let mut resumed = gone_on(&before, &[], Left::Cut);
     assert_eq!(proposed(&mut resumed).1.command, "b", "where it was cut");
+
+    before.answer(id, ran(1, "/srv/demo"));
+    let mut resumed = gone_on(&before, &["$ d"], Left::Cut);
+    assert_eq!(
+        proposed(&mut resumed).1.command,
+        "d",
+        "neither the failed step nor those behind it"
+    );
 }
 
 #[test]

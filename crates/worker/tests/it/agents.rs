@@ -16,6 +16,7 @@ use gatepost_agents::Hired;
 use gatepost_agents::Next;
 use gatepost_agents::ProposalId;
 use gatepost_agents::Roster;
+use gatepost_agents::Runbook;
 use gatepost_agents::acp;
 use gatepost_agents::acp::Acp;
 use gatepost_agents::claude::Claude;
@@ -139,6 +140,22 @@ impl Roster for One {
 impl std::fmt::Debug for One {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("One")
+    }
+}
+
+/// A roster of runbooks with this task.
+pub(crate) fn runbook(text: &'static str) -> Arc<dyn Roster> {
+    Arc::new(Runbooks(text))
+}
+
+#[derive(Debug)]
+struct Runbooks(&'static str);
+
+impl Roster for Runbooks {
+    fn hire(&self, _: &str, brief: Brief) -> Result<Hired, AgentError> {
+        let split = |text: &str| Ok(text.lines().map(str::to_owned).collect());
+        let brief = Brief { asked: self.0.into(), ..brief };
+        Ok(Hired::Here(Box::new(Runbook::new(brief, split)?)))
     }
 }
 

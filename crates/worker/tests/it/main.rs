@@ -17,6 +17,7 @@ mod broken;
 mod classified;
 mod claude;
 mod claude_tries;
+mod cut;
 mod found;
 mod gemini;
 mod model;
@@ -43,6 +44,7 @@ fn main() {
         .chain(ruled::TESTS)
         .chain(classified::TESTS)
         .chain(bounded::TESTS)
+        .chain(cut::TESTS)
         .chain(models::TESTS)
         .chain(claude::TESTS)
         .chain(broken::TESTS)

@@ -25,6 +25,7 @@ use gatepost_domain::lifecycle::Command;
 use gatepost_domain::lifecycle::Task;
 use gatepost_domain::lifecycle::decide;
 use gatepost_domain::lifecycle::effect;
+use gatepost_domain::lifecycle::unfinished_business;
 use gatepost_domain::outcome::Reason;
 use gatepost_domain::principal::Platform;
 use gatepost_domain::principal::Principal;
@@ -54,6 +55,16 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     to_worker: Mutex<mpsc::Sender<ToWorker>>,
     changed: Notify,
+    life: Mutex<Life>,
+}
+
+/// How long the hub takes reports.
+#[derive(Clone, Copy, PartialEq)]
+enum Life {
+    On,
+    /// Until it has recorded an event of this kind.
+    Until(&'static str),
+    Gone,
 }
 
 struct State {
@@ -151,6 +162,7 @@ impl World {
             state: Mutex::new(State { task, events: Vec::new(), questions: 0 }),
             to_worker: Mutex::new(to_worker),
             changed: Notify::new(),
+            life: Mutex::new(Life::On),
         });
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let world = Self { desk, project, runs, dir, tracker, stop };
@@ -193,10 +205,18 @@ impl World {
         self.tracker.wait().await;
         let (to_worker, from_hub) = mpsc::channel(64);
         *self.desk.to_worker.lock().unwrap() = to_worker;
+        *self.desk.life.lock().unwrap() = Life::On;
         let world = Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), ..self };
         world.desk.command(Command::Recover).await.unwrap();
+        let rest = unfinished_business(&world.desk.state.lock().unwrap().task);
+        world.desk.tell(rest.into_iter().collect()).await;
         world.serve(from_hub, agents(world.dir.path()), minds);
         world
+    }
+
+    /// Nothing is recorded any more after the next event of this kind.
+    pub(crate) fn ends_with(&self, kind: &'static str) {
+        *self.desk.life.lock().unwrap() = Life::Until(kind);
     }
 
     /// Begins the next run, once the task waits for one.
@@ -292,6 +312,17 @@ impl World {
         .await
     }
 
+    /// How a run ended.
+    pub(crate) async fn end_of_run(&self, number: u32) -> Outcome {
+        self.wait(|events| {
+            events.iter().find_map(|event| match event {
+                Event::RunEnded { run, outcome, .. } if *run == RunNumber(number) => Some(*outcome),
+                _ => None,
+            })
+        })
+        .await
+    }
+
     /// The events of one command, shortly: `verdict`, `asked`, `started`, `refused: why`, …
     pub(crate) fn story(&self, command: &str) -> Vec<String> {
         let events = self.events();
@@ -381,7 +412,11 @@ impl HubLink for Link {
         report: Report,
     ) -> Pin<Box<dyn Future<Output = Result<(), LinkError>> + Send>> {
         let desk = Arc::clone(&self.0);
+        let gone = || Err(LinkError::Gone("it died".into()));
         Box::pin(async move {
+            if *desk.life.lock().unwrap() == Life::Gone {
+                return gone();
+            }
             let number = {
                 let mut state = desk.state.lock().unwrap();
                 state.questions += 1;
@@ -389,7 +424,15 @@ impl HubLink for Link {
             };
             let asking =
                 (ApprovalId::from_entropy(number.into()), Timestamp::from_second(3600).unwrap());
-            desk.command(Command::Report { run, report, asking }).await.map_err(LinkError::Refused)
+            let report = Command::Report { run, report, asking };
+            desk.command(report).await.map_err(LinkError::Refused)?;
+            let recorded = desk.state.lock().unwrap().events.last().map(Event::kind);
+            let mut life = desk.life.lock().unwrap();
+            if recorded.is_some_and(|kind| *life == Life::Until(kind)) {
+                *life = Life::Gone;
+                return gone();
+            }
+            Ok(())
         })
     }
 }
