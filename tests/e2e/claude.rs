@@ -1,7 +1,6 @@
 //! Claude Code itself behind the real binary, with a fake model that is strict about every request.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_e2e::Project;
@@ -11,37 +10,22 @@ use gatepost_e2e::models::FakeAnthropic;
 use gatepost_e2e::models::Play;
 use gatepost_e2e::models::anthropic::call;
 use gatepost_e2e::models::anthropic::text;
-use gatepost_e2e::skip;
+use gatepost_e2e::programs::Real;
 use reqwest::StatusCode;
 use serde_json::Value;
 use serde_json::json;
 
 const KEY: &str = "sk-ant-e2e-claude-0123456789abcdef";
 
-/// Where the program is; the test says so and ends when it is nowhere.
-pub(crate) fn program(test: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("GATEPOST_TEST_CLAUDE").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let package = match std::env::consts::ARCH {
-        "aarch64" => "claude-code-linux-arm64/claude",
-        _ => "claude-code-linux-x64/claude",
-    };
-    let cached = cache.map(|cache| {
-        let installed =
-            "gatepost/test-programs/anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai";
-        cache.join(installed).join(package)
-    });
-    let found = given.or(cached).filter(|place| place.is_file());
-    if found.is_none() {
-        skip(
-            test,
-            "Claude Code 2.1.330 is not installed, and GATEPOST_TEST_CLAUDE does not name it",
-        );
-    }
-    found
-}
+/// The program.
+pub(crate) const PROGRAM: Real = Real {
+    variable: "GATEPOST_TEST_CLAUDE",
+    title: "Claude Code 2.1.330",
+    aarch64: "anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai/\
+              claude-code-linux-arm64/claude",
+    other: "anthropic-ai-claude-code-2.1.330/node_modules/@anthropic-ai/\
+              claude-code-linux-x64/claude",
+};
 
 struct World {
     _root: tempfile::TempDir,
@@ -56,7 +40,7 @@ async fn world(test: &str, script: Vec<Play>) -> Option<World> {
 
 /// The same with more about the agent in the configuration.
 async fn world_with(test: &str, script: Vec<Play>, more: &str) -> Option<World> {
-    let program = program(test)?;
+    let program = PROGRAM.place(test)?;
     let root = tempfile::tempdir().unwrap();
     let project = Project::git(root.path());
     let fake = FakeAnthropic::start(KEY, script).await;
@@ -242,6 +226,10 @@ async fn claude_waits_out_what_passes_at_its_model() {
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
     assert_eq!(world.fake.seen().len(), 6);
+    let said = format!("{:?}", events_of(&task, "agent-reported"));
+    for words in ["(529: it fails)", "(500: it fails)", "(429: it fails)", "broke off"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     assert_eq!(events_of(&task, "action-started").len(), 1, "{task:#}");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("once.txt").as_deref(), Some("once\n"));

@@ -2,7 +2,6 @@
 //! stops, restarts, and what its model's provider may do.
 
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_e2e::Api;
@@ -11,33 +10,22 @@ use gatepost_e2e::Project;
 use gatepost_e2e::Say;
 use gatepost_e2e::Setup;
 use gatepost_e2e::api::events_of;
+use gatepost_e2e::programs::Real;
 use gatepost_e2e::responses::KEY;
 use gatepost_e2e::responses::MODEL;
-use gatepost_e2e::skip;
 use reqwest::StatusCode;
 use serde_json::Value;
 use serde_json::json;
 
-/// Where the program is; the test says so and ends when it is nowhere.
-pub(crate) fn program(test: &str) -> Option<PathBuf> {
-    let given = std::env::var_os("GATEPOST_TEST_CODEX").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-    let package = match std::env::consts::ARCH {
-        "aarch64" => "codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin/codex",
-        _ => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
-    };
-    let cached = cache.map(|cache| {
-        let installed = "gatepost/test-programs/openai-codex-0.169.0/node_modules/@openai";
-        cache.join(installed).join(package)
-    });
-    let found = given.or(cached).filter(|place| place.is_file());
-    if found.is_none() {
-        skip(test, "Codex 0.169.0 is not installed, and GATEPOST_TEST_CODEX does not name it");
-    }
-    found
-}
+/// The program.
+pub(crate) const PROGRAM: Real = Real {
+    variable: "GATEPOST_TEST_CODEX",
+    title: "Codex 0.169.0",
+    aarch64: "openai-codex-0.169.0/node_modules/@openai/codex-linux-arm64/vendor/\
+              aarch64-unknown-linux-musl/bin/codex",
+    other: "openai-codex-0.169.0/node_modules/@openai/codex-linux-x64/vendor/\
+              x86_64-unknown-linux-musl/bin/codex",
+};
 
 pub(crate) struct World {
     _root: tempfile::TempDir,
@@ -61,7 +49,7 @@ async fn world_with(
     plant: impl FnOnce(&Path),
     more: &str,
 ) -> Option<World> {
-    let program = program(test)?;
+    let program = PROGRAM.place(test)?;
     let root = tempfile::tempdir().unwrap();
     let project = Project::git(root.path());
     plant(project.path());
@@ -186,6 +174,10 @@ async fn codex_waits_out_what_passes_at_its_model() {
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
     all_was_asked(&task);
     assert_eq!(world.model.requests().len(), 7);
+    let said = format!("{:?}", events_of(&task, "agent-reported"));
+    for words in ["(529", "(500", "(429", "broke off"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
     assert_eq!(events_of(&task, "action-started").len(), 2, "{task:#}");
     assert_eq!(api.deliver(&id, "apply").await.status, StatusCode::OK);
     assert_eq!(world.project.text("once.txt").as_deref(), Some("once\ntwice\n"));

@@ -90,7 +90,7 @@ async fn claude(
 #[tokio::test]
 async fn claude_code_in_a_terminal_obeys_the_hook() {
     let test = "claude_code_in_a_terminal_obeys_the_hook";
-    let Some(program) = crate::claude::program(test) else { return };
+    let Some(program) = crate::claude::PROGRAM.place(test) else { return };
     let root = tempfile::tempdir().unwrap();
     let project = Project::git(root.path());
     let calls = [
@@ -130,7 +130,7 @@ async fn claude_code_in_a_terminal_obeys_the_hook() {
 #[tokio::test]
 async fn codex_in_a_terminal_obeys_the_hook() {
     let test = "codex_in_a_terminal_obeys_the_hook";
-    let Some(program) = crate::codex::program(test) else { return };
+    let Some(program) = crate::codex::PROGRAM.place(test) else { return };
     let root = tempfile::tempdir().unwrap();
     let project = Project::git(root.path());
     let patch = |file: &str| {

@@ -23,6 +23,7 @@ mod hook;
 mod main_job;
 mod managed;
 mod native;
+mod over_protocol;
 mod recovery;
 mod telegram;
 mod telegram_cards;

@@ -18,6 +18,7 @@ mod form;
 pub mod models;
 pub mod mount;
 pub mod process;
+pub mod programs;
 pub mod project;
 pub mod responses;
 pub mod telegram;

@@ -258,9 +258,6 @@ impl Driver {
             }
             (Sent::Mode(id), None) => self.open(id),
             (Sent::Prompt, Some(detail)) => {
-                if error.is_some_and(is_key_refused) {
-                    return Err(ProgramError::KeyRefused);
-                }
                 self.turned(Outcome::Failed, Reason::AgentFailed { detail });
             }
             (Sent::Prompt, None) => self.stopped(result),
@@ -494,16 +491,6 @@ impl Agent for Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("thread", &self.thread).finish_non_exhaustive()
-    }
-}
-
-/// Whether a turn failed because the model's provider does not take the key: by its own status, or
-/// by the error that the protocol has for it.
-fn is_key_refused(error: &Value) -> bool {
-    match error.get("code").and_then(Value::as_i64) {
-        Some(401) => true,
-        Some(-32000) => text(error, "message") == Some("Authentication required"),
-        _ => false,
     }
 }
 

@@ -58,8 +58,10 @@ pub use start::TESTED;
 const BACKGROUND: Duration = Duration::from_secs(10 * 60);
 
 /// Messages that tell nothing a person needs.
-const QUIET: [&str; 14] = [
+const QUIET: [&str; 15] = [
     "api_metrics",
+    // The model proxy knows better what its provider answered, and tells it.
+    "api_retry",
     "compact_boundary",
     "files_persisted",
     "hook_progress",
@@ -343,22 +345,6 @@ impl Driver {
                 self.over(message);
                 // It hears of the end and goes on.
                 self.turn = Turn::Running;
-            }
-            "api_retry" => {
-                let number = |name: &str| message.get(name).and_then(Value::as_u64).unwrap_or(0);
-                let status = match number("error_status") {
-                    // It would ask ten times more, for minutes.
-                    401 => return Err(ProgramError::KeyRefused),
-                    0 => "did not answer".to_owned(),
-                    status => format!("answered {status}"),
-                };
-                let text = format!(
-                    "the model API {status}; it is asked again in {} s (try {} of {})",
-                    number("retry_delay_ms").div_ceil(1000),
-                    number("attempt"),
-                    number("max_retries"),
-                );
-                self.telling.report(AgentEvent::Text { text });
             }
             quiet if QUIET.contains(&quiet) => {}
             _ => self.telling.unknown(&self.program, line),

@@ -465,9 +465,6 @@ impl Driver {
             }
             "turn/completed" if ours => {
                 let turn = params.get("turn").unwrap_or(&Value::Null);
-                if key_refused(turn.pointer("/error/codexErrorInfo").unwrap_or(&Value::Null)) {
-                    return Err(ProgramError::KeyRefused);
-                }
                 self.turned(turn);
             }
             "turn/started" | "turn/completed" => {}
@@ -491,14 +488,9 @@ impl Driver {
                 let entries = steps.filter_map(|step| text(step, "step"));
                 self.telling.plan(&self.program, entries);
             }
-            "error" => {
-                let what = params.pointer("/error/message").and_then(Value::as_str);
-                let what = shortened(&self.program.quote(what.unwrap_or("no reason given")), 500);
-                if params.get("willRetry").and_then(Value::as_bool) == Some(true) {
-                    self.tell(&format!("the model API is asked again: {what}"));
-                }
-                // Otherwise the turn ends with it, and tells it.
-            }
+            // That its model is asked again is told by the model proxy, which knows why; otherwise
+            // the turn ends with it, and tells it.
+            "error" => {}
             "mcpServer/startupStatus/updated" => {
                 let name = self.program.quote(text(params, "name").unwrap_or_default());
                 let what = format!("it loaded a tool server that nobody set up: `{name}`");
@@ -702,13 +694,6 @@ impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("thread", &self.thread).finish_non_exhaustive()
     }
-}
-
-/// Whether a turn failed because the model's provider does not take the key.
-fn key_refused(info: &Value) -> bool {
-    let kinds = info.as_object().into_iter().flat_map(|kinds| kinds.values());
-    let mut codes = kinds.filter_map(|kind| kind.get("httpStatusCode")?.as_u64());
-    info == "unauthorized" || codes.any(|code| code == 401)
 }
 
 /// Whether an item that failed had begun.

@@ -129,11 +129,6 @@ pub enum ProgramError {
     /// The pipe to it broke in some other way.
     #[error("the pipe to its program broke: {0}")]
     Pipe(String),
-    /// Its model's provider answers 401, which asking again does not change.
-    #[error(
-        "the model's provider does not accept the key (401); check the key and what it may use"
-    )]
-    KeyRefused,
 }
 
 /// A running program, line by line.

@@ -18,6 +18,8 @@ pub struct Meter {
     held: Vec<u8>,
     overlong: bool,
     usage: Option<Usage>,
+    /// Whether it said that this was all.
+    said_all: bool,
 }
 
 impl Meter {
@@ -25,7 +27,7 @@ impl Meter {
     #[must_use]
     pub fn new(api: Api, content_type: &str) -> Self {
         let lines = content_type.contains("event-stream") || content_type.contains("ndjson");
-        Self { api, lines, held: Vec::new(), overlong: false, usage: None }
+        Self { api, lines, held: Vec::new(), overlong: false, usage: None, said_all: false }
     }
 
     /// Takes the next piece.
@@ -40,6 +42,13 @@ impl Meter {
                 self.line();
             }
         }
+    }
+
+    /// Whether an answer that is over broke off: it came line by line, and no line said that this
+    /// was all.
+    pub fn is_cut(&mut self) -> bool {
+        self.line();
+        self.lines && !self.said_all
     }
 
     /// What was used, once the answer is over; none when it did not say.
@@ -64,14 +73,39 @@ impl Meter {
         if std::mem::take(&mut self.overlong) {
             return;
         }
-        let json = line.strip_prefix(b"data:").unwrap_or(&line);
-        // Other lines of a stream, such as `event: …` and `[DONE]`, are no JSON and say nothing.
-        if let Ok(value) = serde_json::from_slice::<Value>(json)
-            && let Some(found) = usage(self.api, &value)
-        {
+        let data = line.strip_prefix(b"data:").unwrap_or(&line).trim_ascii();
+        self.said_all |= data == b"[DONE]";
+        // Other lines of a stream, such as `event: …`, are no JSON and say nothing.
+        let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
+        self.said_all |= is_last(self.api, &value);
+        if let Some(found) = usage(self.api, &value) {
             self.usage = Some(self.usage.map_or(found, |before| later(self.api, before, found)));
         }
     }
+}
+
+/// Whether an event of a stream says that the answer, or an error in its place, is whole.
+fn is_last(api: Api, event: &Value) -> bool {
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let first = |list: &str, field: &str| {
+        event.pointer(&format!("/{list}/0/{field}")).is_some_and(|reason| !reason.is_null())
+    };
+    event.get("error").is_some_and(|error| !error.is_null())
+        || match api {
+            Api::Anthropic => matches!(kind, "message_stop" | "error"),
+            Api::OpenAi | Api::Ollama => {
+                first("choices", "finish_reason") || event.get("done") == Some(&Value::Bool(true))
+            }
+            Api::OpenAiResponses => {
+                let ends =
+                    ["response.completed", "response.incomplete", "response.failed", "error"];
+                ends.contains(&kind)
+            }
+            Api::Gemini => {
+                first("candidates", "finishReason")
+                    || event.pointer("/promptFeedback/blockReason").is_some()
+            }
+        }
 }
 
 /// What counts when an answer says it more than once. Anthropic's events each say a part, in
@@ -200,6 +234,49 @@ mod tests {
                     {\"usageMetadata\":{\"promptTokenCount\":5,\"candidatesTokenCount\":2}}]";
         let wanted = Usage { input: 5, output: 2, ..Usage::default() };
         assert_eq!(metered(Api::Gemini, "application/json", list, 3), Some(wanted));
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_told_from_one_that_ended() {
+        let stream = "text/event-stream";
+        for (api, kind, begin, end) in [
+            (
+                Api::Anthropic,
+                stream,
+                "data: {\"type\":\"message_delta\"}\n\n",
+                "event: message_stop\ndata: {\"type\":\"message_stop\"}",
+            ),
+            (
+                Api::OpenAi,
+                stream,
+                "data: {\"choices\":[{\"finish_reason\":null}]}\n\n",
+                "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+            ),
+            (Api::OpenAi, stream, "data: {\"choices\":[]}\n\n", "data: [DONE]\r\n"),
+            (
+                Api::OpenAiResponses,
+                stream,
+                "data: {\"type\":\"response.created\"}\n\n",
+                "data: {\"type\":\"response.incomplete\"}\n\n",
+            ),
+            (
+                Api::Gemini,
+                stream,
+                "data: {\"candidates\":[{}]}\n\n",
+                "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n",
+            ),
+            (Api::Ollama, "application/x-ndjson", "{\"done\":false}\n", "{\"done\":true}\n"),
+        ] {
+            let cut = |text: &str| {
+                let mut meter = Meter::new(api, kind);
+                meter.take(text.as_bytes());
+                meter.is_cut()
+            };
+            assert!(cut("") && cut(begin), "{api}");
+            assert!(!cut(&format!("{begin}{end}")), "{api}");
+            assert!(!cut("data: {\"error\":{\"code\":500}}\n\n"), "{api} by an error");
+        }
+        assert!(!Meter::new(Api::Anthropic, "application/json").is_cut());
     }
 
     #[test]

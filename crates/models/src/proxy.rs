@@ -42,6 +42,7 @@ use crate::budget::Over;
 use crate::budget::Reservation;
 use crate::budget::Short;
 use crate::endpoint::Endpoint;
+use crate::error::ModelError;
 use request::Route;
 use request::Wanted;
 
@@ -75,6 +76,8 @@ pub enum Told {
     /// A call was refused because of the budget and no raise would help; the sentence says what
     /// would.
     Unpriced(String),
+    /// A call was made and not answered, or not to its end. The agent may make it again by itself.
+    Failed(ModelError),
 }
 
 /// What stands in for the key in one run: random, and worthless elsewhere.
@@ -277,6 +280,7 @@ impl Inner {
         })?;
         let sent =
             request::build(&self.client, &self.endpoint, &parts, &route, wanted, &key).send().await;
+        let costs = route.costs;
         match sent {
             Ok(response) => {
                 let bill = answer::Bill::new(
@@ -285,15 +289,36 @@ impl Inner {
                     self.told.clone(),
                     response.status().is_success(),
                 );
-                Ok(answer::passed_on(self.endpoint.api, response, bill, key).await)
+                let (answer, error) =
+                    answer::passed_on(self.endpoint.api, response, bill, key).await;
+                // What only looks, such as a list of models, may be refused and do no harm.
+                if let Some(error) = error.filter(|_| costs) {
+                    self.tell_failed(error).await;
+                }
+                Ok(answer)
             }
             Err(error) => {
+                let timed_out = error.is_timeout() && !error.is_connect();
                 // The address may hold what a person would not show.
-                let error = error.without_url().to_string();
-                tracing::warn!(%error, model = self.endpoint.name, "a model cannot be reached");
+                let detail = error.without_url().to_string();
+                tracing::warn!(%detail, model = self.endpoint.name, "a model cannot be reached");
+                if costs {
+                    self.tell_failed(match timed_out {
+                        true => ModelError::Timeout { what: "answer", after: SILENCE },
+                        false => ModelError::Unreachable { detail },
+                    })
+                    .await;
+                }
                 let words = "gatepost cannot reach the model API; try again later";
                 Err(Refused::new(StatusCode::BAD_GATEWAY, "api_error", words))
             }
+        }
+    }
+
+    /// Before the agent hears of it, so that whatever it makes of that comes later.
+    async fn tell_failed(&self, error: ModelError) {
+        if self.told.send(Told::Failed(error)).await.is_err() {
+            tracing::debug!("a run ends while a call of its model fails");
         }
     }
 }

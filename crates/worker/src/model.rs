@@ -8,9 +8,11 @@ use gatepost_agents::Hired;
 use gatepost_agents::ModelAccess;
 use gatepost_domain::Outcome;
 use gatepost_domain::TaskId;
+use gatepost_domain::agent::AgentEvent;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::injection::Injection;
 use gatepost_domain::outcome::Reason;
+use gatepost_models::ModelError;
 use gatepost_models::proxy::Proxy;
 use gatepost_models::proxy::Told;
 use gatepost_sandbox::Profile;
@@ -30,6 +32,9 @@ use crate::worker::WorkerConfig;
 /// How many counts may wait to be recorded.
 const WAITING: usize = 256;
 
+/// So many failures of a run's model are told, and none after that.
+const FAILURES: u32 = 100;
+
 /// How long the end of a run waits for them.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
@@ -38,9 +43,9 @@ pub(crate) struct Model {
     access: Option<ModelAccess>,
     serving: JoinSet<()>,
     recorder: JoinSet<()>,
-    /// Cancelled when a call was refused because of the budget and no raise would help.
+    /// Cancelled when no call can be made any more, for the reason beside it.
     stuck: CancellationToken,
-    words: Arc<OnceLock<String>>,
+    reason: Arc<OnceLock<Reason>>,
     calls: Option<mpsc::Receiver<Call>>,
     /// Where there is no proxy it says nothing, which is not the same as being gone.
     _calls: mpsc::Sender<Call>,
@@ -78,7 +83,7 @@ impl Model {
             serving: JoinSet::new(),
             recorder: JoinSet::new(),
             stuck: CancellationToken::new(),
-            words: Arc::default(),
+            reason: Arc::default(),
             calls: Some(calls),
             _calls: held.clone(),
             flagged: None,
@@ -104,8 +109,8 @@ impl Model {
         model.flagged = Some(flagged);
         model.serving.spawn(async move { proxy.serve(listener).await });
         model.serving.spawn(screening);
-        let (stuck, words) = (model.stuck.clone(), Arc::clone(&model.words));
-        model.recorder.spawn(record(heard, reporter, stuck, words, held));
+        let (stuck, reason) = (model.stuck.clone(), Arc::clone(&model.reason));
+        model.recorder.spawn(record(heard, reporter, stuck, reason, held));
         Ok(model)
     }
 
@@ -124,21 +129,21 @@ impl Model {
         self.calls.take().unwrap_or_else(|| mpsc::channel(1).1)
     }
 
-    /// Returns when a call was refused because of the budget and no raise would help.
+    /// Returns when a call was refused because of the budget and no raise would help, or because
+    /// of the key.
     pub(crate) async fn stuck(&self) {
         self.stuck.cancelled().await;
     }
 
-    /// Ends it, and returns when every count is recorded: how the run ends where the budget
-    /// stopped it for good, whatever the agent made of that.
+    /// Ends it, and returns when every count is recorded: how the run ends where it got stuck,
+    /// whatever the agent made of that.
     pub(crate) async fn end(mut self) -> Option<End> {
         self.serving.shutdown().await;
         let recorded = async { while self.recorder.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_WORDS, recorded).await.is_err() {
             tracing::warn!("some of what a run used of its model is not recorded");
         }
-        let limit = self.words.get()?.clone();
-        Some((Outcome::Failed, Reason::LimitReached { limit }))
+        Some((Outcome::Failed, self.reason.get()?.clone()))
     }
 }
 
@@ -146,12 +151,21 @@ async fn record(
     mut heard: mpsc::Receiver<Told>,
     reporter: Reporter,
     stuck: CancellationToken,
-    words: Arc<OnceLock<String>>,
+    reason: Arc<OnceLock<Reason>>,
     held: mpsc::Sender<Call>,
 ) {
+    // What failed last; the same again is not told again, however often it is tried.
+    let mut failing: Option<ModelError> = None;
+    let mut failures = 0;
+    // The first one says it; later ones say the same.
+    let stop = |why: Reason| {
+        let _first = reason.set(why);
+        stuck.cancel();
+    };
     while let Some(told) = heard.recv().await {
         match told {
             Told::Used(metered) => {
+                failing = None;
                 let report = Report::Metered { metered: metered.clone() };
                 if let Err(error) = reporter.send(report).await {
                     tracing::warn!(?metered, ?error, "a model call is not recorded");
@@ -159,10 +173,25 @@ async fn record(
             }
             Told::Waits { call, short } => pass_on(&held, Call::Waits { call, short }).await,
             Told::WaitsNoMore { call } => pass_on(&held, Call::WaitsNoMore { call }).await,
-            Told::Unpriced(why) => {
-                // The first one says it; later ones say the same.
-                let _first = words.set(why);
-                stuck.cancel();
+            Told::Unpriced(limit) => stop(Reason::LimitReached { limit }),
+            // It would be asked about for minutes, and the answer stays the same.
+            Told::Failed(error @ ModelError::Unauthorized { .. }) => {
+                stop(Reason::AgentFailed { detail: error.to_string() });
+            }
+            Told::Failed(error) => {
+                if failing.as_ref() == Some(&error) || failures == FAILURES {
+                    continue;
+                }
+                failures += 1;
+                let text = match error.is_passing() {
+                    true => format!("{error}. The agent may ask it again by itself."),
+                    false => format!("{error}."),
+                };
+                failing = Some(error);
+                let event = AgentEvent::Text { text };
+                if let Err(error) = reporter.send(Report::AgentReported { event }).await {
+                    tracing::warn!(?error, "a failed model call is not recorded");
+                }
             }
         }
     }

@@ -600,30 +600,6 @@ fn a_conversation_goes_on_once_it_was_told_again() {
 }
 
 #[test]
-fn a_refused_key_ends_the_run_at_once() {
-    for error in [
-        json!({"code": 401, "message": "API key not valid"}),
-        json!({"code": -32000, "message": "Authentication required"}),
-    ] {
-        play_as(
-            &GEMINI,
-            None,
-            async |driver| {
-                let error = driver.next().await.unwrap_err();
-                assert_eq!(error, AgentError::Program(ProgramError::KeyRefused));
-            },
-            async |mut other| {
-                let new = json!({"sessionId": SESSION, "modes": {"currentModeId": "default"}});
-                other.introduces_as("gemini-cli", new).await;
-                let prompt = other.told().await;
-                other.print(json!({"jsonrpc": "2.0", "id": prompt["id"], "error": error})).await;
-                std::future::pending::<()>().await;
-            },
-        );
-    }
-}
-
-#[test]
 fn a_question_that_was_given_up_is_withdrawn_and_never_answered_with_yes() {
     play(
         None,

@@ -511,10 +511,6 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
             .print(json!({"type": "system", "subtype": "api_retry", "attempt": 1,
                 "max_retries": 10, "retry_delay_ms": 1500, "error_status": 429}))
             .await;
-        let Ok(Next::Report { event: AgentEvent::Text { text } }) = driver.next().await else {
-            panic!("no report")
-        };
-        assert!(text.contains("429") && text.contains("2 s"), "{text}");
         let unheard = json!({"type": "unheard_of", "token": "t0ken", "long": "x".repeat(100_000)});
         for _ in 0..MOST_UNKNOWN {
             other.print(unheard.clone()).await;
@@ -526,20 +522,6 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
         other.print(unheard).await;
         other.hook("t1", "Bash", &json!({"command": "ls"})).await;
         alongside(&mut driver, other.told()).await;
-    });
-}
-
-#[test]
-fn a_refused_key_is_not_asked_about_again() {
-    run(async {
-        let (mut driver, mut other) = start(&brief());
-        other.greeted(&mut driver).await;
-        other
-            .print(json!({"type": "system", "subtype": "api_retry", "attempt": 1,
-                "max_retries": 10, "retry_delay_ms": 500, "error_status": 401}))
-            .await;
-        let error = driver.next().await.unwrap_err().to_string();
-        assert!(error.contains("check the key"), "{error}");
     });
 }
 

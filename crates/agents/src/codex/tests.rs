@@ -495,10 +495,8 @@ fn what_it_says_becomes_reports_and_the_unknown_is_kept_bounded() {
         }
         let used = AgentEvent::Usage { input_tokens: 100, output_tokens: 20 };
         assert_eq!(reported(&mut driver).await, used);
-        let error = json!({"error": {"message": "429 t0ken"}, "willRetry": true});
-        other.note("error", error).await;
-        let AgentEvent::Text { text } = reported(&mut driver).await else { panic!() };
-        assert!(text.contains("429 [taken out]"), "{text}");
+        // The model proxy tells that, and knows why.
+        other.note("error", json!({"error": {"message": "429"}, "willRetry": true})).await;
         for _ in 0..MOST_UNKNOWN + 50 {
             other.note("unheard/of", json!({"a": 1})).await;
         }
@@ -529,28 +527,6 @@ fn a_version_that_was_not_tried_is_told() {
                 event = reported(&mut driver).await;
             }
             assert!(matches!(event, AgentEvent::Other { .. }), "{agent}: {event:?}");
-        });
-    }
-}
-
-#[test]
-fn a_refused_key_ends_the_run_and_says_what_to_do() {
-    let stream = json!({"responseStreamConnectionFailed": {"httpStatusCode": 401}});
-    for info in [json!("unauthorized"), stream] {
-        run(async {
-            let (mut driver, mut other) = start(&brief(None, &[]));
-            alongside(&mut driver, other.greeted()).await;
-            other.turned("failed", json!({"message": "401", "codexErrorInfo": info})).await;
-            let error = driver.next().await.unwrap_err();
-            assert_eq!(error, AgentError::Program(ProgramError::KeyRefused));
-        });
-    }
-    for info in [json!(null), json!("serverOverloaded"), json!({"x": {"httpStatusCode": 500}})] {
-        run(async {
-            let (mut driver, mut other) = start(&brief(None, &[]));
-            alongside(&mut driver, other.greeted()).await;
-            other.turned("failed", json!({"message": "no", "codexErrorInfo": info})).await;
-            assert!(matches!(driver.next().await.unwrap(), Next::Done { .. }), "{info}");
         });
     }
 }

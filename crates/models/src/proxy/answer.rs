@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::header::RETRY_AFTER;
 use axum::response::Response;
 use futures::Stream;
 use futures::StreamExt;
@@ -16,11 +18,13 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::Refused;
+use super::SILENCE;
 use super::Told;
 use super::whole;
 use crate::budget::Reservation;
 use crate::endpoint::Api;
 use crate::endpoint::Endpoint;
+use crate::error::ModelError;
 use crate::meter::Meter;
 use crate::secret::Secret;
 
@@ -56,6 +60,13 @@ impl Bill {
     ) -> Self {
         Self { endpoint: endpoint.clone(), reserved, told, succeeded, meter: None }
     }
+
+    /// The answer broke off.
+    fn failed(&self, error: ModelError) {
+        if self.told.try_send(Told::Failed(error)).is_err() {
+            tracing::debug!("a run ends while an answer of its model breaks off");
+        }
+    }
 }
 
 /// Whether the answer was heard to its end or not, what it said was used is charged. One that
@@ -77,13 +88,13 @@ impl Drop for Bill {
 }
 
 /// The provider's answer for the agent: a success as it streams, an error with the key taken out
-/// should the provider have repeated it.
+/// should the provider have repeated it, and what that error means.
 pub(super) async fn passed_on(
     api: Api,
     response: reqwest::Response,
     mut bill: Bill,
     key: Option<Secret>,
-) -> Response {
+) -> (Response, Option<ModelError>) {
     let status = response.status();
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
@@ -100,8 +111,10 @@ pub(super) async fn passed_on(
         bill.meter = Some(Meter::new(api, kind.unwrap_or_default()));
         let pieces = Metering { pieces: Box::pin(response.bytes_stream()), bill };
         *answer.body_mut() = Body::from_stream(pieces);
-        return answer;
+        return (answer, None);
     }
+    let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let wait = wait.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
     let mut text = Vec::new();
     let mut pieces = response.bytes_stream();
     while let Some(Ok(piece)) = pieces.next().await {
@@ -110,8 +123,10 @@ pub(super) async fn passed_on(
             break;
         }
     }
-    *answer.body_mut() = whole(scrub(key.as_ref(), &String::from_utf8_lossy(&text)));
-    answer
+    let text = scrub(key.as_ref(), &String::from_utf8_lossy(&text));
+    let error = ModelError::of_status(status.as_u16(), wait, &text);
+    *answer.body_mut() = whole(text);
+    (answer, Some(error))
 }
 
 fn scrub(key: Option<&Secret>, text: &str) -> String {
@@ -128,6 +143,11 @@ impl Stream for Metering {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = self.pieces.as_mut().poll_next(cx);
+        if let Poll::Ready(None) = next
+            && self.bill.meter.as_mut().is_some_and(Meter::is_cut)
+        {
+            self.bill.failed(ModelError::Cut);
+        }
         next.map(|next| {
             next.map(|piece| match piece {
                 Ok(piece) => {
@@ -136,7 +156,14 @@ impl Stream for Metering {
                     }
                     Ok(piece)
                 }
-                Err(error) => Err(std::io::Error::other(error.without_url().to_string())),
+                Err(error) => {
+                    let failed = match error.is_timeout() {
+                        true => ModelError::Timeout { what: "go on", after: SILENCE },
+                        false => ModelError::Cut,
+                    };
+                    self.bill.failed(failed);
+                    Err(std::io::Error::other(error.without_url().to_string()))
+                }
             })
         })
     }

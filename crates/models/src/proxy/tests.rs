@@ -29,7 +29,7 @@ struct Got {
 struct Provider {
     url: String,
     got: Arc<Mutex<Vec<Got>>>,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -64,7 +64,11 @@ impl Provider {
         });
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, got, _serving: serving }
+        Self { url, got, serving }
+    }
+
+    async fn stop(&mut self) {
+        self.serving.shutdown().await;
     }
 
     fn got(&self) -> Vec<Got> {
@@ -146,7 +150,8 @@ async fn post(url: &str, path: &str, header: &str, value: &str, body: Value) -> 
 
 const STREAM: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":\
     {\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\nevent: message_delta\n\
-    data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":42}}\n\n";
+    data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":42}}\n\n\
+    event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 async fn anthropic(budget: Budget) -> World {
     let events = [("content-type", "text/event-stream")];
@@ -335,12 +340,37 @@ async fn errors_pass_as_they_are_without_the_key_and_redirects_are_not_followed(
         (302, ("location", "http://127.0.0.1:1/steal")),
     ] {
         let provider = Provider::start(status, &[header], &said).await;
-        let world = World::start(Api::Anthropic, provider, Budget::default()).await;
+        let mut world = World::start(Api::Anthropic, provider, Budget::default()).await;
         let sent = world.post("/v1/messages", "x-api-key", &world.token, json!({})).await;
         assert_eq!(sent.0, status);
         assert!(sent.1.contains("is overloaded"), "{}", sent.1);
         assert_eq!(world.provider.got().len(), 1);
+        let Some(Told::Failed(error)) = world.told.recv().await else { panic!("{status}") };
+        let words = error.to_string();
+        assert!(words.contains(&status.to_string()) && !words.contains(KEY), "{words}");
+        assert_eq!(error.is_passing(), matches!(status, 429 | 529), "{words}");
+        // What only looks may be refused, and nobody needs to hear of it.
+        world.post("/v1/messages/count_tokens", "x-api-key", &world.token, json!({})).await;
+        assert_eq!(world.provider.got().len(), 2);
+        assert!(world.told.try_recv().is_err());
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_or_breaks_off_is_told_of() {
+    let kind = [("content-type", "text/event-stream")];
+    let begun = "event: message_start\ndata: {\"type\":\"message_start\"}\n\n";
+    let provider = Provider::start(200, &kind, begun).await;
+    let mut world = World::start(Api::Anthropic, provider, Budget::default()).await;
+    let body = json!({ "stream": true });
+    world.post("/v1/messages", "x-api-key", &world.token, body.clone()).await;
+    assert_eq!(world.told.recv().await, Some(Told::Failed(ModelError::Cut)));
+    assert!(matches!(world.told.recv().await, Some(Told::Used(_))), "nothing is free");
+    world.provider.stop().await;
+    let (status, _) = world.post("/v1/messages", "x-api-key", &world.token, body).await;
+    assert_eq!(status, 502);
+    let told = world.told.recv().await;
+    assert!(matches!(told, Some(Told::Failed(ModelError::Unreachable { .. }))), "{told:?}");
 }
 
 #[tokio::test]

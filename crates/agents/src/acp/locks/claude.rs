@@ -32,7 +32,7 @@ pub static CLAUDE: Lock = Lock {
         ("CLAUDE_CONFIG_DIR", "{home}/.claude"),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
         ("DISABLE_AUTOUPDATER", "1"),
-        // It does not say that it asks the model again, and would for minutes.
+        // Left to itself it asks the model again for minutes.
         ("CLAUDE_CODE_MAX_RETRIES", "4"),
         // The protocol tells of a command in the background only that it began.
         ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
