@@ -2,6 +2,7 @@
 
 use gatepost_e2e::FakeTelegram;
 use gatepost_e2e::api::events_of;
+use gatepost_e2e::discord::BOT;
 use gatepost_e2e::discord::BOUND;
 use gatepost_e2e::discord::CHANNEL;
 use gatepost_e2e::discord::GUILD;
@@ -215,15 +216,18 @@ async fn a_task_of_one_chat_is_watched_and_answered_on_the_other_and_the_first_a
         .env("TELEGRAM_API_URL", &telegram.url());
     let gatepost = world.up().await;
     let api = gatepost.api();
+    // Telegram lets nobody be written to who has not written first.
+    let _ = telegram.say(world::ANN, "/start");
+    telegram.message("welcome", |_| true).await;
     world.chat.says(ANN, BOUND, "$ touch .git/hooks/x");
     let question = world.question().await;
     let task = only_task(&api).await;
+    // Whoever asked is asked where else they are, without having to look.
+    let copy = telegram.message("pushed copy", |message| has_key(message, "Approve once")).await;
+    assert_eq!(copy.chat, world::ANN);
+    assert!(copy.text.contains("touch .git/hooks/x"), "{}", copy.text);
     let _ = telegram.say(world::ANN, &format!("/status {task}"));
     telegram.message("card", |message| message.text.contains("1 question waits")).await;
-    let _ = telegram.say(world::ANN, "/approvals");
-    let list = telegram.message("list", |message| has_key(message, "Show it · 1")).await;
-    let _ = telegram.press(world::ANN, &list, "Show it · 1").await;
-    let copy = telegram.message("copy", |message| has_key(message, "Approve once")).await;
     let toast = telegram.press(world::ANN, &copy, "Approve once").await;
     assert_eq!(toast.text, "approved once, and the agent goes on");
     let settled = world.settled(&question).await;
@@ -231,6 +235,121 @@ async fn a_task_of_one_chat_is_watched_and_answered_on_the_other_and_the_first_a
     let late = world.chat.press(ANN, &question, "Deny");
     let told = world.chat.told(late).await;
     assert!(told.contains("approved by telegram:1001"), "{told}");
+    let ended = |m: &gatepost_e2e::telegram::Message| {
+        m.id == copy.id && m.text.contains("approved by telegram:1001") && m.keys.is_empty()
+    };
+    telegram.message("copy that tells the same", ended).await;
+
+    // The other way round, and over a kill in between: what is asked on one is pushed to the other.
+    let _ = telegram.say(world::ANN, "$ touch .git/hooks/y");
+    let asked = telegram.message("question", |m| has_key(m, "Approve once")).await;
+    let private = world.chat.private_channel(ANN);
+    let pushed = |m: &Message| m.channel == private && m.has("Approve once");
+    let copy = world.chat.message("pushed copy", pushed).await;
+    assert!(copy.text.contains("touch .git/hooks/y") && !copy.silent, "{copy:#?}");
+    gatepost.kill_9();
+    world.chat.new_life();
+    let gatepost = world.setup.up();
+    world.chat.session(2).await;
+    let press = world.chat.press(ANN, &copy, "Deny");
+    let told = world.chat.told(press).await;
+    assert!(told.contains("denied"), "{told}");
+    let settled = world.settled(&copy).await;
+    assert!(settled.text.contains("denied by discord:2001"), "{}", settled.text);
+    let copies = |m: &&Message| m.channel == private && m.only_for.is_none();
+    let late = telegram.press(world::ANN, &asked, "Approve once").await;
+    assert!(late.text.contains("denied by discord:2001"), "{late:?}");
+    assert_eq!(world.chat.messages().iter().filter(copies).count(), 1);
     telegram.assert_clean();
+    world.check(&gatepost);
+}
+
+#[tokio::test]
+async fn an_action_is_changed_in_a_form_and_runs_only_after_another_press() {
+    let world = World::new().await;
+    let gatepost = world.up().await;
+    let api = gatepost.api();
+    world.chat.says(ANN, BOUND, "$ touch .git/hooks/x");
+    let question = world.question().await;
+    let task = only_task(&api).await;
+    let press = world.chat.press(ANN, &question, "Approve with changes");
+    let form = world.chat.acked(press).await;
+    assert_eq!(form.acked.unwrap().0, 9, "a form: {form:#?}");
+    let field = &form.data["components"][0]["components"][0];
+    assert_eq!(field["value"], "touch .git/hooks/x", "it begins with what was asked");
+    let sent = world.chat.fill_in(ANN, &question, &form, "echo yes > changed.txt");
+    assert!(world.chat.told(sent).await.starts_with("Look at it"));
+    let changed = |m: &Message| m.has("Approve this") && m.text.contains("echo yes > changed.txt");
+    let shown = world.chat.message("changed form", changed).await;
+    let open = api.task(&task).await;
+    assert_eq!(open["state"], "awaiting-approval", "a form decides nothing: {open:#}");
+    // Neither a form nor what came of it makes somebody an approver.
+    for (who, words) in [(BOB, "Only an approver"), (EVE, "not yours to answer")] {
+        let press = world.chat.press(who, &shown, "Approve this");
+        assert!(world.chat.told(press).await.contains(words));
+    }
+    let press = world.chat.press(ANN, &shown, "Approve this");
+    let told = world.chat.told(press).await;
+    assert!(told.starts_with("approved as you changed it"), "{told}");
+    let finished = api.finished(&task).await;
+    let approved = &finished["summary"]["approved"][0];
+    assert_eq!(approved["subject"], "echo yes > changed.txt");
+    assert_eq!(approved["edited_from"], "touch .git/hooks/x");
+    assert_eq!(finished["summary"]["ran"].as_array().unwrap().len(), 1, "{finished:#}");
+    let settled = world.settled(&question).await;
+    assert!(settled.text.contains("edited by discord:2001"), "{}", settled.text);
+    let late = world.chat.fill_in(ANN, &question, &form, "echo later");
+    assert!(world.chat.told(late).await.contains("edited by discord:2001"));
+    world.check(&gatepost);
+}
+
+#[tokio::test]
+async fn voice_messages_run_when_whoever_spoke_confirms_the_words_and_are_declined_without_a_listener()
+ {
+    let listens = "transcriber = [\"cat\"]\n";
+    let world = World::with(&(World::people() + listens)).await;
+    let gatepost = world.up().await;
+    let api = gatepost.api();
+    world.chat.speaks(ANN, BOUND, "$ echo spoken > spoken.txt");
+    world.chat.speaks(EVE, BOUND, "$ echo a stranger");
+    let heard = |m: &Message| m.has("Run it") && m.text.contains("echo spoken > spoken.txt");
+    let asks = world.chat.message("transcript", heard).await;
+    assert_eq!(api.get("/api/tasks").await, json!([]), "nothing runs before its words were read");
+    let bob = world.chat.press(BOB, &asks, "Run it");
+    assert!(world.chat.told(bob).await.contains("Only who"));
+    let press = world.chat.press(ANN, &asks, "Run it");
+    assert_eq!(world.chat.told(press).await, "taken");
+    let task = api.finished(&only_task(&api).await).await;
+    assert_eq!(task["text"], "$ echo spoken > spoken.txt");
+    assert_eq!(world.chat.calls("download"), 1, "nobody listens to a stranger");
+    world.check(&gatepost);
+
+    let world = World::new().await;
+    let gatepost = world.up().await;
+    world.chat.speaks(ANN, BOUND, "$ echo unheard");
+    let declined = world.chat.message("true word", |m| m.text.contains("voice")).await;
+    assert!(declined.text.contains("othing was started"), "{}", declined.text);
+    assert_eq!(gatepost.api().get("/api/tasks").await, json!([]));
+    world.check(&gatepost);
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_so_alone_and_nothing_of_what_they_wrote_is_shown() {
+    let world = World::new().await;
+    let gatepost = world.up().await;
+    let run = world.chat.commands(EVE, CHANNEL, "run", &[("task", "$ echo let me in")]);
+    let told = world.chat.told(run).await;
+    assert_eq!(told, "You are not on this bot's list, so nothing was done.");
+    let theirs = world.chat.says(EVE, CHANNEL, "do this");
+    let over = world.chat.hands_over(EVE, CHANNEL, theirs);
+    assert!(world.chat.told(over).await.starts_with("You are not on"));
+    let from_bot = |m: &&Message| m.author == BOT && m.only_for.is_none();
+    assert_eq!(world.chat.messages().iter().filter(from_bot).count(), 0);
+    assert_eq!(gatepost.api().get("/api/tasks").await, json!([]));
+    // Somebody who is listed sees what they asked for stand there, for everybody.
+    let tasks = world.chat.commands(BOB, CHANNEL, "tasks", &[]);
+    let follows = world.chat.acked(tasks).await.follows.unwrap();
+    let echo = |m: &Message| m.id == follows && m.text == "/tasks" && !m.loading;
+    world.chat.message("command", echo).await;
     world.check(&gatepost);
 }

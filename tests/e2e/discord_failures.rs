@@ -36,7 +36,8 @@ async fn failure_13_14_5_6_a_gap_that_cannot_be_resumed_is_read_once_and_never_a
     // What a resumed session repeats is heard once.
     world.chat.cut_off();
     world.chat.says(ANN, BOUND, "$ echo resumed");
-    tasks(&api, 2).await;
+    world.chat.calls_bot(ANN, CHANNEL, "$ echo by name");
+    tasks(&api, 3).await;
     assert_eq!(world.chat.sessions(), 1, "the session goes on");
 
     // A session that nobody can resume: the gap is read over HTTP.
@@ -45,16 +46,19 @@ async fn failure_13_14_5_6_a_gap_that_cannot_be_resumed_is_read_once_and_never_a
     let thread = world.chat.messages().iter().find(|m| m.has("Continue")).unwrap().channel;
     world.chat.says(ANN, BOUND, "$ echo missed");
     world.chat.says(ANN, thread, "$ echo missed in a thread");
+    // Where it takes its name it is read as well, once the bot was spoken to there.
+    world.chat.calls_bot(ANN, CHANNEL, "$ echo missed by name");
+    world.chat.says(ANN, CHANNEL, "$ echo for nobody");
     world.chat.let_in(true);
     world.chat.session(2).await;
-    tasks(&api, 3).await;
+    tasks(&api, 5).await;
     let went_on = |m: &Message| m.channel == thread && m.text.contains("echo missed in a thread");
     world.chat.message("task that goes on", went_on).await;
     world.chat.invalidate(false);
     world.chat.session(3).await;
     let read = world.chat.calls("get /channels/{}/messages");
     assert!(read >= 4, "each session reads what it missed: {read}");
-    assert_eq!(tasks(&api, 3).await.len(), 3, "and takes nothing twice");
+    assert_eq!(tasks(&api, 5).await.len(), 5, "and takes nothing twice");
     world.check(&gatepost);
 
     // The same over a life of the process, killed without a word.
@@ -64,7 +68,7 @@ async fn failure_13_14_5_6_a_gap_that_cannot_be_resumed_is_read_once_and_never_a
     world.chat.said(ANN, BOUND, "$ echo days ago", Duration::from_secs(26 * 3600));
     let gatepost = world.up().await;
     let api = gatepost.api();
-    let all = tasks(&api, 4).await;
+    let all = tasks(&api, 6).await;
     assert!(all.iter().any(|task| task["text"] == "$ echo while dead"), "{all:#?}");
     world.check(&gatepost);
 }
@@ -282,6 +286,16 @@ async fn failures_28_42_45_47_long_texts_secrets_and_large_files() {
     let small = world.chat.message("small file", |m| m.files.iter().any(|f| f.0 == "s.txt")).await;
     let text = String::from_utf8(small.files[0].1.clone()).unwrap();
     assert!(!text.contains("ghp_aBcDeF"), "{text}");
+    let said = world.chat.message("true word", |m| m.text.contains("is not sent")).await;
+    assert!(said.text.contains("takes no more than 10"), "{}", said.text);
     assert!(!world.chat.messages().iter().any(|m| m.files.iter().any(|f| f.0 == "large.bin")));
+
+    // A server that takes more says so with what people do there.
+    world.chat.takes_files_of(50 << 20);
+    let list = world.chat.commands(ANN, BOUND, "tasks", &[]);
+    world.chat.acked(list).await;
+    world.chat.says(ANN, BOUND, outbox);
+    let large = |m: &Message| m.files.iter().any(|f| f.0 == "large.bin" && f.1.len() == 11_000_000);
+    world.chat.message("large file", large).await;
     world.check(&gatepost);
 }

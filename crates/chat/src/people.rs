@@ -28,6 +28,8 @@ pub struct People {
     roles: BTreeMap<Principal, BTreeSet<Role>>,
     /// The groups of people that somebody belongs to, where the platform has such.
     groups: BTreeMap<Principal, BTreeSet<Principal>>,
+    /// Who somebody here is on other platforms, where an admin has said so.
+    links: BTreeMap<Principal, Principal>,
     told: BTreeMap<Principal, u8>,
     answered: usize,
 }
@@ -69,6 +71,7 @@ impl People {
             platform,
             roles: BTreeMap::new(),
             groups: BTreeMap::new(),
+            links: BTreeMap::new(),
             told: BTreeMap::new(),
             answered: 0,
         }
@@ -89,11 +92,45 @@ impl People {
         self.groups.insert(who.clone(), groups.collect());
     }
 
-    /// Takes over what an earlier life noted.
+    /// Somebody here, by the platform's own id, is this one elsewhere: what holds for one holds for
+    /// both.
+    pub fn link(&mut self, id: String, elsewhere: Principal) {
+        self.links.insert(Principal { platform: self.platform, id }, elsewhere);
+    }
+
+    /// Who somebody of another platform is here.
+    #[must_use]
+    pub fn here(&self, elsewhere: &Principal) -> Option<&Principal> {
+        self.links.iter().find(|(_, there)| *there == elsewhere).map(|(here, _)| here)
+    }
+
+    /// Whether anybody here is somebody on a platform.
+    #[must_use]
+    pub fn is_linked_to(&self, platform: Platform) -> bool {
+        self.links.values().any(|there| there.platform == platform)
+    }
+
+    /// Where questions of a task of another platform are shown here as well: to whoever asked for it
+    /// there, or where they may not answer, to whoever is linked and may.
+    #[must_use]
+    pub fn audience_of(&self, requester: &Principal) -> Vec<Principal> {
+        match self.here(requester).filter(|here| self.is(here, Role::Approver)) {
+            Some(here) => vec![here.clone()],
+            None => {
+                let linked = self.links.keys();
+                linked.filter(|here| self.is(here, Role::Approver)).cloned().collect()
+            }
+        }
+    }
+
+    /// Takes over what was noted, here or on another platform; of others only what concerns somebody
+    /// who is linked.
     pub fn recall(&mut self, note: &ChatNote) {
         match note {
             ChatNote::Joined { who, roles, by: _ } => {
-                self.roles.entry(who.clone()).or_default().extend(roles.iter().copied());
+                if who.platform == self.platform || self.here(who).is_some() {
+                    self.roles.entry(who.clone()).or_default().extend(roles.iter().copied());
+                }
             }
             ChatNote::StrangerTold { who } => {
                 let told = self.told.entry(who.clone()).or_default();
@@ -153,14 +190,17 @@ impl People {
     pub fn with(&self, role: Role) -> impl Iterator<Item = &Principal> {
         let is_group =
             move |who: &Principal| self.groups.values().any(|groups| groups.contains(who));
-        let all: BTreeSet<_> = self.roles.keys().chain(self.groups.keys()).collect();
-        all.into_iter().filter(move |who| self.is(who, role) && !is_group(who))
+        let all: BTreeSet<_> =
+            self.roles.keys().chain(self.groups.keys()).chain(self.links.keys()).collect();
+        let is_here = move |who: &Principal| who.platform == self.platform && !is_group(who);
+        all.into_iter().filter(move |who| self.is(who, role) && is_here(who))
     }
 
-    /// What somebody may do, by themselves and by the groups they belong to.
+    /// What somebody may do, by themselves, by the groups they belong to and by who they are
+    /// elsewhere.
     fn granted<'p>(&'p self, who: &'p Principal) -> impl Iterator<Item = Role> + 'p {
         let groups = self.groups.get(who).into_iter().flatten();
-        let own = std::iter::once(who).chain(groups);
+        let own = std::iter::once(who).chain(groups).chain(self.links.get(who));
         own.filter_map(|id| self.roles.get(id)).flatten().copied()
     }
 
@@ -235,6 +275,26 @@ mod tests {
         people.belongs(&who("2"), []);
         assert!(!people.knows(&who("2")), "who was taken out has nothing left");
         assert!(people.is(&who("1"), Role::Approver));
+    }
+
+    #[test]
+    fn whoever_is_linked_may_here_what_they_were_let_in_for_elsewhere_and_is_asked_here_too() {
+        let there = |id: &str| Principal { platform: Platform::Discord, id: id.into() };
+        let mut people = People::new(Platform::Telegram);
+        people.link("1".into(), there("11"));
+        people.link("2".into(), there("22"));
+        let joined = |who, roles| ChatNote::Joined { who, roles, by: "the terminal".into() };
+        people.recall(&joined(there("99"), vec![Role::Admin]));
+        assert!(!people.has_admin(), "somebody who is nobody here");
+        people.recall(&joined(there("11"), vec![Role::Requester, Role::Approver]));
+        people.recall(&joined(there("22"), vec![Role::Requester]));
+        assert_eq!(people.roles(&who("1")), [Role::Requester, Role::Approver]);
+        assert!(!people.is(&who("2"), Role::Approver));
+        let approvers: Vec<_> = people.with(Role::Approver).cloned().collect();
+        assert_eq!(approvers, [who("1")], "nobody of another platform is written to here");
+        assert_eq!(people.audience_of(&there("11")), [who("1")]);
+        assert_eq!(people.audience_of(&there("22")), [who("1")], "they would ask themselves");
+        assert_eq!(people.audience_of(&there("99")), [who("1")]);
     }
 
     #[test]

@@ -231,6 +231,8 @@ struct Desk {
     mint: Mint,
     outbox: Outbox<Op>,
     homes: BTreeMap<TaskId, Home>,
+    /// Who asked for tasks of other platforms on which people are linked.
+    away: BTreeMap<TaskId, Principal>,
     /// Where the messages of tasks are, those of tasks that live elsewhere as well.
     copies: BTreeMap<TaskId, Copies<Chat, MessageId>>,
     /// The latest list of open questions of each chat.
@@ -370,6 +372,7 @@ pub async fn serve(parts: Parts<impl Surface>, mut inbox: mpsc::Receiver<Deliver
         mint: Mint::new(&seed),
         outbox: Outbox::resumed(traits.pace),
         homes: BTreeMap::new(),
+        away: BTreeMap::new(),
         copies: BTreeMap::new(),
         lists: BTreeMap::new(),
         asking,
@@ -504,6 +507,8 @@ impl Desk {
         if let Event::ChatNoted { platform, note } = &record.event {
             if *platform == self.traits.platform {
                 self.vouched(note).await;
+            } else {
+                self.people.recall(note);
             }
             return;
         }

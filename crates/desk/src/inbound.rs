@@ -100,6 +100,9 @@ pub struct Said {
     pub odd: bool,
     /// Whether the words are somebody else's.
     pub forwarded: bool,
+    /// What answers whoever said it and nobody else, where the platform waits for that.
+    #[serde(skip)]
+    pub aside: Option<PressId>,
     /// What it answers.
     pub reply: Option<Reply>,
 }

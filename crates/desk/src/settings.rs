@@ -29,6 +29,8 @@ pub struct Settings {
     pub approvers: Vec<u64>,
     /// Who may let others in.
     pub admins: Vec<u64>,
+    /// Who somebody is on another platform, by the number here.
+    pub linked: BTreeMap<u64, Principal>,
     /// The largest file that is taken, in bytes; never more than the platform lets a bot fetch.
     pub max_file: u64,
     /// What turns voice notes into words; without it they are declined.
@@ -72,7 +74,8 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// Puts it together from what is configured and what earlier lives noted. The code makes whoever
+    /// Puts it together from what is configured and what was noted, here and on other platforms. The
+    /// code makes whoever
     /// sends it the first admin; there is none where there is an admin, or where somebody has said
     /// who may do what.
     #[must_use]
@@ -86,6 +89,7 @@ impl Beginning {
             requesters,
             approvers,
             admins,
+            linked,
             max_file,
             transcriber,
             threads,
@@ -101,6 +105,9 @@ impl Beginning {
             [(Role::Requester, requesters), (Role::Approver, approvers), (Role::Admin, admins)];
         for (role, ids) in roles {
             people.grant(role, ids.iter().map(u64::to_string));
+        }
+        for (id, elsewhere) in linked {
+            people.link(id.to_string(), elsewhere);
         }
         let mut with_joined = people.clone();
         for note in known {

@@ -45,6 +45,10 @@ pub trait Surface: Send + Sync + 'static {
     /// may still look at the button.
     fn answer(&self, press: PressId, answer: Answer) -> Doing<()>;
 
+    /// Shows everybody what a command asked for, where the platform keeps a place for that
+    /// ([`crate::inbound::Said::aside`]).
+    fn echo(&self, press: PressId, text: String) -> Doing<()>;
+
     /// Says what fits into the field of a command.
     fn suggest(&self, press: PressId, fits: Vec<String>) -> Doing<()>;
 

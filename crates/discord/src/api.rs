@@ -1,7 +1,8 @@
 //! Calls to Discord's HTTP API, with one answer to each way they can go wrong.
 //!
-//! Forms and way are Gatepost's own: what a library paces by itself it does with a clock of its own,
-//! retries what must not be doubled, and cannot be pointed elsewhere at the same time.
+//! What is said is made by serenity's builders; the way is Gatepost's own. The library's client drops
+//! head and body of a refusal, and with them how long Discord asks to wait and whom that is about; its
+//! own pacing cannot be pointed elsewhere, and neither knows an answer that was lost.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -15,8 +16,10 @@ use reqwest::header::HeaderMap;
 use reqwest::multipart::Form;
 use reqwest::multipart::Part;
 use serde::Deserialize;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::pace::Learnt;
@@ -42,6 +45,9 @@ pub(crate) use look::Intents;
 
 /// No call takes longer.
 const CALL: Duration = Duration::from_secs(30);
+
+/// A call with a file takes longer by a second for so many bytes of it.
+const UPLOAD: usize = 100_000;
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -74,6 +80,8 @@ const AGENT: &str =
 pub(crate) mod code {
     /// There is no such channel, or the bot may not see it.
     pub(crate) const UNKNOWN_CHANNEL: u64 = 10003;
+    /// There is no such message.
+    pub(crate) const UNKNOWN_MESSAGE: u64 = 10008;
     /// It was answered before.
     pub(crate) const ALREADY_ANSWERED: u64 = 40060;
     /// The file is too large.
@@ -174,12 +182,19 @@ impl Call {
         Self { route, method, path, body: Body::None, who: Who::Bot }
     }
 
-    fn json(mut self, body: Value) -> Self {
-        self.body = Body::Json(body);
+    /// With what a builder of the library made.
+    fn json(mut self, body: &impl Serialize) -> Self {
+        self.body = Body::Json(written(body));
         self
     }
 
-    fn file(mut self, fields: Value, name: String, bytes: Vec<u8>) -> Self {
+    /// With a file beside it, which it names. The library writes the file's number as one, and the
+    /// description has it as text.
+    fn file(mut self, message: &impl Serialize, name: String, bytes: Vec<u8>) -> Self {
+        let mut fields = written(message);
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("attachments".into(), json!([{ "id": "0", "filename": name }]));
+        }
         self.body = Body::File { fields, name, bytes };
         self
     }
@@ -306,7 +321,8 @@ impl Api {
             Body::File { fields, name, bytes } => {
                 let part = Part::bytes(bytes.clone()).file_name(name.clone());
                 let form = Form::new().text("payload_json", fields.to_string());
-                request.multipart(form.part("files[0]", part))
+                let longer = Duration::from_secs((bytes.len() / UPLOAD) as u64);
+                request.timeout(CALL + longer).multipart(form.part("files[0]", part))
             }
         }
     }
@@ -382,6 +398,11 @@ struct Hit {
     global: bool,
 }
 
+/// Builders hold texts, numbers and flags, and those can be written.
+fn written(body: &impl Serialize) -> Value {
+    serde_json::to_value(body).unwrap_or_default()
+}
+
 fn read_as<T: DeserializeOwned>(value: Value) -> Done<T> {
     serde_json::from_value(value)
         .map_err(|error| Fault::Lost(format!("the answer cannot be read: {error}")))
@@ -445,8 +466,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn api() -> Api {

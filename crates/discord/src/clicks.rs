@@ -21,6 +21,7 @@ use gatepost_desk::place::Chat;
 use gatepost_desk::place::Place;
 use gatepost_desk::place::ThreadId;
 use serde_json::Value;
+use serenity::model::application::InteractionType;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,7 +35,6 @@ use crate::components::Meant;
 use crate::groups::Belonging;
 use crate::inbound;
 use crate::inbound::Me;
-use crate::markdown;
 use crate::rooms::Where;
 use crate::status::Teller;
 use crate::surface::Discord;
@@ -43,21 +43,11 @@ use crate::wire::Id;
 use crate::wire::Interaction;
 use crate::wire::User;
 
-/// Kinds of interactions
-/// (<https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-object-interaction-type>).
-const COMMAND: u64 = 2;
-const COMPONENT: u64 = 3;
-const AUTOCOMPLETE: u64 = 4;
-const FORM: u64 = 5;
-
 /// What could not be recorded is taken again after this.
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many interactions are remembered, so that none that Discord repeats is done twice.
 const REMEMBERED: usize = 2000;
-
-/// Characters of a command that are shown for everybody to see what was asked.
-const ECHO: usize = 300;
 
 /// What is said in a server that is not listened to.
 const NOT_HERE: &str = "This server is not one I listen to.";
@@ -135,17 +125,18 @@ impl Clicks {
         let handle = Handle::of(&interaction);
         let Some(who) = interaction.who().cloned() else { return };
         if interaction.guild_id.is_some_and(|guild| !self.guilds.contains(&guild)) {
-            if interaction.kind != AUTOCOMPLETE {
+            if interaction.kind != InteractionType::Autocomplete {
                 self.acked(&handle, &Ack::Aside(NOT_HERE.into())).await;
             }
             return;
         }
+        self.hear_limit(&interaction);
         match interaction.kind {
-            COMMAND => self.command(&interaction, &handle, &who).await,
-            COMPONENT => self.press(&interaction, &handle, &who).await,
-            AUTOCOMPLETE => self.complete(&interaction, &handle, &who).await,
-            FORM => self.filled_in(&interaction, &handle, &who).await,
-            kind => tracing::debug!(kind, "an interaction of another kind"),
+            InteractionType::Command => self.command(&interaction, &handle, &who).await,
+            InteractionType::Component => self.press(&interaction, &handle, &who).await,
+            InteractionType::Autocomplete => self.complete(&interaction, &handle, &who).await,
+            InteractionType::Modal => self.filled_in(&interaction, &handle, &who).await,
+            kind => tracing::debug!(?kind, "an interaction of another kind"),
         }
     }
 
@@ -166,10 +157,9 @@ impl Clicks {
             self.fill(handle, "There is nothing in that message that could be handed over.").await;
             return;
         };
-        let echo: String = written.text.chars().take(ECHO).collect();
-        self.fill(handle, &markdown::escaped(echo.trim())).await;
         let id = message_id(place.place.thread, message);
-        let said = inbound::commanded(written, who, &place, id, message);
+        let aside = PressId(Handle { stands: true, ..handle.clone() }.sealed());
+        let said = inbound::commanded(written, who, &place, id, message, aside);
         self.tell_groups(interaction, who).await;
         self.hand_over(Inbound::Said(said)).await;
     }
@@ -263,6 +253,15 @@ impl Clicks {
     async fn fill(&self, handle: &Handle, text: &str) {
         if let Err(fault) = self.api.fill(handle, text).await {
             tracing::warn!(%fault, "the answer to a command could not be filled in");
+        }
+    }
+
+    /// How large a file may be in a chat is only said with what people do there.
+    fn hear_limit(&self, interaction: &Interaction) {
+        let at = interaction.channel_id.zip(interaction.who());
+        if let (Some((channel, who)), Some(limit)) = (at, interaction.attachment_size_limit) {
+            let place = self.place(interaction, channel, who).place;
+            self.discord.takes_files(place.chat, limit);
         }
     }
 

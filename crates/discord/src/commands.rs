@@ -5,24 +5,22 @@ use gatepost_chat::command::MENU;
 use gatepost_domain::mode::Mode;
 use serde_json::Value;
 use serde_json::json;
+use serenity::model::application::CommandOptionType;
+use serenity::model::application::CommandType;
 
 /// The command in the menu of a message.
 pub(crate) const HAND_OVER: &str = "Hand to Gatepost";
-
-/// Kinds of options
-/// (<https://discord.com/developers/docs/interactions/application-commands#application-command-object-application-command-option-type>).
-const TEXT: u64 = 3;
-const FILE: u64 = 11;
 
 /// Characters of a description
 /// (<https://discord.com/developers/docs/interactions/application-commands#application-command-object-application-command-structure>).
 const DESCRIPTION: usize = 100;
 
-/// Every command, as Discord takes them.
+/// Every command, as Discord takes them. The library's builder writes fields that no command has by
+/// Discord's own description, so these are written here.
 pub(crate) fn all() -> Value {
     let mut all: Vec<_> = MENU.iter().map(|(name, what)| command(name, what)).collect();
     all.push(command("help", "what can be done here"));
-    all.push(json!({ "name": HAND_OVER, "type": 3 }));
+    all.push(json!({ "name": HAND_OVER, "type": CommandType::Message }));
     all.into()
 }
 
@@ -34,7 +32,7 @@ fn command(name: &str, what: &str) -> Value {
             completed("project", "the project"),
             completed("agent", "the agent"),
             modes(),
-            json!({ "name": "file", "description": "a file for the task", "type": FILE }),
+            json!({ "name": "file", "description": "a file for the task", "type": CommandOptionType::Attachment }),
         ],
         "status" | "cancel" | "diff" | "log" => vec![completed("task", "the task")],
         "mode" => vec![modes()],
@@ -43,15 +41,15 @@ fn command(name: &str, what: &str) -> Value {
         "quiet" => vec![option("hours", "such as 22-7, 22-7 questions, or off", false)],
         _ => Vec::new(),
     };
-    json!({ "name": name, "description": what, "type": 1, "options": options })
+    json!({ "name": name, "description": what, "type": CommandType::ChatInput, "options": options })
 }
 
 fn option(name: &str, what: &str, required: bool) -> Value {
-    json!({ "name": name, "description": what, "type": TEXT, "required": required })
+    json!({ "name": name, "description": what, "type": CommandOptionType::String, "required": required })
 }
 
 fn completed(name: &str, what: &str) -> Value {
-    json!({ "name": name, "description": what, "type": TEXT, "autocomplete": true })
+    json!({ "name": name, "description": what, "type": CommandOptionType::String, "autocomplete": true })
 }
 
 fn modes() -> Value {
@@ -60,7 +58,7 @@ fn modes() -> Value {
         .map(|mode| json!({ "name": mode.to_string(), "value": mode.to_string() }))
         .collect();
     json!({
-        "name": "mode", "description": "how much is decided without you", "type": TEXT,
+        "name": "mode", "description": "how much is decided without you", "type": CommandOptionType::String,
         "choices": choices,
     })
 }

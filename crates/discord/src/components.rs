@@ -9,7 +9,15 @@ use gatepost_desk::surface::Look;
 use gatepost_desk::surface::Row;
 use gatepost_desk::surface::Under;
 use serde_json::Value;
-use serde_json::json;
+use serenity::builder::CreateActionRow;
+use serenity::builder::CreateButton;
+use serenity::builder::CreateInputText;
+use serenity::builder::CreateModal;
+use serenity::builder::CreateSelectMenu;
+use serenity::builder::CreateSelectMenuKind;
+use serenity::builder::CreateSelectMenuOption;
+use serenity::model::application::ButtonStyle;
+use serenity::model::application::InputTextStyle;
 
 /// Rows of a message, and buttons of a row
 /// (<https://discord.com/developers/docs/components/reference#action-row>).
@@ -27,7 +35,7 @@ const HINT: usize = 150;
 /// Characters of a form's title and of a field's label, and of what is written into it
 /// (<https://discord.com/developers/docs/components/reference#text-input>).
 const TITLE: usize = 45;
-const FIELD: usize = 4000;
+const FIELD: u16 = 4000;
 
 /// Marks a button, or an entry of a menu, whose press opens a form first.
 const WITH_FORM: &str = "form:";
@@ -61,72 +69,61 @@ pub(crate) enum Meant {
 
 impl Forms {
     /// What is under a message, as Discord takes it; its forms are remembered.
-    pub(crate) fn under(&mut self, under: &Under) -> Value {
+    pub(crate) fn under(&mut self, under: &Under) -> Vec<CreateActionRow> {
         match under {
-            Under::Nothing | Under::Reply => json!([]),
-            Under::Rows(rows) => {
-                rows.iter().flat_map(|row| self.row(row)).take(ROWS).collect::<Vec<_>>().into()
-            }
+            Under::Nothing | Under::Reply => Vec::new(),
+            Under::Rows(rows) => rows.iter().flat_map(|row| self.row(row)).take(ROWS).collect(),
         }
     }
 
     /// A form to open, for a button that was sent with one.
-    pub(crate) fn form(&self, data: &str) -> Value {
+    pub(crate) fn form(&self, data: &str) -> CreateModal {
         let known = self.known.get(data);
         let (title, field, text) = match known {
             Some(Form { title, field, text }) => (title.as_str(), field.as_str(), text.as_str()),
             None => ("Your words", "What should be said", ""),
         };
-        let mut input = json!({
-            "type": 4, "custom_id": ANSWER, "style": 2, "label": cut(field, TITLE),
-            "required": true, "min_length": 1, "max_length": FIELD,
-        });
-        let fits = !text.is_empty() && text.chars().count() <= FIELD;
-        if let Some(input) = input.as_object_mut().filter(|_| fits) {
-            input.insert("value".into(), text.into());
-        }
-        json!({
-            "custom_id": data,
-            "title": cut(title, TITLE),
-            "components": [{ "type": 1, "components": [input] }],
-        })
+        let input = CreateInputText::new(InputTextStyle::Paragraph, cut(field, TITLE), ANSWER)
+            .min_length(1)
+            .max_length(FIELD);
+        let fits = !text.is_empty() && text.chars().count() <= usize::from(FIELD);
+        let input = if fits { input.value(text) } else { input };
+        CreateModal::new(data, cut(title, TITLE))
+            .components(vec![CreateActionRow::InputText(input)])
     }
 
-    fn row(&mut self, row: &Row) -> Vec<Value> {
+    fn row(&mut self, row: &Row) -> Vec<CreateActionRow> {
         match row {
             Row::Keys(keys) => keys
                 .chunks(BUTTONS)
                 .map(|keys| {
-                    let buttons: Vec<_> = keys.iter().map(|key| self.button(key)).collect();
-                    json!({ "type": 1, "components": buttons })
+                    CreateActionRow::Buttons(keys.iter().map(|key| self.button(key)).collect())
                 })
                 .collect(),
             Row::Pick { hint, keys } => {
                 let Some(first) = keys.first() else { return Vec::new() };
-                let name = format!("{MENU}{}", first.data);
-                let options: Vec<_> = keys
+                let options = keys
                     .iter()
                     .take(OPTIONS)
-                    .map(|key| json!({ "label": cut(&key.label, OPTION), "value": self.id(key) }))
+                    .map(|key| CreateSelectMenuOption::new(cut(&key.label, OPTION), self.id(key)))
                     .collect();
-                let menu = json!({
-                    "type": 3, "custom_id": name, "placeholder": cut(hint, HINT),
-                    "options": options, "min_values": 1, "max_values": 1,
-                });
-                vec![json!({ "type": 1, "components": [menu] })]
+                let name = format!("{MENU}{}", first.data);
+                let menu = CreateSelectMenu::new(name, CreateSelectMenuKind::String { options })
+                    .placeholder(cut(hint, HINT))
+                    .min_values(1)
+                    .max_values(1);
+                vec![CreateActionRow::SelectMenu(menu)]
             }
         }
     }
 
-    fn button(&mut self, key: &Key) -> Value {
+    fn button(&mut self, key: &Key) -> CreateButton {
         let style = match key.look {
-            Look::Plain => 2,
-            Look::Good => 3,
-            Look::Bad => 4,
+            Look::Plain => ButtonStyle::Secondary,
+            Look::Good => ButtonStyle::Success,
+            Look::Bad => ButtonStyle::Danger,
         };
-        json!({
-            "type": 2, "style": style, "label": cut(&key.label, LABEL), "custom_id": self.id(key),
-        })
+        CreateButton::new(self.id(key)).style(style).label(cut(&key.label, LABEL))
     }
 
     fn id(&mut self, key: &Key) -> String {
@@ -178,7 +175,13 @@ fn cut(text: &str, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn wire(sent: impl serde::Serialize) -> Value {
+        serde_json::to_value(sent).unwrap()
+    }
 
     fn key(label: &str, data: &str, form: Option<Form>) -> Key {
         Key { label: label.into(), data: data.into(), look: Look::Good, form }
@@ -190,7 +193,7 @@ mod tests {
         let form = Form { title: "Deny".into(), field: "Why".into(), text: "because".into() };
         let keys = vec![key("Approve once", "1abc", None), key("Deny…", "1def", Some(form))];
         let rows = vec![Row::Keys(keys.clone()), Row::Pick { hint: "which", keys }];
-        let sent = forms.under(&Under::Rows(rows));
+        let sent = wire(forms.under(&Under::Rows(rows)));
         let ids: Vec<_> = ["/0/components/0", "/0/components/1"]
             .map(|at| sent.pointer(at).unwrap()["custom_id"].as_str().unwrap().to_owned())
             .into();
@@ -201,9 +204,9 @@ mod tests {
         let name = menu["custom_id"].as_str().unwrap();
         assert_eq!(meant(name, &[picked]), Meant::Form("1def".into()));
         assert_eq!(meant(name, &[]), Meant::Nothing);
-        let opened = forms.form("1def");
+        let opened = wire(forms.form("1def"));
         assert_eq!(opened["components"][0]["components"][0]["value"], "because");
-        assert_eq!(forms.form("unknown")["title"], "Your words");
+        assert_eq!(wire(forms.form("unknown"))["title"], "Your words");
         let answer = json!([{"type": 1, "components": [
             {"type": 4, "custom_id": "words", "value": "no"},
         ]}]);
@@ -216,7 +219,7 @@ mod tests {
     fn nothing_is_larger_than_discord_takes() {
         let mut forms = Forms::default();
         let keys: Vec<_> = (0..40).map(|n| key(&"x".repeat(200), &format!("1{n}"), None)).collect();
-        let rows = forms.under(&Under::Rows(vec![Row::Keys(keys.clone())]));
+        let rows = wire(forms.under(&Under::Rows(vec![Row::Keys(keys.clone())])));
         let rows = rows.as_array().unwrap();
         assert!(rows.len() <= ROWS);
         for row in rows {
@@ -224,7 +227,7 @@ mod tests {
             assert!(buttons.len() <= BUTTONS);
             assert_eq!(buttons[0]["label"].as_str().unwrap().chars().count(), LABEL);
         }
-        let menu = forms.under(&Under::Rows(vec![Row::Pick { hint: "which", keys }]));
+        let menu = wire(forms.under(&Under::Rows(vec![Row::Pick { hint: "which", keys }])));
         let options = menu[0]["components"][0]["options"].as_array().unwrap();
         assert_eq!(options.len(), OPTIONS);
     }

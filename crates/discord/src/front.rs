@@ -287,10 +287,11 @@ impl Front {
             return Ok(());
         }
         let (channel, id) = (message.channel_id, message.id);
-        let said = match self.place(&message).await {
-            Some(place) => inbound::said(&message, &place, &self.me),
-            None => return Ok(()),
-        };
+        let Some(place) = self.place(&message).await else { return Ok(()) };
+        if !place.bound && message.is_about(self.me.id) {
+            self.keeper.spoken(channel.0, id.0);
+        }
+        let said = inbound::said(&message, &place, &self.me);
         self.under_way.begin(channel, id);
         match said {
             Some(said) => {

@@ -3,6 +3,7 @@
 use gatepost_desk::inbound::Called;
 use gatepost_desk::inbound::Chosen;
 use gatepost_desk::inbound::Field;
+use gatepost_desk::inbound::PressId;
 use gatepost_desk::inbound::Reply;
 use gatepost_desk::inbound::Said;
 use gatepost_desk::inbound::Waiting;
@@ -10,6 +11,7 @@ use gatepost_desk::place::MessageId;
 use gatepost_domain::message::Quoted;
 use gatepost_domain::message::QuotedKind;
 use serde_json::Value;
+use serenity::model::channel::MessageType;
 
 use crate::commands::HAND_OVER;
 use crate::rooms::Where;
@@ -20,15 +22,6 @@ use crate::wire::Id;
 use crate::wire::InteractionData;
 use crate::wire::Message;
 use crate::wire::User;
-
-/// Kinds of messages that people write
-/// (<https://discord.com/developers/docs/resources/message#message-object-message-types>).
-const WRITTEN: u64 = 0;
-const ANSWER: u64 = 19;
-
-/// A reference that passes a message on
-/// (<https://discord.com/developers/docs/resources/message#message-reference-types>).
-const PASSED_ON: u64 = 1;
 
 /// What a command in the menu of somebody else's message asks for. The words of the message stay
 /// material: whoever handed it over did not write them.
@@ -53,11 +46,12 @@ pub(crate) struct Written {
 /// A message as the desk takes it; none where no person says anything with it.
 pub(crate) fn said(message: &Message, place: &Where, me: &Me) -> Option<Said> {
     let from = message.author.as_ref().filter(|author| !author.is_bot())?;
-    if message.webhook_id.is_some() || !matches!(message.kind, WRITTEN | ANSWER) {
+    if message.webhook_id.is_some()
+        || !matches!(message.kind, MessageType::Regular | MessageType::InlineReply)
+    {
         return None;
     }
-    let passed_on =
-        message.message_reference.as_ref().is_some_and(|reference| reference.kind == PASSED_ON);
+    let passed_on = message.is_passed_on();
     let text = text_of(message, me);
     let files: Vec<_> = message.attachments.iter().map(waiting).collect();
     let odd = text.is_empty()
@@ -87,6 +81,7 @@ pub(crate) fn said(message: &Message, place: &Where, me: &Me) -> Option<Said> {
         album: None,
         odd,
         forwarded: passed_on,
+        aside: None,
         reply: if passed_on { None } else { reply(message, place, me) },
     })
 }
@@ -98,6 +93,7 @@ pub(crate) fn commanded(
     place: &Where,
     message: MessageId,
     at: Id,
+    aside: PressId,
 ) -> Said {
     let Written { text, mut chosen, files, reply } = written;
     chosen.project = chosen.project.or_else(|| place.project.clone());
@@ -116,6 +112,7 @@ pub(crate) fn commanded(
         album: None,
         odd: false,
         forwarded: false,
+        aside: Some(aside),
         reply,
     }
 }
@@ -198,9 +195,7 @@ fn reply(message: &Message, place: &Where, me: &Me) -> Option<Reply> {
     let here = reference.channel_id.is_none_or(|channel| channel == message.channel_id);
     let whole = message.referenced_message.as_deref();
     let text = whole.map(|whole| text_of(whole, me)).unwrap_or_default();
-    let passed_on = whole
-        .and_then(|whole| whole.message_reference.as_ref())
-        .is_some_and(|reference| reference.kind == PASSED_ON);
+    let passed_on = whole.is_some_and(Message::is_passed_on);
     let kind = if passed_on { QuotedKind::Forwarded } else { QuotedKind::Answered };
     Some(Reply {
         message: if here { message_id(place.place.thread, answered) } else { MessageId::of(0) },

@@ -18,6 +18,9 @@ use crate::status::Status;
 /// How many channels are remembered; those with the newest messages. Threads come and go.
 const CHANNELS: usize = 1000;
 
+/// How many channels are remembered in which the bot is spoken to by its name alone.
+const SPOKEN: usize = 50;
+
 /// What is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
@@ -38,6 +41,10 @@ pub struct Memory {
     /// Channels of private chats, each with its person.
     #[serde(default)]
     pub private: BTreeMap<u64, u64>,
+    /// Channels in which the bot was called or said something, each with the newest message of that
+    /// kind: what is said to it there is fetched, though not everything there is for it.
+    #[serde(default)]
+    pub spoken: BTreeMap<u64, u64>,
 }
 
 impl Memory {
@@ -89,13 +96,17 @@ impl Keeper {
 
     /// Everything in a channel up to this message was dealt with.
     pub(crate) fn reached(&mut self, channel: u64, message: u64) {
-        let newest = self.memory.channels.entry(channel).or_default();
-        *newest = message.max(*newest);
-        while self.memory.channels.len() > CHANNELS {
-            let oldest = self.memory.channels.iter().min_by_key(|(_, newest)| **newest);
-            let Some(oldest) = oldest.map(|(channel, _)| *channel) else { break };
-            self.memory.channels.remove(&oldest);
-        }
+        newest(&mut self.memory.channels, channel, message, CHANNELS);
+    }
+
+    /// The bot was spoken to, or said something, where not everything is for it.
+    pub(crate) fn spoken(&mut self, channel: u64, message: u64) {
+        newest(&mut self.memory.spoken, channel, message, SPOKEN);
+    }
+
+    /// Channels in which the bot was spoken to, though not everything there is for it.
+    pub(crate) fn spoken_in(&self) -> impl Iterator<Item = u64> {
+        self.memory.spoken.keys().copied()
     }
 
     /// A channel is the private chat with a person.
@@ -135,6 +146,17 @@ impl Keeper {
         let mut file = tempfile::NamedTempFile::new_in(dir)?;
         file.write_all(&serde_json::to_vec(&self.memory)?)?;
         file.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Keeps the newest message of each channel, and of the channels those with the newest.
+fn newest(known: &mut BTreeMap<u64, u64>, channel: u64, message: u64, most: usize) {
+    let before = known.entry(channel).or_default();
+    *before = message.max(*before);
+    while known.len() > most {
+        let oldest = known.iter().min_by_key(|(_, newest)| **newest).map(|(channel, _)| *channel);
+        let Some(oldest) = oldest else { break };
+        known.remove(&oldest);
     }
 }
 

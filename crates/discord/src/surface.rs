@@ -48,10 +48,13 @@ const PACE: Pace = Pace {
     all: Duration::from_millis(25),
 };
 
-/// The largest file that a bot may send, in bytes
-/// (<https://discord.com/developers/docs/reference#uploading-files>). Servers that pay take more, and
-/// are not asked.
-const LARGEST_FILE: usize = 10 << 20;
+/// The largest file that a bot may send anywhere, in bytes
+/// (<https://discord.com/developers/docs/reference#uploading-files>). Where servers take more, that is
+/// said with what people do there.
+const LARGEST_FILE: u64 = 10 << 20;
+
+/// Characters of a command that are shown for everybody to see what was asked.
+const ECHO: usize = 300;
 
 /// The largest file that is fetched, in bytes; people who pay send up to 500 MB.
 const FETCH: u64 = 100 << 20;
@@ -75,6 +78,8 @@ pub(crate) struct Discord {
     forms: Arc<Mutex<Forms>>,
     /// The channels of private chats. Found out again whenever they are not known.
     private: Arc<Mutex<BTreeMap<u64, Id>>>,
+    /// Chats that take larger files than all do, each with its limit in bytes.
+    limits: Arc<Mutex<BTreeMap<Chat, u64>>>,
 }
 
 /// What Discord is like.
@@ -94,7 +99,7 @@ pub(crate) fn traits() -> Traits {
 
 impl Discord {
     pub(crate) fn new(api: Api) -> Self {
-        Self { api, forms: Arc::default(), private: Arc::default() }
+        Self { api, forms: Arc::default(), private: Arc::default(), limits: Arc::default() }
     }
 
     /// The forms behind buttons that were sent.
@@ -105,6 +110,24 @@ impl Discord {
     /// The channel of the private chat with a person is this one.
     pub(crate) fn met(&self, person: u64, channel: Id) {
         self.private().insert(person, channel);
+    }
+
+    /// A chat takes files of so many bytes now.
+    pub(crate) fn takes_files(&self, chat: Chat, limit: u64) {
+        let mut limits = self.limits();
+        if limit > LARGEST_FILE {
+            limits.insert(chat, limit);
+        } else {
+            limits.remove(&chat);
+        }
+    }
+
+    fn largest_file(&self, chat: Chat) -> u64 {
+        self.limits().get(&chat).copied().unwrap_or(LARGEST_FILE)
+    }
+
+    fn limits(&self) -> MutexGuard<'_, BTreeMap<Chat, u64>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn private(&self) -> MutexGuard<'_, BTreeMap<u64, Id>> {
@@ -184,10 +207,11 @@ impl Surface for Discord {
                 Ok(text) => discord.api.token().cover(text).into_bytes(),
                 Err(binary) => binary.into_bytes(),
             };
-            if bytes.len() > LARGEST_FILE {
-                let megabytes = bytes.len() >> 20;
+            let largest = discord.largest_file(to.chat);
+            if bytes.len() as u64 > largest {
+                let (has, most) = (bytes.len() >> 20, largest >> 20);
                 return Err(Trouble::TooLarge(format!(
-                    "the file has {megabytes} MB, and Discord takes no more than 10 from a bot"
+                    "the file has {has} MB, and Discord takes no more than {most} from a bot here"
                 )));
             }
             let about = markdown::escaped(&about);
@@ -227,6 +251,16 @@ impl Surface for Discord {
             let short: String = answer.text.chars().take(ASIDE).collect();
             let said = discord.api.say_aside(&handle, &markdown::escaped(&short)).await;
             said.map_err(|fault| trouble(fault, None))
+        })
+    }
+
+    fn echo(&self, press: PressId, text: String) -> Doing<()> {
+        let discord = self.clone();
+        Box::pin(async move {
+            let handle = unsealed(&press)?;
+            let short: String = text.trim().chars().take(ECHO).collect();
+            let filled = discord.api.fill(&handle, &markdown::escaped(&short)).await;
+            filled.map_err(|fault| trouble(fault, None))
         })
     }
 
@@ -315,6 +349,19 @@ fn trouble(fault: Fault, thread: Option<ThreadId>) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chat_takes_what_was_last_said_of_it_and_never_less_than_all_chats_do() {
+        let token = crate::Token::parse("700.abc.SECRETSECRET").unwrap();
+        let discord = Discord::new(Api::new(token, Some("http://127.0.0.1:1")).unwrap());
+        let chat = Chat::Group(4002);
+        assert_eq!(discord.largest_file(chat), LARGEST_FILE);
+        discord.takes_files(chat, 50 << 20);
+        assert_eq!(discord.largest_file(chat), 50 << 20);
+        assert_eq!(discord.largest_file(Chat::Group(1)), LARGEST_FILE);
+        discord.takes_files(chat, 1 << 20);
+        assert_eq!(discord.largest_file(chat), LARGEST_FILE);
+    }
 
     #[test]
     fn refusals_that_mean_something_are_told_apart() {

@@ -2,6 +2,7 @@
 //! that a server of another version, or a field of tomorrow, loses no message.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -11,6 +12,10 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de::Error as _;
 use serde_json::Value;
+use serenity::model::application::InteractionType;
+use serenity::model::channel::ChannelType;
+use serenity::model::channel::MessageReferenceKind;
+use serenity::model::channel::MessageType;
 
 /// Milliseconds from the first second of 2015, from which Discord's numbers count
 /// (<https://discord.com/developers/docs/reference#snowflakes>).
@@ -25,6 +30,12 @@ impl Id {
     pub(crate) fn at(time: Timestamp) -> Self {
         let since = time.as_millisecond().saturating_sub(EPOCH).max(0);
         Self(u64::try_from(since).unwrap_or_default() << 22)
+    }
+
+    /// As the library has the numbers of channels, messages and the rest. Nothing has the number 0,
+    /// nor 1, which stands for it there.
+    pub(crate) fn of<T: From<NonZeroU64>>(self) -> T {
+        NonZeroU64::new(self.0).unwrap_or(NonZeroU64::MIN).into()
     }
 
     /// When what has this number was made.
@@ -125,9 +136,8 @@ pub(crate) struct Attachment {
 /// What a message answers or passes on.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Reference {
-    /// 0 for an answer, 1 for a forwarded message.
     #[serde(default, rename = "type")]
-    pub(crate) kind: u64,
+    pub(crate) kind: MessageReferenceKind,
     #[serde(default)]
     pub(crate) message_id: Option<Id>,
     #[serde(default)]
@@ -158,11 +168,28 @@ pub(crate) struct Message {
     #[serde(default)]
     pub(crate) webhook_id: Option<Id>,
     #[serde(default, rename = "type")]
-    pub(crate) kind: u64,
+    pub(crate) kind: MessageType,
     #[serde(default)]
     pub(crate) sticker_items: Vec<Value>,
     #[serde(default)]
     pub(crate) poll: Option<Value>,
+}
+
+impl Message {
+    /// Whether it is somebody else's, passed on.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        let reference = self.message_reference.as_ref();
+        reference.is_some_and(|it| it.kind == MessageReferenceKind::Forward)
+    }
+
+    /// Whether the bot said it or is spoken to in it.
+    pub(crate) fn is_about(&self, bot: Id) -> bool {
+        let answered = self.referenced_message.as_ref();
+        let author = |message: &Message| message.author.as_ref().is_some_and(|it| it.id == bot);
+        author(self)
+            || self.mentions.iter().any(|user| user.id == bot)
+            || answered.is_some_and(|message| author(message))
+    }
 }
 
 /// A channel or a thread.
@@ -170,7 +197,7 @@ pub(crate) struct Message {
 pub(crate) struct Channel {
     pub(crate) id: Id,
     #[serde(default, rename = "type")]
-    pub(crate) kind: u64,
+    pub(crate) kind: ChannelType,
     #[serde(default)]
     pub(crate) guild_id: Option<Id>,
     #[serde(default)]
@@ -186,15 +213,17 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Whether it is a thread of a channel
-    /// (<https://discord.com/developers/docs/resources/channel#channel-object-channel-types>).
+    /// Whether it is a thread of a channel.
     pub(crate) fn is_thread(&self) -> bool {
-        matches!(self.kind, 10..=12)
+        matches!(
+            self.kind,
+            ChannelType::NewsThread | ChannelType::PublicThread | ChannelType::PrivateThread
+        )
     }
 
     /// Whether threads can be opened in it from a message.
     pub(crate) fn has_threads(&self) -> bool {
-        matches!(self.kind, 0 | 5)
+        matches!(self.kind, ChannelType::Text | ChannelType::News)
     }
 
     pub(crate) fn is_archived(&self) -> bool {
@@ -233,7 +262,7 @@ pub(crate) struct Interaction {
     pub(crate) id: Id,
     pub(crate) application_id: Id,
     #[serde(rename = "type")]
-    pub(crate) kind: u64,
+    pub(crate) kind: InteractionType,
     /// Lets whoever has it answer for fifteen minutes; it is in no log and no debug form.
     pub(crate) token: String,
     #[serde(default)]
@@ -250,6 +279,9 @@ pub(crate) struct Interaction {
     pub(crate) data: InteractionData,
     #[serde(default)]
     pub(crate) message: Option<Box<Message>>,
+    /// How large a file may be where it happened, in bytes.
+    #[serde(default)]
+    pub(crate) attachment_size_limit: Option<u64>,
 }
 
 impl Interaction {

@@ -11,6 +11,7 @@ use anyhow::Result;
 use gatepost_console::ConsoleKey;
 use gatepost_domain::RunNumber;
 use gatepost_domain::TaskId;
+use gatepost_domain::chat::ChatNote;
 use gatepost_domain::dispatch::Report;
 use gatepost_domain::principal::Platform;
 use gatepost_gate::Policy;
@@ -245,12 +246,20 @@ impl Running {
         self.port.alert(words);
     }
 
+    /// What was noted in the chats: whoever was let in on one may act on the other where both are
+    /// linked.
+    async fn chat_notes(&self) -> Result<Vec<ChatNote>> {
+        let mut notes = self.hub.notes(Platform::Telegram).await?;
+        notes.extend(self.hub.notes(Platform::Discord).await?);
+        Ok(notes)
+    }
+
     /// Serves the Telegram bot too.
     pub(crate) async fn telegram(
         &self,
         mut settings: gatepost_telegram::Settings,
     ) -> Result<gatepost_telegram::Service> {
-        let known = self.hub.notes(Platform::Telegram).await?;
+        let known = self.chat_notes().await?;
         let before = Pulse::read(self.data.path());
         settings.last = before.as_ref().and_then(Pulse::alive);
         settings.desk.code = self.data.code(Chat::Telegram);
@@ -287,7 +296,7 @@ impl Running {
                 return Err(crate::discord::no_project(project).into());
             }
         }
-        let known = self.hub.notes(Platform::Discord).await?;
+        let known = self.chat_notes().await?;
         settings.desk.code = self.data.code(Chat::Discord);
         let service = gatepost_discord::start(
             settings,

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::people;
 use crate::people::Roles;
 use crate::telegram::quiet;
+use crate::voice;
 
 mod doctor;
 
@@ -41,7 +42,7 @@ pub(crate) fn settings(
         }
         return Ok(None);
     };
-    let (_, Roles { requesters, approvers, admins }) = people::roles(&loaded.file)?;
+    let (_, Roles { requesters, approvers, admins, linked }) = people::roles(&loaded.file)?;
     Ok(Some(Settings {
         token,
         proxy: proxy(loaded),
@@ -52,8 +53,9 @@ pub(crate) fn settings(
             requesters,
             approvers,
             admins,
+            linked,
             max_file: u64::from(file.max_file_mb) << 20,
-            transcriber: None,
+            transcriber: voice::transcriber(loaded, Chat::Discord)?,
             threads: file.threads,
             asking: file.approvals,
             quiet: quiet("discord", &file.quiet)?,

@@ -25,6 +25,7 @@ mod qr;
 mod roster;
 mod sources;
 mod telegram;
+mod voice;
 
 /// Usage or set-up: nothing was done.
 const USAGE: u8 = 2;

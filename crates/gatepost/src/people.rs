@@ -1,7 +1,11 @@
 //! People who are in more than one chat: an admin who links their numbers says that they are one
 //! person, and then each may do what any of them may.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+
+use gatepost_domain::principal::Platform;
+use gatepost_domain::principal::Principal;
 
 use crate::config::schema::File;
 use crate::failure::Failure;
@@ -12,6 +16,8 @@ pub(crate) struct Roles {
     pub(crate) requesters: Vec<u64>,
     pub(crate) approvers: Vec<u64>,
     pub(crate) admins: Vec<u64>,
+    /// Who somebody is in the other chat.
+    pub(crate) linked: BTreeMap<u64, Principal>,
 }
 
 /// Who may do what on Telegram and on Discord, links included.
@@ -43,9 +49,22 @@ pub(crate) fn roles(file: &File) -> Result<(Roles, Roles), Failure> {
     let requesters = both(&telegram.requesters, &discord.requesters);
     let approvers = both(&telegram.approvers, &discord.approvers);
     let admins = both(&telegram.admins, &discord.admins);
+    let there = |platform, id: u64| Principal { platform, id: id.to_string() };
+    let on_discord = |(here, id): &(u64, u64)| (*here, there(Platform::Discord, *id));
+    let on_telegram = |(id, here): &(u64, u64)| (*here, there(Platform::Telegram, *id));
     Ok((
-        Roles { requesters: requesters.0, approvers: approvers.0, admins: admins.0 },
-        Roles { requesters: requesters.1, approvers: approvers.1, admins: admins.1 },
+        Roles {
+            requesters: requesters.0,
+            approvers: approvers.0,
+            admins: admins.0,
+            linked: links.iter().map(on_discord).collect(),
+        },
+        Roles {
+            requesters: requesters.1,
+            approvers: approvers.1,
+            admins: admins.1,
+            linked: links.iter().map(on_telegram).collect(),
+        },
     ))
 }
 
@@ -66,6 +85,9 @@ mod tests {
         assert_eq!((telegram.requesters, telegram.approvers), (vec![1, 2], vec![1]));
         assert_eq!((discord.requesters, discord.approvers), (vec![11], vec![11]));
         assert_eq!((telegram.admins, discord.admins), (vec![], vec![12]));
+        let there = Principal { platform: Platform::Telegram, id: "1".into() };
+        assert_eq!(discord.linked, BTreeMap::from([(11, there)]));
+        assert_eq!(telegram.linked.keys().copied().collect::<Vec<_>>(), [1]);
         let (telegram, discord) = read("").unwrap();
         assert!(telegram.approvers.is_empty() && discord.requesters.is_empty());
     }

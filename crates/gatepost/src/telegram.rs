@@ -1,14 +1,12 @@
 //! The Telegram bot's settings, put together from environment, file and data directory.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_chat::pairing::Code;
 use gatepost_chat::quiet::Quiet;
-use gatepost_desk::Transcriber;
 use gatepost_telegram::Service;
 use gatepost_telegram::Settings;
 use gatepost_telegram::StartError;
@@ -24,6 +22,7 @@ use crate::out;
 use crate::people;
 use crate::people::Roles;
 use crate::qr;
+use crate::voice;
 
 mod doctor;
 
@@ -48,7 +47,7 @@ pub(crate) fn settings(
         }
         return Ok(None);
     };
-    let (Roles { requesters, approvers, admins }, _) = people::roles(&loaded.file)?;
+    let (Roles { requesters, approvers, admins, linked }, _) = people::roles(&loaded.file)?;
     Ok(Some(Settings {
         token,
         address: address(loaded),
@@ -56,8 +55,9 @@ pub(crate) fn settings(
             requesters,
             approvers,
             admins,
+            linked,
             max_file: u64::from(file.max_file_mb) << 20,
-            transcriber: transcriber(loaded)?,
+            transcriber: voice::transcriber(loaded, Chat::Telegram)?,
             threads: file.topics,
             asking: file.approvals,
             quiet: quiet("telegram", &file.quiet)?,
@@ -84,48 +84,6 @@ pub(crate) fn quiet(
         }
     };
     quiet.iter().map(person).collect()
-}
-
-/// What turns voice notes into words, if that is configured. Whether its program is there is another
-/// question: the bot serves without, and says so to whoever speaks.
-fn transcriber(loaded: &Loaded) -> Result<Option<Transcriber>, Failure> {
-    let file = &loaded.file.telegram;
-    let Some((program, arguments)) = file.transcriber.split_first() else { return Ok(None) };
-    if program.is_empty() {
-        return Err(Failure::new("`telegram.transcriber` names no program")
-            .hint("write it as a list: the program, then its arguments"));
-    }
-    let program = Path::new(program);
-    // A bare name is looked for along PATH when it is started.
-    let bare = program.components().count() == 1 && !program.is_absolute();
-    Ok(Some(Transcriber {
-        program: if bare { program.to_owned() } else { loaded.resolve(program) },
-        arguments: arguments.iter().map(Into::into).collect(),
-        timeout: config::positive("telegram.transcriber_timeout", file.transcriber_timeout.0)?,
-    }))
-}
-
-/// Whether the program that turns voice notes into words is there, if one is configured.
-pub(crate) fn check_transcriber(loaded: &Loaded) -> Result<(), Failure> {
-    let Some(Transcriber { program, .. }) = transcriber(loaded)? else { return Ok(()) };
-    let is_program = |path: &Path| {
-        let found = path.metadata();
-        found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    };
-    let found = if program.components().count() > 1 {
-        is_program(&program)
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|dir| is_program(&dir.join(&program)))
-    };
-    if found {
-        return Ok(());
-    }
-    Err(Failure::new(format!(
-        "the transcriber `{}` is no program that is there",
-        program.display()
-    ))
-    .hint("correct `telegram.transcriber`, or leave it out: voice notes are declined then"))
 }
 
 /// A poll must have time for a connection and an answer.

@@ -107,6 +107,7 @@ fn said(message: &Message) -> Inbound {
         album: message.media_group_id().map(|group| group.0.clone()),
         odd,
         forwarded: message.forward_origin().is_some(),
+        aside: None,
         reply: reply(message),
     })
 }

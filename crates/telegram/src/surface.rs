@@ -88,6 +88,11 @@ impl Surface for Api {
         later(async move { api.toast(&press.0, &answer.text, answer.alert).await })
     }
 
+    fn echo(&self, _: PressId, _: String) -> Doing<()> {
+        // A command stands in the chat as it was written.
+        Box::pin(async { Ok(()) })
+    }
+
     fn suggest(&self, _: PressId, _: Vec<String>) -> Doing<()> {
         let why = "commands are written out in Telegram, and nothing is filled in";
         later(async move { Err(Trouble::Refused(why.into())) })

@@ -126,6 +126,17 @@ impl FakeDiscord {
         id
     }
 
+    /// Somebody speaks, and the audio has these words.
+    pub fn speaks(&self, who: u64, channel: u64, words: &str) -> u64 {
+        let spoken = json!({ "files": [["voice-message.ogg", words]], "flags": 1 << 13 });
+        self.says_with(who, channel, "", spoken)
+    }
+
+    /// Whoever runs the server pays, and it takes files of so many bytes.
+    pub fn takes_files_of(&self, bytes: usize) {
+        self.state().largest_file = bytes;
+    }
+
     /// Gives somebody these roles in the server, and no others.
     pub fn gives_roles(&self, who: u64, roles: &[u64]) {
         self.state().roles.insert(who, roles.to_vec());
@@ -154,6 +165,19 @@ impl FakeDiscord {
         json["guild_id"] = GUILD.to_string().into();
         drop(state);
         self.dispatch("MESSAGE_UPDATE", json);
+    }
+
+    /// Discord tells of a message once more, as sessions that are resumed do.
+    pub fn tells_again(&self, channel: u64, id: u64) {
+        let state = self.state();
+        let Some(message) = state.message(channel, id).cloned() else { return };
+        let mut json = state.message_json(&message);
+        if let Some(guild) = state.channels[&channel].guild {
+            json["guild_id"] = guild.to_string().into();
+            json["member"] = state.member(message.author);
+        }
+        drop(state);
+        self.dispatch("MESSAGE_CREATE", json);
     }
 
     /// Discord unfolds the links of a message.
@@ -377,7 +401,8 @@ fn interaction_json(
         "id": id.to_string(), "application_id": APPLICATION.to_string(), "type": kind,
         "token": token, "version": 1, "data": data, "channel_id": channel.to_string(),
         "channel": state.channel_json(*channel), "locale": "en-US", "entitlements": [],
-        "attachment_size_limit": 10 << 20, "authorizing_integration_owners": {}, "context": 0,
+        "attachment_size_limit": state.largest_file, "authorizing_integration_owners": {},
+        "context": 0,
     });
     if state.channels[channel].guild.is_some() {
         json["guild_id"] = GUILD.to_string().into();

@@ -11,10 +11,9 @@ use super::state::Channel;
 use super::state::Message;
 use super::state::State;
 
-/// The longest text, the largest embed, the largest file in bytes, and what fits under a message
+/// The longest text of a message
 /// (<https://discord.com/developers/docs/resources/message#create-message>).
 const CONTENT: usize = 2000;
-const LARGEST_FILE: usize = 10 << 20;
 
 const SILENT: u64 = 1 << 12;
 const EPHEMERAL: u64 = 1 << 6;
@@ -215,7 +214,7 @@ impl State {
     fn post(&mut self, channel: u64, body: &Value, files: Vec<(String, Vec<u8>)>) -> Answer {
         let about = self.seen(channel)?.clone();
         if let Some(size) = files.iter().map(|(_, bytes)| bytes.len()).max()
-            && size > LARGEST_FILE
+            && size > self.largest_file
         {
             self.violate(format!("a file of {size} bytes is sent, which is known to be too large"));
             return Err(Refusal::new(413, 40005, "Request entity too large"));
@@ -472,6 +471,11 @@ impl State {
         if body["allowed_mentions"]["parse"] != json!([]) {
             self.violate("a word aside could call people");
         }
+        let follows = self.interactions[&id].follows;
+        let waits = follows.and_then(|follows| self.message(channel, follows));
+        if waits.is_some_and(|message| message.loading) {
+            self.violate("a word aside takes the place that is kept for everybody");
+        }
         let mut message = said_by_bot(channel, body);
         message.only_for =
             (body["flags"].as_u64().unwrap_or_default() & EPHEMERAL != 0).then_some(who);
@@ -487,9 +491,14 @@ impl State {
         let interaction = found.ok_or(over)?;
         let unknown = || Refusal::new(404, 10015, "Unknown Webhook");
         let (channel, id) = (interaction.channel, interaction.follows.ok_or_else(unknown)?);
+        if method == "delete" {
+            self.messages.retain(|message| (message.channel, message.id) != (channel, id));
+            return Ok((204, Value::Null));
+        }
         if method == "patch" {
             let now = said_by_bot(channel, body);
-            let message = self.message_mut(channel, id).unwrap();
+            let gone = Refusal::new(404, 10008, "Unknown Message");
+            let message = self.message_mut(channel, id).ok_or(gone)?;
             message.text = now.text;
             message.content = now.content;
             message.loading = false;

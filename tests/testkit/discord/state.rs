@@ -24,6 +24,14 @@ use super::spec::Spec;
 /// Milliseconds of the first second of 2015.
 const EPOCH: i64 = 1_420_070_400_000;
 
+/// The largest file of a bot where nobody pays for more, in bytes
+/// (<https://discord.com/developers/docs/reference#uploading-files>).
+const LARGEST_FILE: usize = 10 << 20;
+
+/// A voice message
+/// (<https://discord.com/developers/docs/resources/message#message-object-message-flags>).
+const SPOKEN: u64 = 1 << 13;
+
 /// A message as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -105,6 +113,8 @@ pub(super) struct State {
     /// Whether anybody is let in.
     pub(super) open: bool,
     pub(super) endpoint: Option<String>,
+    /// The largest file that the server takes, in bytes.
+    pub(super) largest_file: usize,
     pub(super) identified: Option<Instant>,
     /// How long whoever was let in last has to wait before the next.
     pub(super) identify_pause: Duration,
@@ -144,6 +154,7 @@ impl State {
             answers_beats: true,
             open: true,
             endpoint: None,
+            largest_file: LARGEST_FILE,
             identified: None,
             identify_pause: Duration::from_secs(5),
             starts: 0,
@@ -271,6 +282,11 @@ impl State {
         }
         for (name, value) in message.more.as_object().into_iter().flatten() {
             json[name] = value.clone();
+        }
+        if json["flags"] == SPOKEN {
+            json["attachments"][0]["duration_secs"] = json!(1.5);
+            json["attachments"][0]["waveform"] = "AAAA".into();
+            json["attachments"][0]["content_type"] = "audio/ogg".into();
         }
         json
     }

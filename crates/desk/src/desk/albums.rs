@@ -305,6 +305,7 @@ mod tests {
             album: Some("13".into()),
             odd: false,
             forwarded: false,
+            aside: None,
             reply: None,
         }
     }

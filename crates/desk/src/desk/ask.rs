@@ -30,6 +30,9 @@ impl Desk {
         if let Some((home, audience)) = self.audience(task) {
             chats.extend(audience.own.then_some(home));
             chats.extend(audience.private.iter().filter_map(chat_of));
+        } else if let Some(requester) = self.away.get(task) {
+            // It is asked where it lives; whoever is linked may be looking here.
+            chats.extend(self.people.audience_of(requester).iter().filter_map(chat_of));
         }
         // A copy that somebody asked for stands where nobody would be asked by itself.
         chats.extend(self.copies.get(task).into_iter().flat_map(|copies| copies.chats(&key)));

@@ -35,11 +35,20 @@ use crate::place::ThreadId;
 /// a press with how to reach the task.
 const KEPT: usize = 300;
 
+/// What older tasks came to was told when that of so many in a row was: it is told one after another.
+const TOLD: usize = 30;
+
 impl Desk {
     /// Reads notes and tasks, and brings every message of a live task up to date.
     pub(super) async fn recall(&mut self, first: bool) -> Result<(), RequestError> {
         if first {
             let mut vouched = Vec::new();
+            for elsewhere in [Platform::Telegram, Platform::Discord] {
+                if elsewhere != self.traits.platform {
+                    let notes = self.hub.notes(elsewhere).await?;
+                    notes.iter().for_each(|note| self.people.recall(note));
+                }
+            }
             for note in self.hub.notes(self.traits.platform).await? {
                 self.people.recall(&note);
                 self.hours.recall(&note);
@@ -57,6 +66,7 @@ impl Desk {
             self.resume_notices();
         }
         let mut finished = 0;
+        let mut told = 0;
         let mut begun = Vec::new();
         let tasks = self.hub.tasks().await?;
         // Oldest first, so that the home of a task that runs another again is known before it.
@@ -64,14 +74,17 @@ impl Desk {
             self.adopt(task.id(), task.spec());
         }
         for task in &tasks {
-            let lives_here = self.homes.contains_key(task.id());
-            if task.is_finished() && !lives_here {
+            let concerns_us =
+                self.homes.contains_key(task.id()) || self.away.contains_key(task.id());
+            if task.is_finished() && !concerns_us {
                 continue;
             }
             if task.is_finished() {
                 finished += 1;
-                if finished > KEPT {
+                let lives_here = self.homes.contains_key(task.id());
+                if finished > KEPT && (told >= TOLD || !lives_here) {
                     self.homes.remove(task.id());
+                    self.away.remove(task.id());
                     self.copies.remove(task.id());
                     continue;
                 }
@@ -81,6 +94,10 @@ impl Desk {
                 self.recall_task(&detail);
                 self.recall_topic(&detail.task);
                 begun.extend(self.denials_begun(&detail));
+            }
+            if task.is_finished() && self.homes.contains_key(task.id()) {
+                let is_told = self.at_home(task.id(), "result").is_some();
+                told = if is_told { told + 1 } else { 0 };
             }
             keys::remember(&mut self.mint, &detail);
             self.refresh(task, &detail);
@@ -94,7 +111,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Gives a task a home, if it was asked for here.
+    /// Gives a task a home, if it was asked for here; else it is known who asked for it where people
+    /// are linked.
     pub(super) fn adopt(&mut self, id: &TaskId, spec: &TaskSpec) {
         if self.homes.contains_key(id) {
             return;
@@ -121,6 +139,8 @@ impl Desk {
             }
             home.asker = chat_of(&spec.requester).filter(|_| is_ours(&spec.requester));
             self.homes.insert(id.clone(), home);
+        } else if self.people.is_linked_to(spec.requester.platform) {
+            self.away.insert(id.clone(), spec.requester.clone());
         }
     }
 

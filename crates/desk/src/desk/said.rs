@@ -44,6 +44,10 @@ use crate::inbound::Said;
 use crate::place::Chat;
 use crate::place::MessageId;
 use crate::place::Place;
+use crate::surface::Answer;
+
+/// What somebody hears who gives a command and may do nothing here.
+const NOT_LISTED: &str = "You are not on this bot's list, so nothing was done.";
 
 /// So often a task that is ending is asked again whether it takes a message.
 const ENDING: usize = 10;
@@ -67,7 +71,16 @@ impl Desk {
         if !said.place.chat.is_private() && !self.is_for_us(&said) {
             return Ok(());
         }
-        if !self.people.knows(&who) {
+        let knows = self.people.knows(&who);
+        if let Some(aside) = &said.aside {
+            // The platform waits for a word on it, which nobody else sees.
+            if knows {
+                self.echo(aside.clone(), said.text.clone());
+            } else {
+                self.toast(aside.clone(), Answer::alert(NOT_LISTED));
+            }
+        }
+        if !knows {
             // In a group a stranger is one of many, and answers would be noise.
             return if said.place.chat.is_private() {
                 self.stranger(&who, &said).await
@@ -131,7 +144,7 @@ impl Desk {
                 self.deny(&who, &said, &task, approval, reason).await
             }
             Intent::Edit { task, approval, text } => {
-                self.form_came(&who, &said, &task, approval, text);
+                self.form_came(&who, &said, &task, approval, text).await;
                 Ok(())
             }
             Intent::Command(command) => self.command(&who, &said, command).await,
@@ -429,7 +442,7 @@ impl Desk {
     }
 
     /// Another form of an action, shown back to whoever began to change it. It decides nothing.
-    fn form_came(
+    async fn form_came(
         &mut self,
         who: &Principal,
         said: &Said,
@@ -445,6 +458,10 @@ impl Desk {
             let words = "Press the button under the question first; it is whoever pressed that \
                          may change it.";
             self.say_quietly(said.place, Some(said.message), Rich::new().plain(words));
+            return;
+        }
+        if let Some(settled) = self.settled(task, &approval).await {
+            self.say(said.place, Some(said.message), Rich::new().plain(&settled));
             return;
         }
         self.show_edited(chat, task, approval, text);

@@ -25,6 +25,8 @@ use gatepost_domain::id::TaskId;
 use gatepost_domain::lifecycle::Delivery;
 use gatepost_domain::principal::Principal;
 use gatepost_domain::principal::Role;
+use gatepost_domain::request::Answered;
+use gatepost_domain::request::Consequence;
 use gatepost_domain::request::DeliveryReceipt;
 use gatepost_domain::request::Heard;
 use gatepost_domain::request::RequestError;
@@ -195,6 +197,9 @@ impl Desk {
                 return Claim::Say(Answer::toast("Reply to the next message with your reason."));
             }
             Press::Edit => {
+                if let Some(settled) = self.settled(&task, &approval).await {
+                    return Claim::Say(Answer::alert(&settled));
+                }
                 let Some(chat) = chat.or(self.home_chat(&task)) else {
                     return Claim::Say(Answer::alert("Change it in the console."));
                 };
@@ -222,6 +227,13 @@ impl Desk {
         };
         let reason = words.map(str::trim).filter(|words| !words.is_empty()).map(str::to_owned);
         Claim::Do(Wish::Answer { approval, decision, reason })
+    }
+
+    /// How a question was settled, to whoever comes too late; none where it is open.
+    pub(super) async fn settled(&self, task: &TaskId, approval: &ApprovalId) -> Option<String> {
+        let settlement = self.detail(task).await?.task.settlement(approval)?.clone();
+        let (task, consequence) = (task.clone(), Consequence::TooLate);
+        Some(receipt(&Answered { task, settlement, consequence }))
     }
 
     async fn claim_task(
@@ -377,10 +389,21 @@ impl Desk {
         }));
     }
 
-    fn toast(&self, press: PressId, said: Answer) {
+    pub(super) fn toast(&self, press: PressId, said: Answer) {
         let surface = Arc::clone(&self.surface);
         let toast = async move { answer(&*surface, press, said).await };
         self.tracker.spawn(until_given_up(self.stop.clone(), toast));
+    }
+
+    /// Shows everybody what a command asked for.
+    pub(super) fn echo(&self, press: PressId, text: String) {
+        let surface = Arc::clone(&self.surface);
+        let echo = async move {
+            if let Err(trouble) = surface.echo(press, text).await {
+                tracing::warn!(%trouble, "what a command asked for is not shown");
+            }
+        };
+        self.tracker.spawn(until_given_up(self.stop.clone(), echo));
     }
 }
 

@@ -27,6 +27,7 @@ use super::topics::Change;
 use super::until_given_up;
 use crate::place::Chat;
 use crate::place::MessageId;
+use crate::place::Place;
 use crate::place::ThreadId;
 use crate::surface::Done;
 use crate::surface::File;
@@ -354,7 +355,14 @@ impl Desk {
                         let note = ChatNote::NotSent { key, chat: chat.to_string(), why };
                         self.note(task, note).await;
                         self.arrived(op, chat);
-                        if let (Op::Outbox(..), Some(home)) = (op, self.homes.get(task))
+                        if let (Op::Outbox(..), Trouble::TooLarge(why)) = (op, trouble) {
+                            let words = format!("A file of task {task} is not sent: {why}.");
+                            let thread = self.home_thread(task, chat);
+                            let text = Rich::new().plain(&words);
+                            let place = Place { chat, thread, has_threads: false };
+                            let op = Op::Say { text, reply: None, thread, silent: true };
+                            self.speak(place, None, op);
+                        } else if let (Op::Outbox(..), Some(home)) = (op, self.homes.get(task))
                             && home.place.chat != chat
                         {
                             let (place, asked) = (home.place, home.asked);
@@ -376,6 +384,12 @@ impl Desk {
                 Fate::Over
             }
         }
+    }
+
+    /// The thread of a task in a chat, where that is its home.
+    fn home_thread(&self, task: &TaskId, chat: Chat) -> Option<ThreadId> {
+        let home = self.homes.get(task).filter(|home| home.place.chat == chat)?;
+        home.place.thread
     }
 
     /// A message that could not be edited: what still matters is said in a new one.

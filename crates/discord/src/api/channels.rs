@@ -3,9 +3,22 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
+use serenity::builder::CreateActionRow;
+use serenity::builder::CreateAllowedMentions;
+use serenity::builder::CreateEmbed;
+use serenity::builder::CreateMessage;
+use serenity::builder::CreateThread;
+use serenity::builder::EditMessage;
+use serenity::builder::EditThread;
+use serenity::model::channel::AutoArchiveDuration;
+use serenity::model::channel::ChannelType;
 use serenity::model::channel::MessageFlags;
+use serenity::model::channel::MessageReference;
+use serenity::model::channel::MessageReferenceKind;
+use serenity::model::channel::Nonce;
 use tokio::time::Instant;
 
 use super::Api;
@@ -22,31 +35,19 @@ use crate::wire::Id;
 /// (<https://discord.com/developers/docs/resources/message#create-message>).
 const NONCE_HOLDS: Duration = Duration::from_secs(60);
 
-/// A message does not ring
-/// (<https://discord.com/developers/docs/resources/message#message-object-message-flags>).
-const SILENT: u64 = MessageFlags::SUPPRESS_NOTIFICATIONS.bits();
-
-/// Links in it are not unfolded.
-const NO_PREVIEW: u64 = MessageFlags::SUPPRESS_EMBEDS.bits();
-
-/// Threads of a day without a word are archived by Discord, in minutes
-/// (<https://discord.com/developers/docs/resources/channel#channel-object>); one of a task is archived
-/// before, when the task is over.
-const ARCHIVE_AFTER: u64 = 1440;
-
-/// A public thread
-/// (<https://discord.com/developers/docs/resources/channel#channel-object-channel-types>).
-const PUBLIC_THREAD: u64 = 11;
+/// Threads of a day without a word are archived by Discord; one of a task is archived before, when
+/// the task is over.
+const ARCHIVE_AFTER: AutoArchiveDuration = AutoArchiveDuration::OneDay;
 
 /// A message as it is to look.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
     /// Its text, in Discord's Markdown.
     pub(crate) content: String,
     /// What does not fit there, in a box under it.
     pub(crate) embed: Option<String>,
     /// What can be pressed.
-    pub(crate) components: Value,
+    pub(crate) components: Vec<CreateActionRow>,
 }
 
 /// How a message is sent.
@@ -58,31 +59,33 @@ pub(crate) struct Sending {
 }
 
 impl Draft {
-    fn fields(&self) -> Value {
-        let embeds: Vec<_> = self.embed.iter().map(|text| json!({ "description": text })).collect();
-        // A box of one's own is hidden by this flag too.
-        let flags = if embeds.is_empty() { NO_PREVIEW } else { 0 };
-        json!({
-            "content": self.content,
-            "embeds": embeds,
-            "components": self.components,
-            "allowed_mentions": nobody(),
-            "flags": flags,
-        })
+    fn embeds(&self) -> Vec<CreateEmbed> {
+        self.embed.iter().map(|text| CreateEmbed::new().description(text)).collect()
+    }
+
+    /// Links are not unfolded; but a box of one's own is hidden by that flag too.
+    fn flags(&self) -> MessageFlags {
+        match self.embed {
+            None => MessageFlags::SUPPRESS_EMBEDS,
+            Some(_) => MessageFlags::empty(),
+        }
     }
 }
 
 /// Nothing that is written calls anybody, whatever an agent writes.
-pub(super) fn nobody() -> Value {
-    json!({ "parse": [], "replied_user": false })
+pub(super) fn nobody() -> CreateAllowedMentions {
+    CreateAllowedMentions::new().replied_user(false)
 }
 
 impl Api {
     /// Sends a message; its number.
     pub(crate) async fn send(&self, channel: Id, draft: &Draft, how: Sending) -> Done<Id> {
-        let mut fields = draft.fields();
-        how.apply(&mut fields);
-        self.post(&messages(channel).json(fields)).await
+        let message = CreateMessage::new()
+            .content(&draft.content)
+            .embeds(draft.embeds())
+            .components(draft.components.clone());
+        let message = how.message(channel, message, draft.flags());
+        self.post(&messages(channel).json(&message)).await
     }
 
     /// Sends a file; the message's number.
@@ -94,14 +97,9 @@ impl Api {
         about: &str,
         how: Sending,
     ) -> Done<Id> {
-        let mut fields = json!({
-            "content": about,
-            "attachments": [{ "id": "0", "filename": name }],
-            "allowed_mentions": nobody(),
-            "flags": NO_PREVIEW,
-        });
-        how.apply(&mut fields);
-        self.post(&messages(channel).file(fields, name, bytes)).await
+        let message = CreateMessage::new().content(about);
+        let message = how.message(channel, message, MessageFlags::SUPPRESS_EMBEDS);
+        self.post(&messages(channel).file(&message, name, bytes)).await
     }
 
     /// Sends what has a nonce: while that holds, a lost answer is not the end.
@@ -141,7 +139,13 @@ impl Api {
     /// Changes a message.
     pub(crate) async fn edit(&self, channel: Id, message: Id, draft: &Draft) -> Done<()> {
         let path = format!("/channels/{channel}/messages/{message}");
-        let call = Call::new(Method::PATCH, "PATCH message", channel, path).json(draft.fields());
+        let change = EditMessage::new()
+            .content(&draft.content)
+            .embeds(draft.embeds())
+            .components(draft.components.clone())
+            .allowed_mentions(nobody())
+            .flags(draft.flags());
+        let call = Call::new(Method::PATCH, "PATCH message", channel, path).json(&change);
         self.once(&call).await.map(drop)
     }
 
@@ -167,7 +171,7 @@ impl Api {
     pub(crate) async fn private_channel(&self, person: Id) -> Done<Id> {
         let call =
             Call::new(Method::POST, "POST private channel", "", "/users/@me/channels".into());
-        let call = call.json(json!({ "recipient_id": person }));
+        let call = call.json(&json!({ "recipient_id": person }));
         let channel: Channel = self.typed(&call).await?;
         Ok(channel.id)
     }
@@ -176,8 +180,8 @@ impl Api {
     pub(crate) async fn open_thread_at(&self, channel: Id, message: Id, name: &str) -> Done<Id> {
         let path = format!("/channels/{channel}/messages/{message}/threads");
         let call = Call::new(Method::POST, "POST thread at message", channel, path);
-        let call = call.json(json!({ "name": name, "auto_archive_duration": ARCHIVE_AFTER }));
-        match self.patiently(&call).await {
+        let thread = CreateThread::new(name).auto_archive_duration(ARCHIVE_AFTER);
+        match self.patiently(&call.json(&thread)).await {
             Ok(thread) => read_as::<Channel>(thread).map(|thread| thread.id),
             Err(Fault::Refused { code: code::THREAD_EXISTS, .. }) => Ok(message),
             Err(fault) => Err(fault),
@@ -187,23 +191,29 @@ impl Api {
     /// Opens a thread that belongs to no message. Doing it twice opens two.
     pub(crate) async fn open_thread(&self, channel: Id, name: &str) -> Done<Id> {
         let path = format!("/channels/{channel}/threads");
-        let call = Call::new(Method::POST, "POST thread", channel, path).json(json!({
-            "name": name, "auto_archive_duration": ARCHIVE_AFTER, "type": PUBLIC_THREAD,
-        }));
+        let thread = CreateThread::new(name)
+            .auto_archive_duration(ARCHIVE_AFTER)
+            .kind(ChannelType::PublicThread);
+        let call = Call::new(Method::POST, "POST thread", channel, path).json(&thread);
         read_as::<Channel>(self.once(&call).await?).map(|thread| thread.id)
     }
 
     /// Gives a thread another name.
     pub(crate) async fn rename_thread(&self, thread: Id, name: &str) -> Done<()> {
-        self.change_thread("PATCH thread name", thread, json!({ "name": name })).await
+        self.change_thread("PATCH thread name", thread, &EditThread::new().name(name)).await
     }
 
     /// Archives a thread, or takes it out of the archive.
     pub(crate) async fn archive_thread(&self, thread: Id, archived: bool) -> Done<()> {
-        self.change_thread("PATCH thread", thread, json!({ "archived": archived })).await
+        self.change_thread("PATCH thread", thread, &EditThread::new().archived(archived)).await
     }
 
-    async fn change_thread(&self, name: &'static str, thread: Id, change: Value) -> Done<()> {
+    async fn change_thread(
+        &self,
+        name: &'static str,
+        thread: Id,
+        change: &impl Serialize,
+    ) -> Done<()> {
         let path = format!("/channels/{thread}");
         let call = Call::new(Method::PATCH, name, thread, path).json(change);
         self.once(&call).await.map(drop)
@@ -212,8 +222,7 @@ impl Api {
     /// Joins a thread, to hear what is said in it.
     pub(crate) async fn join_thread(&self, thread: Id) -> Done<()> {
         let path = format!("/channels/{thread}/thread-members/@me");
-        let call = Call::new(Method::PUT, "PUT thread member", thread, path);
-        self.patiently(&call).await.map(drop)
+        self.patiently(&Call::new(Method::PUT, "PUT thread member", thread, path)).await.map(drop)
     }
 
     /// The threads of a server that are not archived.
@@ -227,19 +236,21 @@ impl Api {
 }
 
 impl Sending {
-    fn apply(self, fields: &mut Value) {
-        let Some(fields) = fields.as_object_mut() else { return };
-        if self.silent {
-            let flags = fields.get("flags").and_then(Value::as_u64).unwrap_or_default();
-            fields.insert("flags".into(), (flags | SILENT).into());
-        }
-        if let Some(reply) = self.reply {
-            // People delete messages; what answers them still has to arrive.
-            let to = json!({ "message_id": reply, "fail_if_not_exists": false });
-            fields.insert("message_reference".into(), to);
-        }
-        fields.insert("nonce".into(), self.nonce.to_string().into());
-        fields.insert("enforce_nonce".into(), true.into());
+    /// The message, sent this way and calling nobody.
+    fn message(self, channel: Id, message: CreateMessage, flags: MessageFlags) -> CreateMessage {
+        let silent =
+            if self.silent { MessageFlags::SUPPRESS_NOTIFICATIONS } else { MessageFlags::empty() };
+        let message = message
+            .allowed_mentions(nobody())
+            .flags(flags | silent)
+            .nonce(Nonce::String(self.nonce.to_string()))
+            .enforce_nonce(true);
+        let Some(reply) = self.reply else { return message };
+        // People delete messages; what answers them still has to arrive.
+        let answered = MessageReference::new(MessageReferenceKind::Default, channel.of())
+            .message_id(reply.of())
+            .fail_if_not_exists(false);
+        message.reference_message(answered)
     }
 }
 

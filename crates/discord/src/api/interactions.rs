@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
-use serde_json::json;
-use serenity::model::channel::MessageFlags;
+use serenity::builder::AutocompleteChoice;
+use serenity::builder::CreateAutocompleteResponse;
+use serenity::builder::CreateInteractionResponse;
+use serenity::builder::CreateInteractionResponseFollowup;
+use serenity::builder::CreateInteractionResponseMessage;
+use serenity::builder::CreateModal;
+use serenity::builder::EditInteractionResponse;
 use tokio::time::Instant;
 
 use super::Api;
@@ -24,13 +29,9 @@ use crate::wire::Interaction;
 /// Within so long Discord must have the acknowledgement; then the token is void.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Only whoever did something sees the answer
-/// (<https://discord.com/developers/docs/resources/message#message-object-message-flags>).
-const EPHEMERAL: u64 = MessageFlags::EPHEMERAL.bits();
-
 /// The first answer to an interaction
 /// (<https://discord.com/developers/docs/interactions/receiving-and-responding#interaction-response-object-interaction-callback-type>).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Ack {
     /// A message follows.
     MessageFollows,
@@ -41,7 +42,7 @@ pub(crate) enum Ack {
     /// What fits into a field.
     Fits(Vec<String>),
     /// A form.
-    Form(Value),
+    Form(CreateModal),
 }
 
 /// What became of an acknowledgement.
@@ -61,6 +62,8 @@ pub(crate) struct Handle {
     pub(crate) interaction: Id,
     pub(crate) application: Id,
     pub(crate) token: String,
+    /// Whether a message for everybody waits to be filled in.
+    pub(crate) stands: bool,
 }
 
 impl std::fmt::Debug for Handle {
@@ -75,38 +78,43 @@ impl Handle {
             interaction: interaction.id,
             application: interaction.application_id,
             token: interaction.token.clone(),
+            stands: false,
         }
     }
 
     /// As one text, for those who carry it and need not know what is in it.
     pub(crate) fn sealed(&self) -> String {
-        format!("{}/{}/{}", self.interaction, self.application, self.token)
+        let Self { interaction, application, token, stands } = self;
+        format!("{interaction}/{application}/{stands}/{token}")
     }
 
     /// From that text.
     pub(crate) fn unsealed(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '/');
-        let (interaction, application, token) = (parts.next()?, parts.next()?, parts.next()?);
+        let mut parts = text.splitn(4, '/');
         Some(Self {
-            interaction: interaction.parse().ok()?,
-            application: application.parse().ok()?,
-            token: token.to_owned(),
+            interaction: parts.next()?.parse().ok()?,
+            application: parts.next()?.parse().ok()?,
+            stands: parts.next()?.parse().ok()?,
+            token: parts.next()?.to_owned(),
         })
     }
 }
 
 impl Ack {
-    fn body(&self) -> Value {
+    fn body(&self) -> CreateInteractionResponse {
+        let message = || CreateInteractionResponseMessage::new().allowed_mentions(nobody());
         match self {
-            Self::MessageFollows => json!({ "type": 5, "data": { "allowed_mentions": nobody() } }),
-            Self::Aside(text) => json!({ "type": 4, "data": aside(text) }),
-            Self::Heard => json!({ "type": 6 }),
-            Self::Fits(names) => {
-                let choices: Vec<_> =
-                    names.iter().map(|name| json!({ "name": name, "value": name })).collect();
-                json!({ "type": 8, "data": { "choices": choices } })
+            Self::MessageFollows => CreateInteractionResponse::Defer(message()),
+            Self::Aside(text) => {
+                CreateInteractionResponse::Message(message().content(text).ephemeral(true))
             }
-            Self::Form(form) => json!({ "type": 9, "data": form }),
+            Self::Heard => CreateInteractionResponse::Acknowledge,
+            Self::Fits(names) => {
+                let choices = names.iter().map(AutocompleteChoice::from).collect();
+                let fits = CreateAutocompleteResponse::new().set_choices(choices);
+                CreateInteractionResponse::Autocomplete(fits)
+            }
+            Self::Form(form) => CreateInteractionResponse::Modal(form.clone()),
         }
     }
 }
@@ -115,10 +123,10 @@ impl Api {
     /// Acknowledges an interaction, again and again for as long as that can still be in time.
     pub(crate) async fn acknowledge(&self, handle: &Handle, ack: &Ack) -> Acked {
         let begun = Instant::now();
-        let Handle { interaction, application: _, token } = handle;
+        let Handle { interaction, token, .. } = handle;
         let path = format!("/interactions/{interaction}/{token}/callback?with_response=true");
         let call = Call::new(Method::POST, "POST callback", interaction, path);
-        let call = call.json(ack.body()).of_interaction();
+        let call = call.json(&ack.body()).of_interaction();
         let mut unsure = false;
         loop {
             let left = DEADLINE.saturating_sub(begun.elapsed());
@@ -156,16 +164,28 @@ impl Api {
     /// Fills the message that follows a command.
     pub(crate) async fn fill(&self, handle: &Handle, text: &str) -> Done<()> {
         let call = original(handle, Method::PATCH, "PATCH original");
-        let call = call.json(json!({ "content": text, "allowed_mentions": nobody() }));
+        let filled = EditInteractionResponse::new().content(text).allowed_mentions(nobody());
+        let call = call.json(&filled);
         self.patiently(&call).await.map(drop)
     }
 
-    /// Says something to whoever did it, and to nobody else.
+    /// Says something to whoever did it, and to nobody else. What waits to be filled in for everybody
+    /// is taken away first: it would take up the words otherwise.
     pub(crate) async fn say_aside(&self, handle: &Handle, text: &str) -> Done<()> {
-        let Handle { application, token, .. } = handle;
+        let Handle { application, token, stands, .. } = handle;
+        if *stands {
+            match self.patiently(&original(handle, Method::DELETE, "DELETE original")).await {
+                Ok(_) | Err(Fault::Refused { code: code::UNKNOWN_MESSAGE, .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
         let path = format!("/webhooks/{application}/{token}?wait=true");
+        let aside = CreateInteractionResponseFollowup::new()
+            .content(text)
+            .allowed_mentions(nobody())
+            .ephemeral(true);
         let call = Call::new(Method::POST, "POST followup", token, path);
-        let call = call.json(aside(text)).of_interaction();
+        let call = call.json(&aside).of_interaction();
         self.patiently(&call).await.map(drop)
     }
 }
@@ -174,10 +194,6 @@ fn original(handle: &Handle, method: Method, name: &'static str) -> Call {
     let Handle { application, token, .. } = handle;
     let path = format!("/webhooks/{application}/{token}/messages/@original");
     Call::new(method, name, token, path).of_interaction()
-}
-
-fn aside(text: &str) -> Value {
-    json!({ "content": text, "flags": EPHEMERAL, "allowed_mentions": nobody() })
 }
 
 /// The number of the message that an acknowledgement made
@@ -195,8 +211,12 @@ mod tests {
 
     #[test]
     fn a_handle_survives_its_envelope_and_shows_no_token() {
-        let handle =
-            Handle { interaction: Id(1), application: Id(2), token: "aW50ZXJh/Y3Rpb24=".into() };
+        let handle = Handle {
+            interaction: Id(1),
+            application: Id(2),
+            token: "aW50ZXJh/Y3Rpb24=".into(),
+            stands: true,
+        };
         assert_eq!(Handle::unsealed(&handle.sealed()), Some(handle.clone()));
         assert!(!format!("{handle:?}").contains("aW50"));
         assert_eq!(Handle::unsealed("nonsense"), None);

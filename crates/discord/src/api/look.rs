@@ -106,7 +106,7 @@ impl Api {
     /// Offers these commands in a server, and no others. They are there at once.
     pub(crate) async fn offer(&self, application: Id, guild: Id, commands: &Value) -> Done<()> {
         let path = format!("/applications/{application}/guilds/{guild}/commands");
-        let call = Call::new(Method::PUT, "PUT commands", guild, path).json(commands.clone());
+        let call = Call::new(Method::PUT, "PUT commands", guild, path).json(commands);
         self.patiently(&call).await.map(drop)
     }
 }

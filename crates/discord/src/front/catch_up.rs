@@ -114,18 +114,23 @@ impl Front {
             }
         }
         let bound: Vec<_> = self.rooms.bound().collect();
-        for channel in bound {
+        // Where it takes the bot's name to speak to it, only what was used before is read: a server may
+        // have hundreds of channels, and each costs a call.
+        let spoken: Vec<_> = self.keeper.spoken_in().map(Id).collect();
+        for channel in bound.into_iter().chain(spoken) {
             if self.rooms.get(channel).is_none() {
                 match self.api.channel(channel).await {
                     Ok(found) => drop(self.rooms.hear(&found, None)),
                     Err(Fault::Refused { text, .. }) => {
-                        tracing::warn!(%channel, %text, "the bot does not see a bound channel");
+                        tracing::warn!(%channel, %text, "the bot does not see a channel it should");
                         continue;
                     }
                     Err(fault) => return Err(fault),
                 }
             }
-            channels.insert(channel);
+            if self.rooms.place(channel).is_some() {
+                channels.insert(channel);
+            }
         }
         for (channel, person) in self.keeper.private() {
             self.discord.met(person, Id(channel));

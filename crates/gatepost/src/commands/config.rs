@@ -27,7 +27,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             Agents::new(&settings.agents, &settings.models, &settings.agent)
                 .check(&settings.agent)?;
             crate::judge::classifier(&loaded, &settings.models)?;
-            crate::telegram::check_transcriber(&loaded)?;
+            crate::voice::check(&loaded)?;
             crate::people::roles(&loaded.file)?;
             out::line(&format!("{} can be used", origin(&loaded)));
             if let Some(managed) = loaded.managed.words() {

@@ -351,6 +351,12 @@ pub(crate) struct Discord {
     pub(crate) token_file: Option<PathBuf>,
     /// The largest file that is taken with a message, in MB, up to 100.
     pub(crate) max_file_mb: u32,
+    /// A program of yours that turns voice messages into words, as in `[telegram]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = example_transcriber())]
+    pub(crate) transcriber: Vec<String>,
+    /// How long it may take for one voice message.
+    pub(crate) transcriber_timeout: Period,
     /// Whether each task gets a thread of its own where the channel has threads.
     pub(crate) threads: bool,
     /// What takes the place of `https://discord.com`, for whoever reaches it by another way. Also
@@ -501,6 +507,8 @@ impl Default for Discord {
             quiet: BTreeMap::new(),
             token_file: None,
             max_file_mb: 20,
+            transcriber: Vec::new(),
+            transcriber_timeout: Period(Duration::from_secs(60)),
             threads: true,
             proxy: None,
             hold_after: Period(Duration::from_secs(3600)),
