@@ -16,6 +16,7 @@ mod continuing;
 mod delivery;
 mod discord;
 mod discord_failures;
+mod discord_questions;
 mod discord_soak;
 mod egress;
 mod fresh;
