@@ -18,6 +18,7 @@ use crate::written::Language;
 
 mod files;
 mod git;
+mod interpreters;
 mod net;
 mod runners;
 mod services;
@@ -375,6 +376,14 @@ fn use_args(walker: &mut Walker<'_>, row: &Row, args: &[String], span: &str) {
             "program-unknown",
             span,
             "gives a program more arguments than it takes, so it may be another of that name",
+        );
+    }
+    if row.args == Args::Delete && words.is_empty() {
+        walker.add(
+            Kind::Open,
+            "delete-nothing",
+            span,
+            "deletes without saying what, so what was meant is not told",
         );
     }
     for (i, word) in words.iter().skip(skip).enumerate() {

@@ -25,6 +25,7 @@ use crate::paths::UNKNOWN;
 use crate::shell;
 use crate::word;
 use crate::written::Content;
+use crate::written::Language;
 
 /// How deep text inside text is followed: `sh -c`, substitutions, functions.
 const MAX_DEPTH: usize = 12;
@@ -141,7 +142,9 @@ pub(crate) fn facts_of(action: &Action, context: &Context) -> ActionFacts {
             walker.wrote(path, after);
         }
         Action::Fetch { url } => walker.network(url, url, false),
-        Action::Python { command } => crate::inline::python(&mut walker, command),
+        Action::Python { command } => {
+            crate::inline::judge(&mut walker, Language::Python, command);
+        }
         Action::Tool { name, .. } => {
             walker.add(Kind::Open, "tool", name, "calls a tool whose effect is not known");
         }

@@ -81,16 +81,29 @@ impl Content {
 pub(crate) enum Language {
     Shell,
     Python,
+    /// TypeScript, too.
+    JavaScript,
     /// Judged by its words.
     Other(&'static str),
 }
 
 impl Language {
+    /// Its name, for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "shell",
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
+            Self::Other(name) => name,
+        }
+    }
+
     /// The language an interpreter reads.
     pub(crate) fn of_program(name: &str) -> Option<Self> {
         match crate::programs::versionless(name) {
             "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" => Some(Self::Shell),
             "python" | "pypy" => Some(Self::Python),
+            "node" | "nodejs" | "bun" | "deno" | "tsx" | "ts-node" => Some(Self::JavaScript),
             "perl" => Some(Self::Other("perl")),
             "ruby" => Some(Self::Other("ruby")),
             "php" => Some(Self::Other("php")),
@@ -108,6 +121,9 @@ impl Language {
         match path.rsplit_once('.').map(|(_, ending)| ending) {
             Some("sh" | "bash" | "zsh") => Some(Self::Shell),
             Some("py" | "pyw") => Some(Self::Python),
+            Some("js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx") => {
+                Some(Self::JavaScript)
+            }
             Some("pl") => Some(Self::Other("perl")),
             Some("rb") => Some(Self::Other("ruby")),
             Some("php") => Some(Self::Other("php")),
@@ -166,8 +182,9 @@ impl Walker<'_> {
         self.running_files.push(full);
         self.deeper(span, |walker| match language {
             Language::Shell => walker.child(&text, Some(args.to_vec())),
-            Language::Python => inline::python(walker, &text),
-            Language::Other(name) => inline::other(walker, name, &text),
+            Language::Python | Language::JavaScript | Language::Other(_) => {
+                inline::judge(walker, language, &text);
+            }
         });
         self.running_files.pop();
     }
@@ -276,7 +293,9 @@ impl Walker<'_> {
         let mut inner = Walker::new(context);
         match language {
             Some(Language::Shell) => inner.text(&code),
-            Some(Language::Python) => inline::python(&mut inner, &code),
+            Some(language @ (Language::Python | Language::JavaScript)) => {
+                inline::judge(&mut inner, language, &code);
+            }
             Some(Language::Other(_)) | None => return,
         }
         crate::walk::leaking(&mut inner);
@@ -285,7 +304,8 @@ impl Walker<'_> {
             let kind = match finding.rule.as_str() {
                 rule if worst.contains(&rule) => Kind::Ask,
                 // A program may well talk to a server; whether this one should is not for rules.
-                "network-send" => Kind::Open,
+                // Most of what JavaScript sends goes from a page to the server it came from.
+                "network-send" if language != Some(Language::JavaScript) => Kind::Open,
                 _ => continue,
             };
             let fact = format!("writes code which, when it runs, {}", finding.fact);

@@ -1,7 +1,5 @@
 //! What following code comes to: calls of libraries as facts about files, programs and hosts.
 
-use std::collections::BTreeSet;
-
 use super::follow::Follower;
 use super::library::Class;
 use super::library::Entry;
@@ -13,9 +11,8 @@ use crate::facts::Access;
 use crate::facts::Kind;
 use crate::paths;
 use crate::paths::ATOM;
-use crate::paths::PathClass;
 use crate::paths::UNKNOWN;
-use crate::walk::Stdin;
+use crate::written::Content;
 use crate::written::Language;
 
 impl Follower<'_, '_> {
@@ -23,8 +20,14 @@ impl Follower<'_, '_> {
     pub(super) fn brought(&self, name: &str) -> Value {
         match name {
             "__name__" | "__doc__" => Value::Plain,
-            "__file__" | "__filename" => Value::Text(format!("./{ATOM}")),
-            "__dirname" => Value::Text(".".to_owned()),
+            "__file__" => Value::Text(format!("./{ATOM}")),
+            "__filename" => Value::Text(format!("{}/{ATOM}", self.beside())),
+            "__dirname" => Value::Text(self.beside()),
+            "globalThis" | "global" | "window" | "self" | "frames" | "top"
+                if self.language == Language::JavaScript =>
+            {
+                Value::Library("globalThis".to_owned())
+            }
             name if self.library.knows(name) => Value::Library(name.to_owned()),
             name => {
                 let mut all = self.stars.iter().map(|module| format!("{module}.{name}"));
@@ -34,8 +37,52 @@ impl Follower<'_, '_> {
         }
     }
 
+    /// The directory of the file whose code this is, else the working directory.
+    fn beside(&self) -> String {
+        let file = self.walker.running_files.last();
+        file.and_then(|file| file.rsplit_once('/')).map_or(".", |(place, _)| place).to_owned()
+    }
+
+    /// A module of the project, or one that the task wrote: that runs now.
+    fn own_module(&mut self, place: &str, span: &str) -> Value {
+        if !self.own_modules.insert(place.to_owned()) {
+            return Value::Unknown;
+        }
+        let place = place.strip_prefix("file://").unwrap_or(place);
+        let whole = match place.starts_with('.') {
+            true => format!("{}/{place}", self.beside()),
+            false => place.to_owned(),
+        };
+        if whole.ends_with(".json") {
+            self.walker.touch(&whole, Access::Read, span);
+            return Value::Unknown;
+        }
+        let bare = whole.strip_suffix(".js").unwrap_or(&whole).to_owned();
+        let endings = ["", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", "/index.js", "/index.ts"];
+        let paths = endings.iter().map(|ending| format!("{bare}{ending}"));
+        let written = std::iter::once(whole.clone())
+            .chain(paths)
+            .find(|path| matches!(self.walker.content(path), Some(Content::Text(_))));
+        match written {
+            Some(path) => self.walker.run_file(&path, Some(Language::JavaScript), &[], span),
+            None => self.walker.touch(&whole, Access::Run, span),
+        }
+        Value::Unknown
+    }
+
     /// A module that is brought in.
     pub(super) fn module(&mut self, name: &str) -> Value {
+        if self.language == Language::JavaScript {
+            let name = name.split('?').next().unwrap_or(name);
+            if name.starts_with(['.', '/']) || name.starts_with("file:") {
+                return self.own_module(name, &self.head());
+            }
+            if name.contains("://") || name.starts_with("data:") || name.starts_with("blob:") {
+                self.walker.not_understood(&self.head(), "runs code that is not a file");
+                return Value::Unknown;
+            }
+            return Value::Library(self.library.proper(name));
+        }
         let name = self.library.proper(name);
         let span = self.head();
         self.walker.brings_in(name.trim_end_matches(".*"), &span);
@@ -51,8 +98,8 @@ impl Follower<'_, '_> {
         Value::Library(name)
     }
 
-    fn ask(&mut self, span: &str, fact: &str) {
-        let rule = format!("{}-code", self.language.to_lowercase());
+    pub(super) fn ask(&mut self, span: &str, fact: &str) {
+        let rule = format!("{}-code", self.language.name().to_lowercase());
         self.walker.add(Kind::Ask, &rule, span, fact);
     }
 
@@ -62,9 +109,16 @@ impl Follower<'_, '_> {
             let fact = format!("uses `{name}`, which reaches round the language");
             self.ask(&self.head(), &fact);
         }
+        if self.language == Language::JavaScript && name == "constructor" {
+            // Of whatever it is, its constructor's is the one that makes functions of text.
+            return Value::Library("Function".to_owned());
+        }
         match object {
             Value::Library(module) if module.ends_with('.') => {
                 self.own_member(name).unwrap_or(Value::Unknown)
+            }
+            Value::Library(module) if module == "globalThis" => {
+                self.lookup(name).unwrap_or_else(|| self.brought(name))
             }
             Value::Library(module) => {
                 let full = self.library.proper(&format!("{module}.{name}"));
@@ -76,6 +130,9 @@ impl Follower<'_, '_> {
                     "sys.executable" => Value::Text("python3".to_owned()),
                     "process.execPath" => Value::Text("node".to_owned()),
                     "sys.argv" | "process.argv" => Value::Many(Box::new(Value::Unknown)),
+                    "import.meta.url" => Value::Text(format!("file://{}/{ATOM}", self.beside())),
+                    "import.meta.filename" => self.brought("__filename"),
+                    "import.meta.dirname" | "import.meta.dir" => self.brought("__dirname"),
                     "os.environ" | "process.env" => {
                         let home = Value::Text(self.walker.context.home.clone());
                         let all = [("HOME".to_owned(), home), ("*".to_owned(), Value::Unknown)];
@@ -91,14 +148,19 @@ impl Follower<'_, '_> {
                 _ => Value::Unknown,
             },
             Value::Map(entries) => {
-                entries.get(name).or_else(|| entries.get("*")).cloned().unwrap_or(Value::Unknown)
+                let entry = entries.get(name).or_else(|| entries.get("*")).cloned();
+                // It may have been set since.
+                let own = self.own_member(name).filter(|_| self.language == Language::JavaScript);
+                match (entry, own) {
+                    (Some(entry), Some(own)) => entry.or(own),
+                    (entry, own) => entry.or(own).unwrap_or(Value::Unknown),
+                }
             }
             Value::Choice(all) => {
                 let each: Vec<Value> = all.iter().map(|one| self.member(one, name)).collect();
                 each.into_iter().reduce(Value::or).unwrap_or(Value::Unknown)
             }
             Value::List(_) | Value::Many(_) | Value::Text(_) if name == "length" => Value::Plain,
-            Value::Function(_) if name == "constructor" => Value::Library("Function".to_owned()),
             Value::Hidden => Value::Hidden,
             _ => self.own_member(name).unwrap_or(Value::Unknown),
         }
@@ -106,7 +168,7 @@ impl Follower<'_, '_> {
 
     /// An element that is read.
     pub(super) fn indexed(&mut self, whole: &Value, index: &Value) -> Value {
-        let Value::Library(module) = whole else { return whole.element(index) };
+        let Value::Library(module) = whole else { return self.element(whole, index) };
         match (module.as_str(), index) {
             ("sys.modules", index) => match index.known() {
                 Some(name) => Value::Library(self.library.proper(name)),
@@ -123,6 +185,22 @@ impl Follower<'_, '_> {
             }
             (_, _) => Value::Unknown,
         }
+    }
+
+    /// An element of the code's own data. In JavaScript attributes are elements, and one whose name
+    /// is put together from pieces may be any.
+    fn element(&mut self, whole: &Value, index: &Value) -> Value {
+        if self.language == Language::JavaScript {
+            if let Some(name) = index.known() {
+                let name = name.to_owned();
+                return self.member(whole, &name);
+            }
+            let told = matches!(whole, Value::Map(_) | Value::Content(_));
+            if !told && matches!(index, Value::Text(_) | Value::Hidden) {
+                return Value::Hidden;
+            }
+        }
+        whole.element(index)
     }
 
     /// An attribute that is set: one of a library changes what it does.
@@ -152,8 +230,15 @@ impl Follower<'_, '_> {
             let fact = format!("uses `{method}`, which reaches round the language");
             self.ask(span, &fact);
         }
+        if self.language == Language::JavaScript && method == "constructor" {
+            let made = Value::Library("Function".to_owned());
+            return self.apply(&made, None, given, span);
+        }
         match object {
             Value::Library(_) => {
+                if let Some(value) = self.handed_on(object, method, given, span) {
+                    return value;
+                }
                 let callee = self.member(object, method);
                 match callee {
                     Value::Unknown | Value::Function(_) => self.own_call(method, given, span),
@@ -167,6 +252,16 @@ impl Follower<'_, '_> {
                     Some(_) => self.library_call(&full, Some(&object), given, span),
                     None => self.unlisted(given, method, span),
                 }
+            }
+            Value::List(_) | Value::Many(_) if self.goes_through(method, given) => {
+                self.through(object, method, given, span)
+            }
+            Value::Map(entries)
+                if self.language == Language::JavaScript
+                    && matches!(entries.get(method), Some(Value::Function(_))) =>
+            {
+                let own = entries.get(method).cloned().unwrap_or(Value::Unknown);
+                self.apply(&own, None, given, span)
             }
             Value::Text(_) | Value::List(_) | Value::Many(_) | Value::Map(_) => {
                 self.callbacks(given, span);
@@ -224,11 +319,76 @@ impl Follower<'_, '_> {
         }
     }
 
+    /// `f.call(a)`, `f.apply(a, [b])` and `f.bind(a)` of a function of a library.
+    fn handed_on(
+        &mut self,
+        object: &Value,
+        method: &str,
+        given: &Given,
+        span: &str,
+    ) -> Option<Value> {
+        let Value::Library(name) = object else { return None };
+        if self.language != Language::JavaScript || self.library.entry(name).is_none() {
+            return None;
+        }
+        let mut inner = given.clone();
+        inner.placed = given.placed.iter().skip(1).cloned().collect();
+        match method {
+            "call" => Some(self.apply(object, None, &inner, span)),
+            "apply" => {
+                let listed = match inner.placed.first() {
+                    Some(Value::List(all)) => Given { placed: all.clone(), ..Given::default() },
+                    _ => Given { more: true, ..Given::default() },
+                };
+                Some(self.apply(object, None, &listed, span))
+            }
+            "bind" if inner.placed.is_empty() && !given.more => Some(object.clone()),
+            "bind" => {
+                self.walker
+                    .not_understood(span, "gives a function arguments that are not followed");
+                Some(Value::Unknown)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a method of a list calls a function of the code for each element.
+    fn goes_through(&self, method: &str, given: &Given) -> bool {
+        self.language == Language::JavaScript
+            && matches!(given.placed.first(), Some(Value::Function(_)))
+            && ["map", "forEach", "filter", "find", "some", "every", "flatMap"].contains(&method)
+    }
+
+    fn through(&mut self, object: &Value, method: &str, given: &Given, span: &str) -> Value {
+        let Some(function) = given.placed.first().cloned() else { return Value::Unknown };
+        let (values, exact) = match self.values_of(object) {
+            Ok(values) => (values, true),
+            Err(one) => (vec![one], false),
+        };
+        let mut results = Vec::new();
+        for value in &values {
+            let inner = Given {
+                placed: vec![value.clone(), Value::Plain, object.clone()],
+                ..Given::default()
+            };
+            results.push(self.apply(&function, None, &inner, span));
+        }
+        let any = |all: Vec<Value>| all.into_iter().reduce(Value::or).unwrap_or(Value::Unknown);
+        match method {
+            "map" if exact => Value::List(results),
+            "map" => Value::Many(Box::new(any(results))),
+            "flatMap" => Value::Many(Box::new(Value::Unknown.or(any(results)))),
+            "filter" => object.clone(),
+            "find" => any(values),
+            _ => Value::Plain,
+        }
+    }
+
     /// A method of an object that nobody knows: the code's own if it has one of that name.
     fn own_call(&mut self, method: &str, given: &Given, span: &str) -> Value {
         if let Some(own) = self.own_member(method) {
             let mut inner = given.clone();
-            if self.language == "Python" {
+            if self.language == Language::Python {
                 inner.placed.insert(0, Value::Unknown);
             }
             return self.apply(&own, None, &inner, span);
@@ -284,7 +444,9 @@ impl Follower<'_, '_> {
                 self.walker.not_understood(span, &fact);
             }
         }
-        self.callbacks(given, span);
+        if name != "util.promisify" {
+            self.callbacks(given, span);
+        }
         self.accounted.extend(given.placed.iter().filter_map(Value::known).map(str::to_owned));
         let accesses = [
             (&entry.read, Access::Read),
@@ -396,12 +558,24 @@ impl Follower<'_, '_> {
             Gives::Home => Value::Path(self.walker.context.home.clone()),
             Gives::Here => Value::Path(self.walker.cwd.clone().unwrap_or(UNKNOWN.to_string())),
             Gives::Base64 => text::decoded(&first(), text::base64),
+            Gives::Encoded => match given.placed.get(1).map(Value::known) {
+                None | Some(Some("utf8" | "utf-8" | "ascii")) => first(),
+                Some(Some("base64" | "base64url")) => text::decoded(&first(), text::base64),
+                Some(Some("hex")) => text::decoded(&first(), text::hex),
+                Some(_) => Value::Hidden,
+            },
             Gives::Hex => text::decoded(&first(), text::hex),
             Gives::Character => match first() {
                 Value::Number(number) => text::characters(&[Value::Number(number)]),
                 Value::Plain | Value::Unknown => Value::Unknown,
                 _ => Value::Hidden,
             },
+            Gives::Characters if self.language == Language::JavaScript => {
+                match given.placed.as_slice() {
+                    [Value::Unknown] => Value::Unknown,
+                    all => text::characters(all),
+                }
+            }
             Gives::Characters => match given.placed.as_slice() {
                 [Value::List(all)] => text::characters(all),
                 [Value::Number(_) | Value::Plain] | [] => Value::Plain,
@@ -414,6 +588,10 @@ impl Follower<'_, '_> {
                 _ => Value::Hidden,
             },
             Gives::Module => match given.placed.first().and_then(Value::known) {
+                Some(module) if self.language == Language::JavaScript => {
+                    let module = module.to_owned();
+                    self.module(&module)
+                }
                 Some(place) if place.starts_with(['.', '/']) => {
                     let place = Value::Text(place.to_owned());
                     self.touch(&place, Access::Run, span);
@@ -446,7 +624,7 @@ impl Follower<'_, '_> {
                     "~" | "$HOME" => home.clone(),
                     other => match other.strip_prefix("~/").or(other.strip_prefix("$HOME/")) {
                         Some(rest) => format!("{home}/{rest}"),
-                        None => other.to_owned(),
+                        None => other.strip_prefix("file://").unwrap_or(other).to_owned(),
                     },
                 };
                 match alike(first()) {
@@ -457,317 +635,6 @@ impl Follower<'_, '_> {
                 }
             }
             Gives::Object => Value::Library(entry.kind.clone()),
-        }
-    }
-
-    /// A use of a file that a value names.
-    pub(super) fn touch(&mut self, value: &Value, access: Access, span: &str) {
-        for one in value.choices() {
-            match one {
-                Value::Text(path) | Value::Path(path) => self.touch_path(path, access, span),
-                Value::List(all) => {
-                    for one in all {
-                        self.touch(one, access, span);
-                    }
-                }
-                Value::Many(one) => self.touch(one, access, span),
-                Value::Hidden => {
-                    self.walker.not_understood(span, "uses a file whose name it hides");
-                }
-                Value::Content(path) => self.touch_path(path, access, span),
-                // A number is a file that is open already.
-                Value::Number(_) | Value::Plain => {}
-                Value::Unknown
-                | Value::Map(_)
-                | Value::Library(_)
-                | Value::Unbound(_)
-                | Value::Function(_)
-                | Value::Choice(_) => self.touch_path(&UNKNOWN.to_string(), access, span),
-            }
-        }
-    }
-
-    fn touch_path(&mut self, path: &str, access: Access, span: &str) {
-        let path = path.strip_prefix("file://").unwrap_or(path);
-        let Some(rest) = path.strip_prefix(UNKNOWN) else {
-            if path.is_empty() {
-                return;
-            }
-            self.walker.touch(path, access, span);
-            return;
-        };
-        // Where it lies is data; what its name ends in may still tell.
-        let context = self.walker.context;
-        let inner = format!("{}/{}", context.workspace, rest.trim_start_matches('/'));
-        let full = paths::resolve(&inner, None, &context.home);
-        let class = full.map_or(PathClass::Unknown, |full| paths::class(&full, context));
-        let away = rest.split('/').any(|part| part == "..");
-        match (access, class) {
-            (_, PathClass::Secret) => {
-                self.walker.touch(inner.as_str(), access, span);
-                self.ask(span, "uses a file of a name that keys are kept under");
-            }
-            (Access::Delete, _) => self.ask(span, "deletes a file that it does not name"),
-            (Access::Run, _) => {
-                self.walker.not_understood(span, "runs a file that it does not name");
-            }
-            (Access::Write, PathClass::Protected) => {
-                self.walker.touch(inner.as_str(), access, span);
-            }
-            (Access::Write, _) if away => {
-                self.ask(span, "writes above a directory that it does not name");
-            }
-            (Access::Read | Access::Write, _) => self.walker.add(
-                Kind::Contained,
-                "contained",
-                span,
-                "uses a file that its data names; the sandbox contains it",
-            ),
-        }
-    }
-
-    fn shell(&mut self, value: &Value, given: &Given, span: &str) {
-        let before = self.surroundings(given, span);
-        for one in value.choices() {
-            match one {
-                Value::Text(text) => self.walker.child(text, None),
-                Value::List(all) => self.words(all, given, span),
-                Value::Many(_) | Value::Unknown | Value::Content(_) => self
-                    .walker
-                    .not_understood(span, "gives a shell text that is not known before it runs"),
-                _ => self.walker.not_understood(span, "gives a shell text that it hides"),
-            }
-        }
-        self.walker.cwd = before;
-    }
-
-    fn program_call(&mut self, program: &Value, more: Option<&Value>, given: &Given, span: &str) {
-        // `shell=True` hands the first word to a shell.
-        let shell = given.name("shell");
-        let shell = shell.is_some_and(|shell| !matches!(shell, Value::Plain | Value::Number(0)));
-        if shell {
-            let text = match (program, more) {
-                (Value::List(all), _) => all.first().cloned().unwrap_or(Value::Unknown),
-                (one, Some(Value::List(more))) => {
-                    let mut parts = vec![one.clone()];
-                    for word in more {
-                        parts.extend([Value::Text(" ".to_owned()), word.clone()]);
-                    }
-                    Value::glued(&parts)
-                }
-                (one, _) => one.clone(),
-            };
-            self.shell(&text, given, span);
-            return;
-        }
-        let before = self.surroundings(given, span);
-        for program in program.choices() {
-            match (program, more) {
-                (Value::List(all), _) => self.words(all, given, span),
-                (Value::Text(_) | Value::Path(_), Some(more)) => {
-                    for more in more.choices() {
-                        let mut words = vec![program.clone()];
-                        match more {
-                            Value::List(all) => words.extend(all.iter().cloned()),
-                            Value::Map(_) | Value::Function(_) | Value::Plain => {}
-                            _ => words.push(Value::Unknown),
-                        }
-                        self.words(&words, given, span);
-                    }
-                }
-                (Value::Text(text), None) => self.walker.child(text, None),
-                (Value::Path(text), None) => {
-                    self.words(&[Value::Text(text.clone())], given, span);
-                }
-                _ => self.walker.not_understood(span, "runs a program that it does not name"),
-            }
-        }
-        self.walker.cwd = before;
-    }
-
-    /// The directory and the environment that a program is started in.
-    fn surroundings(&mut self, given: &Given, span: &str) -> Option<String> {
-        let before = self.walker.cwd.clone();
-        if let Some(place) = given.name("cwd").filter(|place| *place != Value::Plain) {
-            self.touch(&place, Access::Read, span);
-            let text = place.text();
-            let home = &self.walker.context.home;
-            // A directory that data names is one of the workspace, as for files.
-            if !text.starts_with(UNKNOWN) {
-                self.walker.cwd = paths::resolve(&text, self.walker.cwd.as_deref(), home);
-            }
-        }
-        if let Some(Value::Map(entries)) = given.name("env") {
-            for (name, value) in entries.iter().filter(|(name, _)| *name != "*") {
-                let value = value.text();
-                // What was there before and stays is no change.
-                if !(value.starts_with(UNKNOWN) || name == "HOME") {
-                    self.walker.assigned(name, &value, span);
-                }
-            }
-        }
-        before
-    }
-
-    fn words(&mut self, words: &[Value], given: &Given, span: &str) {
-        if words.iter().any(Value::is_hidden) {
-            self.walker.not_understood(span, "gives a program words that it hides");
-            return;
-        }
-        let argv: Vec<String> = words.iter().map(Value::text).collect();
-        let stdin = match given.name("input") {
-            Some(Value::Text(text)) => Stdin::Text(text),
-            Some(_) => Stdin::Pipe,
-            None => Stdin::Inherited,
-        };
-        self.walker.invoke(&argv, &stdin, span);
-    }
-
-    fn code(&mut self, value: &Value, span: &str) {
-        for one in value.choices() {
-            match one {
-                Value::Text(code) if !code.contains([UNKNOWN, ATOM]) => {
-                    super::nested(self.walker, code);
-                }
-                Value::Content(path) => {
-                    self.walker.run_file(path, Some(Language::Python), &[], span);
-                }
-                Value::Function(function) => {
-                    self.enter(function, None);
-                }
-                _ => self.walker.not_understood(span, "runs code that is not known before it runs"),
-            }
-        }
-    }
-
-    fn network(&mut self, value: &Value, sends: bool, span: &str) {
-        for one in value.choices() {
-            match one {
-                Value::Text(address) => {
-                    if let Some(path) = address.strip_prefix("file://") {
-                        self.walker.touch(path, Access::Read, span);
-                    } else {
-                        self.walker.network(address, span, sends);
-                    }
-                }
-                Value::List(pair) => {
-                    let host = pair.first().cloned().unwrap_or(Value::Unknown);
-                    self.network(&host, sends, span);
-                }
-                Value::Map(entries) => {
-                    let host = entries.get("host").or_else(|| entries.get("hostname"));
-                    let host = host.cloned().unwrap_or(Value::Unknown);
-                    self.network(&host, sends, span);
-                }
-                Value::Hidden => {
-                    self.walker.not_understood(span, "talks to an address that it hides");
-                }
-                _ => self.ask(span, "talks to an address that is not known before it runs"),
-            }
-        }
-    }
-
-    /// A call of something nobody knows: what it is handed may be used in any way.
-    pub(super) fn unlisted(&mut self, given: &Given, name: &str, span: &str) -> Value {
-        self.callbacks(given, span);
-        let name = name.to_lowercase();
-        let writes = ["save", "write", "dump", "to_", "export", "store", "mkdir", "touch", "copy"]
-            .iter()
-            .any(|word| name.contains(word));
-        for value in given.placed.iter().chain(given.named.iter().map(|(_, value)| value)) {
-            self.handed(value, writes, span);
-        }
-        Value::Unknown
-    }
-
-    fn handed(&mut self, value: &Value, writes: bool, span: &str) {
-        match value {
-            Value::Text(text) => self.handed_text(text, writes, span),
-            Value::Path(path) => {
-                self.touch_path(path, if writes { Access::Write } else { Access::Read }, span);
-            }
-            Value::List(all) | Value::Choice(all) => {
-                for one in all {
-                    self.handed(one, writes, span);
-                }
-            }
-            Value::Many(one) => self.handed(one, writes, span),
-            Value::Map(all) => {
-                for one in all.values() {
-                    self.handed(one, writes, span);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Handing on a function that does something is one step short of calling it.
-    pub(super) fn handed_function(&mut self, name: &str, span: &str) {
-        if let Some(entry) = self.library.entry(name)
-            && (entry.class != Class::Plain
-                || !(entry.shell.is_empty()
-                    && entry.program.is_empty()
-                    && entry.code.is_empty()
-                    && entry.delete.is_empty()))
-        {
-            let fact = format!("hands on `{name}`, which {}", entry.reason);
-            self.ask(span, &fact);
-        }
-    }
-
-    fn handed_text(&mut self, text: &str, writes: bool, span: &str) {
-        if text.len() > 300 || text.contains([' ', '\n', '<', UNKNOWN]) {
-            return;
-        }
-        if text.contains("://") {
-            self.walker.network(text, span, false);
-            return;
-        }
-        let access = if writes { Access::Write } else { Access::Read };
-        let elsewhere = text.starts_with("~/")
-            || text.starts_with("../")
-            || text.starts_with('/')
-                && text.chars().nth(1).is_some_and(|c| c.is_alphanumeric() || c == '.');
-        if elsewhere {
-            self.walker.touch(text, access, span);
-            return;
-        }
-        let home = &self.walker.context.home;
-        let Some(full) = paths::resolve(text, self.walker.cwd.as_deref(), home) else { return };
-        match paths::class(&full, self.walker.context) {
-            PathClass::Secret => self.walker.touch(text, Access::Read, span),
-            PathClass::Protected if writes => self.walker.touch(text, access, span),
-            _ => {}
-        }
-    }
-
-    /// Texts of the code that name a place that is not the workspace's: they are there for
-    /// something, whether or not it could be followed.
-    pub(super) fn literals(&mut self, texts: &BTreeSet<String>) {
-        for text in texts {
-            if text.len() > 300
-                || text.contains([' ', '\n', '<'])
-                || text.contains("://")
-                || self.accounted.contains(text)
-            {
-                continue;
-            }
-            let home = &self.walker.context.home;
-            let Some(full) = paths::resolve(text, self.walker.cwd.as_deref(), home) else {
-                continue;
-            };
-            let rooted = text.starts_with(['/', '~']);
-            match paths::class(&full, self.walker.context) {
-                PathClass::Secret => self.walker.touch(text, Access::Read, text),
-                PathClass::Outside | PathClass::Gate | PathClass::Device
-                    if rooted
-                        && text.chars().nth(1).is_some_and(|c| c.is_alphanumeric() || c == '/')
-                        && text.matches('/').count() > 1 =>
-                {
-                    self.walker.touch(text, Access::Read, text);
-                }
-                _ => {}
-            }
         }
     }
 }

@@ -21,6 +21,7 @@ use super::value::MAX_WEIGHT;
 use super::value::Value;
 use crate::facts::Kind;
 use crate::walk::Walker;
+use crate::written::Language;
 
 /// How many expressions are followed before code is too much of it.
 const MAX_STEPS: usize = 60_000;
@@ -37,10 +38,12 @@ pub(super) type Scope = HashMap<String, Value>;
 pub(super) struct Follower<'w, 'c> {
     pub(super) walker: &'w mut Walker<'c>,
     pub(super) library: &'static Library,
-    /// The language's name, for people.
-    pub(super) language: &'static str,
+    pub(super) language: Language,
     code: &'w str,
     scopes: Vec<Scope>,
+    /// What the variables of functions were when those ended: what a function made and gave away
+    /// still knows them. Only names that are told from all others.
+    ended: Scope,
     /// Attributes by their name, whatever object they belong to.
     members: Scope,
     /// What the functions that are being followed return.
@@ -51,6 +54,8 @@ pub(super) struct Follower<'w, 'c> {
     steps: usize,
     /// Texts that a function of the tables was given, so that it is known what they are for.
     pub(super) accounted: BTreeSet<String>,
+    /// The modules of the project that were brought in.
+    pub(super) own_modules: BTreeSet<String>,
     /// Modules that all names were taken from.
     pub(super) stars: Vec<String>,
     /// Whether names came in that are not told (`from x import *`).
@@ -61,7 +66,7 @@ impl<'w, 'c> Follower<'w, 'c> {
     pub(super) fn new(
         walker: &'w mut Walker<'c>,
         library: &'static Library,
-        language: &'static str,
+        language: Language,
         code: &'w str,
     ) -> Self {
         Self {
@@ -70,6 +75,7 @@ impl<'w, 'c> Follower<'w, 'c> {
             language,
             code,
             scopes: vec![Scope::new()],
+            ended: Scope::new(),
             members: Scope::new(),
             returns: Vec::new(),
             running: Vec::new(),
@@ -77,6 +83,7 @@ impl<'w, 'c> Follower<'w, 'c> {
             defined: Vec::new(),
             steps: 0,
             accounted: BTreeSet::new(),
+            own_modules: BTreeSet::new(),
             stars: Vec::new(),
             any_name: false,
         }
@@ -93,7 +100,7 @@ impl<'w, 'c> Follower<'w, 'c> {
             }
         }
         if self.steps > MAX_STEPS {
-            let fact = format!("runs more {} than can be followed", self.language);
+            let fact = format!("runs more {} than can be followed", self.language.name());
             self.walker.not_understood(&self.head(), &fact);
         }
     }
@@ -193,7 +200,7 @@ impl<'w, 'c> Follower<'w, 'c> {
     }
 
     /// The values of a list one by one, or one that stands for them all.
-    fn values_of(&self, over: &Value) -> Result<Vec<Value>, Value> {
+    pub(super) fn values_of(&self, over: &Value) -> Result<Vec<Value>, Value> {
         match over.elements() {
             Ok(values) if values.len() <= MAX_VALUES && self.steps < FEW_STEPS => Ok(values),
             Ok(values) => {
@@ -223,16 +230,16 @@ impl<'w, 'c> Follower<'w, 'c> {
 
     fn set(&mut self, name: &str, value: Value) {
         // What a function sets may be a variable outside it.
-        if self.scopes.len() > 1
-            && let Some(outer) = self.scopes.first_mut()
-            && let Some(before) = outer.get_mut(name)
-        {
+        let Some((inner, outer)) = self.scopes.split_last_mut() else { return };
+        for before in outer.iter_mut().filter_map(|scope| scope.get_mut(name)) {
             let old = std::mem::replace(before, Value::Plain);
             *before = old.or(value.clone());
         }
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(name.to_owned(), value);
+        if let Some(before) = self.ended.get_mut(name) {
+            let old = std::mem::replace(before, Value::Plain);
+            *before = old.or(value.clone());
         }
+        inner.insert(name.to_owned(), value);
     }
 
     fn set_member(&mut self, name: &str, value: Value) {
@@ -279,16 +286,27 @@ impl<'w, 'c> Follower<'w, 'c> {
 
     /// A list that is changed holds what is not known.
     fn forget(&mut self, tree: &Tree) {
-        if let Tree::Mixed(parts) = tree
-            && let Some(Tree::Name(name)) = parts.first()
+        let Tree::Mixed(parts) = tree else { return };
+        let mut root = parts.first();
+        while let Some(Tree::Member(inner, _) | Tree::Index(inner, _)) = root {
+            root = Some(inner);
+        }
+        if let Some(Tree::Name(name)) = root
             && matches!(self.lookup(name), Some(Value::List(_) | Value::Map(_)))
         {
             self.set(name, Value::Unknown);
         }
     }
 
+    /// What a variable is: that of the function that runs, else what any function or the code
+    /// outside them all has under its name.
     pub(super) fn lookup(&self, name: &str) -> Option<Value> {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned()
+        let (inner, outer) = self.scopes.split_last()?;
+        if let Some(value) = inner.get(name) {
+            return Some(value.clone());
+        }
+        let found = outer.iter().chain([&self.ended]).filter_map(|scope| scope.get(name));
+        found.cloned().reduce(Value::or)
     }
 
     /// The value of an expression. What is made of many values costs as much to carry about, and
@@ -338,6 +356,7 @@ impl<'w, 'c> Follower<'w, 'c> {
             }
             Tree::Call(call) => self.call(call),
             Tree::List(all) => Value::List(all.iter().map(|one| self.value(one)).collect()),
+            Tree::Spread(parts) => self.spread(parts),
             Tree::Map(entries) => {
                 let mut map = std::collections::BTreeMap::new();
                 for (key, value) in entries {
@@ -361,7 +380,14 @@ impl<'w, 'c> Follower<'w, 'c> {
             }
             Tree::Add(left, right) => {
                 let (left, right) = (self.value(left), self.value(right));
-                added(&left, &right)
+                // JavaScript makes text of what is no number.
+                match (&left, &right, self.language) {
+                    (Value::List(_) | Value::Many(_), _, Language::JavaScript)
+                    | (_, Value::List(_) | Value::Many(_), Language::JavaScript) => {
+                        Value::glued(&[left, right])
+                    }
+                    _ => added(&left, &right),
+                }
             }
             Tree::Divide(left, right) => {
                 let (left, right) = (self.value(left), self.value(right));
@@ -446,21 +472,40 @@ impl<'w, 'c> Follower<'w, 'c> {
     fn call(&mut self, call: &Call) -> Value {
         let span = self.span(call.at);
         let (object, method) = match &call.callee {
-            Tree::Member(object, method) => (Some(self.value(object)), Some(method.as_str())),
-            _ => (None, None),
+            Tree::Member(object, method) => (self.value(object), method.clone()),
+            Tree::Index(object, index) if self.language == Language::JavaScript => {
+                let (object, index) = (self.value(object), self.value(index));
+                match index.known() {
+                    Some(method) => (object, method.to_owned()),
+                    None => {
+                        let given = self.given(&call.args);
+                        return self.call_element(&object, &index, &given, &span);
+                    }
+                }
+            }
+            callee => {
+                let callee = self.value(callee);
+                let given = self.given(&call.args);
+                return self.apply(&callee, None, &given, &span);
+            }
         };
+        let method = method.as_str();
         let given = self.given(&call.args);
-        let (Some(object), Some(method)) = (object, method) else {
-            let callee = self.value(&call.callee);
-            return self.apply(&callee, None, &given, &span);
-        };
         // A list that grows under its name keeps what it holds.
         if let Tree::Member(place, _) = &call.callee
-            && let Tree::Name(name) = &**place
             && let Some(grown) = grown(&object, method, &given)
         {
-            self.set(name, grown);
-            return Value::Plain;
+            match &**place {
+                Tree::Name(name) => {
+                    self.set(name, grown);
+                    return Value::Plain;
+                }
+                Tree::Member(_, name) if self.language == Language::JavaScript => {
+                    self.set_member(name, grown);
+                    return Value::Plain;
+                }
+                _ => {}
+            }
         }
         let each = object.choices().to_vec();
         let mut result: Option<Value> = None;
@@ -499,13 +544,15 @@ impl<'w, 'c> Follower<'w, 'c> {
             Value::Library(name) if name.ends_with('.') => {
                 // A class of the code itself.
                 for constructor in ["__init__", "constructor"] {
-                    if let Some(Value::Function(function)) = self.members.get(constructor).cloned()
-                    {
-                        let mut inner = given.clone();
-                        if constructor == "__init__" {
-                            inner.placed.insert(0, Value::Unknown);
+                    let Some(found) = self.members.get(constructor).cloned() else { continue };
+                    let mut inner = given.clone();
+                    if constructor == "__init__" {
+                        inner.placed.insert(0, Value::Unknown);
+                    }
+                    for one in found.choices() {
+                        if let Value::Function(function) = one {
+                            self.enter(function, Some(&inner));
                         }
-                        self.enter(&function, Some(&inner));
                     }
                 }
                 self.callbacks(given, span);
@@ -548,7 +595,13 @@ impl<'w, 'c> Follower<'w, 'c> {
         for value in all {
             match value {
                 Value::Function(function) => {
+                    let known = self.called.contains(&function.id);
                     self.enter(&function, None);
+                    // It may be called later, when its variables are others: it is followed once
+                    // more at the end.
+                    if !known && self.language == Language::JavaScript {
+                        self.called.remove(&function.id);
+                    }
                 }
                 Value::Library(name) => self.handed_function(&name, span),
                 _ => {}
@@ -596,9 +649,52 @@ impl<'w, 'c> Follower<'w, 'c> {
         self.returns.push(None);
         self.block(&function.body);
         let value = self.returns.pop().flatten().unwrap_or(Value::Plain);
-        self.scopes.pop();
+        let scope = self.scopes.pop().unwrap_or_default();
+        if self.language == Language::JavaScript {
+            for (name, value) in scope.into_iter().filter(|(name, _)| name.contains('#')) {
+                let value = match self.ended.remove(&name) {
+                    Some(before) => before.or(value),
+                    None => value,
+                };
+                self.ended.insert(name, value);
+            }
+        }
         self.running.pop();
         value
+    }
+
+    /// A list made of elements and of other lists.
+    fn spread(&mut self, parts: &[(bool, Tree)]) -> Value {
+        let mut all = Vec::new();
+        let mut any = false;
+        for (spread, part) in parts {
+            match (spread, self.value(part)) {
+                (false, value) => all.push(value),
+                (true, Value::List(more)) => all.extend(more),
+                (true, other) => {
+                    any = true;
+                    all.extend(match other.elements() {
+                        Ok(several) => several,
+                        Err(one) => vec![*one],
+                    });
+                }
+            }
+        }
+        if !any {
+            return Value::List(all);
+        }
+        Value::Many(Box::new(all.into_iter().reduce(Value::or).unwrap_or(Value::Unknown)))
+    }
+
+    /// A call of an element whose name is not known: one of the code's own, or any at all.
+    fn call_element(&mut self, object: &Value, index: &Value, given: &Given, span: &str) -> Value {
+        let callee = self.indexed(object, index);
+        let by_place = matches!(index, Value::Number(_) | Value::Plain);
+        if callee == Value::Unknown && !by_place {
+            let fact = "calls a function by a name that is not known before it runs";
+            self.walker.add(Kind::Open, "code-call", span, fact);
+        }
+        self.apply(&callee, None, given, span)
     }
 
     fn bind_into(&mut self, scope: &mut Scope, target: &Target, value: Value) {
@@ -650,6 +746,9 @@ fn added(left: &Value, right: &Value) -> Value {
         }
         (Value::Many(a), Value::Many(b)) => Value::Many(Box::new((**a).clone().or((**b).clone()))),
         (Value::Plain | Value::Number(_), Value::Plain | Value::Number(_)) => Value::Plain,
+        (Value::List(all), Value::Unknown) | (Value::Unknown, Value::List(all)) => {
+            Value::Many(Box::new(all.iter().cloned().fold(Value::Unknown, Value::or)))
+        }
         (left, right) => Value::glued(&[left.clone(), right.clone()]),
     }
 }

@@ -22,12 +22,15 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// The argument of a keyword; in JavaScript, the entry of the last object.
+    /// The argument of a keyword; in JavaScript, the entry of an object among the arguments.
     pub(super) fn name(&self, name: &str) -> Option<Value> {
         let named = self.named.iter().find(|(known, _)| known == name);
-        named.map(|(_, value)| value.clone()).or_else(|| match self.placed.last() {
-            Some(Value::Map(entries)) => entries.get(name).cloned(),
-            _ => None,
+        named.map(|(_, value)| value.clone()).or_else(|| {
+            let maps = self.placed.iter().rev().filter_map(|value| match value {
+                Value::Map(entries) => Some(entries),
+                _ => None,
+            });
+            maps.filter_map(|entries| entries.get(name)).next().cloned()
         })
     }
 
@@ -36,9 +39,7 @@ impl Given {
         let found = which.iter().find_map(|which| match which {
             Which::Place(at) => self.placed.get(*at).cloned(),
             Which::Name(name) if name == "self" => object.cloned(),
-            Which::Name(name) => {
-                self.named.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-            }
+            Which::Name(name) => self.name(name),
         });
         found.or_else(|| (!which.is_empty() && self.more).then_some(Value::Unknown))
     }
@@ -120,6 +121,8 @@ pub(super) enum Gives {
     Attribute,
     /// Its first argument without a leading `~`.
     Expanded,
+    /// Its first argument, decoded as its second one says.
+    Encoded,
     /// An object of the type named in `type`.
     Object,
 }
@@ -206,10 +209,20 @@ pub(super) struct Library {
 /// Python's table.
 pub(super) const PYTHON: &str = include_str!("../../programs/python.toml");
 
+/// JavaScript's table.
+pub(super) const JAVASCRIPT: &str = include_str!("../../programs/javascript.toml");
+
 /// Python's libraries, or why the table cannot be read.
 pub(super) fn python() -> Result<&'static Library, &'static str> {
     static TABLE: OnceLock<Result<Library, String>> = OnceLock::new();
     TABLE.get_or_init(|| Library::load("python.toml", PYTHON)).as_ref().map_err(String::as_str)
+}
+
+/// JavaScript's libraries, or why the table cannot be read.
+pub(super) fn javascript() -> Result<&'static Library, &'static str> {
+    static TABLE: OnceLock<Result<Library, String>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| Library::load("javascript.toml", JAVASCRIPT));
+    table.as_ref().map_err(String::as_str)
 }
 
 impl Library {
@@ -269,7 +282,8 @@ impl Library {
             if let Some(module) = self.modules.get(part) {
                 return Some(module);
             }
-            part = part.rsplit_once('.')?.0;
+            // `a.b` and `a/b` belong to `a`.
+            part = part.rsplit_once(['.', '/'])?.0;
         }
     }
 }
@@ -281,17 +295,26 @@ mod tests {
     use crate::facts::Context;
     use crate::facts::Kind;
     use gatepost_domain::action::Action;
+    use gatepost_domain::action::Exec;
 
-    fn allowed(code: &str) -> bool {
-        let action = Action::Python { command: code.to_owned() };
+    fn allowed(action: &Action) -> bool {
         let context = Context::new("/workspace", "/home/user", "/workspace");
-        ActionFacts::of(&action, &context).kind() <= Kind::Contained
+        ActionFacts::of(action, &context).kind() <= Kind::Contained
     }
 
-    #[test]
-    fn every_example_of_the_tables_holds() {
-        let table: Table = toml::from_str(PYTHON).unwrap();
+    fn python(code: &str) -> Action {
+        Action::Python { command: code.to_owned() }
+    }
+
+    fn javascript(code: &str) -> Action {
+        let command = format!("node <<'GATEPOST_END'\n{code}\nGATEPOST_END\n");
+        Action::Exec(Exec { command, cwd: "/workspace".to_owned(), env: BTreeMap::new() })
+    }
+
+    fn check(table: &str, action: fn(&str) -> Action) {
+        let table: Table = toml::from_str(table).unwrap();
         let mut wrong = Vec::new();
+        let allowed = |code: &String| allowed(&action(code));
         let calls = table.call.iter().map(|c| (&c.names, &c.reason, &c.matches, &c.not_match));
         let modules = table.module.iter().map(|m| (&m.names, &m.reason, &m.matches, &m.not_match));
         for (names, reason, matches, not_match) in calls.chain(modules) {
@@ -303,5 +326,15 @@ mod tests {
             wrong.extend(not_match.iter().filter(|c| allowed(c)).map(|c| format!("allowed: {c}")));
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn every_example_of_the_tables_holds() {
+        check(PYTHON, python);
+    }
+
+    #[test]
+    fn every_example_of_javascript_holds() {
+        check(JAVASCRIPT, javascript);
     }
 }

@@ -131,7 +131,7 @@ pub(super) fn method(object: &Value, method: &str, given: &Given) -> Value {
         Value::Many(one) => match method {
             "pop" | "shift" | "find" | "at" => (**one).clone(),
             "copy" | "filter" | "sort" | "reverse" | "slice" => object.clone(),
-            "join" => joined(std::slice::from_ref(&**one), &Value::Unknown),
+            "join" => many_joined(one),
             _ => Value::Unknown,
         },
         _ => Value::Unknown,
@@ -150,13 +150,42 @@ fn joined(all: &[Value], between: &Value) -> Value {
     Value::glued(&parts)
 }
 
+/// The longest text that is made by filling up or repeating another.
+const MOST_FILLED: usize = 1000;
+
+/// A text filled up to a width, or repeated.
+fn padded(text: &str, method: &str, width: i64, fill: &str) -> Value {
+    let Ok(width) = usize::try_from(width) else { return Value::Hidden };
+    if width > MOST_FILLED || method == "repeat" && width * text.len() > MOST_FILLED {
+        return Value::Hidden;
+    }
+    let missing = width.saturating_sub(text.chars().count());
+    let filling: String = fill.chars().cycle().take(missing).collect();
+    Value::Text(match method {
+        "repeat" => text.repeat(width),
+        "padEnd" | "ljust" => format!("{text}{filling}"),
+        _ => format!("{filling}{text}"),
+    })
+}
+
+/// Any number of texts one after another. Of data that is data; of texts that stand in the code it
+/// is one that the code does not show.
+fn many_joined(one: &Value) -> Value {
+    let shown = one.choices().iter().any(|one| one.known().is_some());
+    if shown || one.is_hidden() { Value::Hidden } else { Value::Unknown }
+}
+
 fn text_method(text: &str, method: &str, given: &Given) -> Value {
     let known = !text.contains([UNKNOWN, ATOM]);
     let argument = |at: usize| given.placed.get(at).and_then(Value::known);
     let whole = Value::Text(text.to_owned());
     match method {
         // These leave unknown parts where they are.
-        "encode" | "decode" | "toString" | "valueOf" => match argument(0) {
+        "toString" => match (given.placed.first(), argument(0)) {
+            (None, _) | (_, Some("utf8" | "utf-8" | "ascii")) => whole,
+            _ => Value::Hidden,
+        },
+        "encode" | "decode" | "valueOf" => match argument(0) {
             Some("hex") if method == "decode" => decoded(&whole, hex),
             Some("rot13" | "rot_13") => Value::Hidden,
             _ => whole,
@@ -181,7 +210,7 @@ fn text_method(text: &str, method: &str, given: &Given) -> Value {
             Some(Value::List(all)) => joined(all, &whole),
             Some(Value::Hidden) => Value::Hidden,
             Some(Value::Text(one)) if text.is_empty() => Value::Text(one.clone()),
-            Some(Value::Many(one)) => joined(std::slice::from_ref(&**one), &whole),
+            Some(Value::Many(one)) => many_joined(one),
             _ => Value::Unknown,
         },
         "format" => formatted(text, given),
@@ -206,7 +235,14 @@ fn text_method(text: &str, method: &str, given: &Given) -> Value {
             (None, false) => Value::Unknown,
         },
         "splitlines" if known => list(text.lines()),
-        "repeat" | "padStart" | "padEnd" | "zfill" | "ljust" | "rjust" | "center" => Value::Unknown,
+        "repeat" | "padStart" | "padEnd" | "zfill" | "ljust" | "rjust" if known => {
+            let fill = if method == "zfill" { Some("0") } else { argument(1).or(Some(" ")) };
+            match (given.placed.first(), fill) {
+                (Some(Value::Number(width)), Some(fill)) => padded(text, method, *width, fill),
+                _ => Value::Hidden,
+            }
+        }
+        "center" if known => Value::Hidden,
         "translate" => Value::Hidden,
         "slice" | "substring" | "substr" | "charAt" | "at" if known => {
             let number = |at: usize| match given.placed.get(at) {

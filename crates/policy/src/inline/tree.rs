@@ -32,6 +32,8 @@ pub(super) enum Tree {
     Call(Box<Call>),
     /// A list, a tuple, a set.
     List(Vec<Tree>),
+    /// A list some parts of which, those that are marked, are lists of its elements.
+    Spread(Vec<(bool, Tree)>),
     /// A dictionary or an object; an entry without a key is spread into it.
     Map(Vec<(Option<Tree>, Tree)>),
     /// `a + b`.

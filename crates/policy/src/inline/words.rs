@@ -122,7 +122,6 @@ pub(super) fn judge(walker: &mut Walker<'_>, name: &str, code: &str) {
         walker.not_understood(&span, "runs code that is not known before it runs");
         return;
     }
-    let code = &literal_calls(walker, name, code, &span);
     let lower = code.to_lowercase();
     if let Some(word) = OTHER_WORDS.iter().find(|word| lower.contains(**word)) {
         walker.not_understood(
@@ -131,13 +130,13 @@ pub(super) fn judge(walker: &mut Walker<'_>, name: &str, code: &str) {
         );
         return;
     }
-    if indirect_require(&lower) || name == "php" && calls_variable(&lower) {
+    if name == "php" && calls_variable(&lower) {
         walker.not_understood(&span, &format!("runs {name} code that calls what it does not name"));
         return;
     }
     let texts: Vec<String> = quoted(code).into_iter().filter(|text| !is_regex(text)).collect();
     literals(walker, &texts, &span);
-    kept(walker, texts.iter(), lower.contains("write") || lower.contains('>'), &span);
+    kept(walker, &texts, lower.contains("write") || lower.contains('>'), &span);
     walker.add(
         Kind::Contained,
         "contained",
@@ -180,13 +179,8 @@ fn literals(walker: &mut Walker<'_>, strings: &[String], span: &str) {
 }
 
 /// Relative names of files that are kept: those that make something run later, and keys.
-fn kept<'a>(
-    walker: &mut Walker<'_>,
-    strings: impl Iterator<Item = &'a String>,
-    writes: bool,
-    span: &str,
-) {
-    for text in strings.filter(|text| text.len() < 300 && !text.contains(['\n', '<'])) {
+fn kept(walker: &mut Walker<'_>, texts: &[String], writes: bool, span: &str) {
+    for text in texts.iter().filter(|text| text.len() < 300 && !text.contains(['\n', '<'])) {
         let Some(full) = paths::resolve(text, walker.cwd.as_deref(), &walker.context.home) else {
             continue;
         };
@@ -198,20 +192,6 @@ fn kept<'a>(
     }
 }
 
-/// `require` given another name, or something that is no literal.
-fn indirect_require(lower: &str) -> bool {
-    lower.split("require").skip(1).any(|rest| {
-        let rest = rest.trim_start();
-        let literal = rest.strip_prefix('(').map(str::trim_start).and_then(|argument| {
-            let quote = argument.chars().next().filter(|c| *c == '"' || *c == '\'')?;
-            let (_, after) = argument.get(1..)?.split_once(quote)?;
-            Some(after.trim_start().starts_with(')'))
-        });
-        // Ruby and Perl name what they require without parentheses.
-        literal != Some(true) && rest.starts_with(['(', ';', ',', ')', '.', '[']) || rest.is_empty()
-    })
-}
-
 /// `$f(…)` calls whatever the variable names.
 fn calls_variable(lower: &str) -> bool {
     lower.split('$').skip(1).any(|rest| {
@@ -221,7 +201,7 @@ fn calls_variable(lower: &str) -> bool {
     })
 }
 
-/// `/x/` with its flags, as perl, ruby and JavaScript write patterns.
+/// `/x/` with its flags, as perl and ruby write patterns.
 fn is_regex(text: &str) -> bool {
     let parts: Vec<&str> = text.split('/').collect();
     matches!(parts.as_slice(), ["", pattern, flags] if !pattern.is_empty()
@@ -231,64 +211,4 @@ fn is_regex(text: &str) -> bool {
 
 fn quoted(code: &str) -> Vec<String> {
     code.split(['"', '\'', '`', ' ', '(', ')', ',', '<', '>']).map(str::to_owned).collect()
-}
-
-/// JavaScript's calls that touch a file or run a command, and what they do with their first
-/// argument. Where it is a literal and the call stands in full it is judged by it, and taken out of
-/// the code; whatever else the words of the code may mean is judged as before.
-const LITERAL_CALLS: &[(&str, Option<Access>)] = &[
-    ("readFileSync(", Some(Access::Read)),
-    ("readdirSync(", Some(Access::Read)),
-    ("existsSync(", None),
-    ("statSync(", None),
-    ("writeFileSync(", Some(Access::Write)),
-    ("appendFileSync(", Some(Access::Write)),
-    ("mkdirSync(", Some(Access::Write)),
-    ("unlinkSync(", Some(Access::Delete)),
-];
-
-fn literal_calls(walker: &mut Walker<'_>, name: &str, code: &str, span: &str) -> String {
-    if !matches!(name, "node" | "nodejs" | "bun") {
-        return code.to_owned();
-    }
-    let mut rest = code.to_owned();
-    for (call, access) in LITERAL_CALLS {
-        let mut out = String::new();
-        let mut left = rest.as_str();
-        while let Some((before, after)) = left.split_once(call) {
-            out.push_str(before);
-            match literal(after) {
-                Some((path, tail)) => {
-                    if let Some(access) = access {
-                        walker.touch(path, *access, span);
-                    }
-                    out.push_str("judged(0");
-                    left = tail;
-                }
-                None => {
-                    out.push_str(call);
-                    left = after;
-                }
-            }
-        }
-        out.push_str(left);
-        rest = out;
-    }
-    for call in ["require('child_process').execSync(", "require(\"child_process\").execSync("] {
-        if let Some((before, after)) = rest.clone().split_once(call)
-            && let Some((command, tail)) = literal(after)
-        {
-            walker.child(command, None);
-            rest = format!("{before}judged(0{tail}");
-        }
-    }
-    rest
-}
-
-/// A text literal without escapes or parts at the start of an argument, and what follows it.
-fn literal(text: &str) -> Option<(&str, &str)> {
-    let quote = text.chars().next().filter(|c| *c == '"' || *c == '\'')?;
-    let (inner, after) = text.get(1..)?.split_once(quote)?;
-    let whole = after.trim_start().starts_with([',', ')']);
-    (whole && !inner.contains(['\\', '\n'])).then_some((inner, after))
 }

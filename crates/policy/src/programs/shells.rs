@@ -2,17 +2,16 @@
 
 use crate::facts::Access;
 use crate::facts::Kind;
-use crate::inline;
 use crate::paths;
 use crate::paths::ATOM;
 use crate::paths::PathClass;
 use crate::paths::UNKNOWN;
 use crate::programs::has_flag;
 use crate::programs::inspect_args;
+use crate::programs::interpreters;
 use crate::programs::versionless;
 use crate::walk::Stdin;
 use crate::walk::Walker;
-use crate::walk::shown;
 use crate::written::Language;
 
 /// Programs that run the code in their arguments, whatever directory they lie in.
@@ -214,34 +213,29 @@ pub(super) fn judge(
             let kind = if harmless { Kind::Contained } else { Kind::Ask };
             walker.add(kind, "kill", span, "ends a process");
         }
-        "ghc" | "runghc" | "ghci" | "erl" | "ts-node" | "tsx" | "elixir" | "iex" | "swift"
-        | "R" | "ocaml" | "kotlin" | "scala" | "crystal" | "dart" | "nim" | "lean" | "mix"
-        | "npx" | "bunx" | "pnpx" | "groovy" | "clojure" | "clj" | "raku" | "racket" | "guile"
-        | "sbcl" | "cmake"
+        "ghc" | "runghc" | "ghci" | "erl" | "elixir" | "iex" | "swift" | "R" | "ocaml"
+        | "kotlin" | "scala" | "crystal" | "dart" | "nim" | "lean" | "mix" | "npx" | "bunx"
+        | "pnpx" | "groovy" | "clojure" | "clj" | "raku" | "racket" | "guile" | "sbcl"
+        | "cmake"
             if gives_code(name, args) =>
         {
             let fact = format!("gives `{name}` code in a language that is not looked at");
             walker.add(Kind::Ask, "inline-code", span, &fact);
         }
-        "node" | "nodejs" if args.iter().any(|arg| arg == "--test") => {
-            walker.add(Kind::Contained, "contained", span, "runs the workspace's tests");
-            inspect_args(walker, args, span);
-        }
         "xargs" => xargs(walker, args, stdin, span),
         "parallel" => parallel(walker, args, stdin, span),
         "find" | "gfind" => return Some(find(walker, args, span)),
         "echo" | "printf" => return Some(echo(walker, name, args, span)),
-        "ruby" | "perl" | "php" | "lua" | "luajit" | "node" | "nodejs" | "deno" | "bun"
-        | "Rscript" | "tclsh" | "julia" | "jshell" => {
-            return interpreter(walker, name, args, stdin, span).then_some(None);
+        "node" | "nodejs" | "deno" | "bun" | "tsx" | "ts-node" => {
+            return interpreters::javascript(walker, name, args, stdin, span).then_some(None);
         }
         other if versionless(other) == "python" || versionless(other) == "pypy" => {
-            python(walker, args, stdin, span)
+            interpreters::python(walker, args, stdin, span)
         }
-        other if ["perl", "ruby", "php", "lua"].contains(&versionless(other)) => {
-            return interpreter(walker, versionless(other), args, stdin, span).then_some(None);
+        other => {
+            return interpreters::other(walker, versionless(other), args, stdin, span)
+                .then_some(None);
         }
-        _ => return None,
     }
     Some(None)
 }
@@ -659,218 +653,4 @@ fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Opt
     }
     let text = rest.join(" ");
     (!escapes || !text.contains('\\')).then_some(text)
-}
-
-fn python(walker: &mut Walker<'_>, args: &[String], stdin: &Stdin, span: &str) {
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        if let Some(flags) =
-            arg.strip_prefix('-').filter(|flags| !flags.is_empty() && !flags.starts_with('-'))
-        {
-            if let Some((before, joined)) =
-                flags.split_once('c').filter(|(before, _)| before.chars().all(char::is_alphabetic))
-            {
-                let _ = before;
-                let code = if joined.is_empty() {
-                    rest.next().cloned().unwrap_or_default()
-                } else {
-                    joined.to_owned()
-                };
-                let left: Vec<String> = rest.cloned().collect();
-                inspect_args(walker, &left, span);
-                inline::python(walker, &code);
-                return;
-            }
-            if flags.ends_with('m') || flags.starts_with('m') {
-                let module = if flags.len() > 1 && flags.starts_with('m') {
-                    flags.trim_start_matches('m').to_owned()
-                } else {
-                    rest.next().cloned().unwrap_or_default()
-                };
-                let left: Vec<String> = rest.cloned().collect();
-                module_run(walker, &module, &left, stdin, span);
-                return;
-            }
-            if ["W", "X"].contains(&flags) {
-                rest.next();
-            }
-            if ["V", "VV"].contains(&flags) {
-                walker.add(Kind::Read, "read", span, "prints a version");
-                return;
-            }
-            continue;
-        }
-        if arg.starts_with("--") {
-            walker.add(Kind::Read, "read", span, "prints a version");
-            return;
-        }
-        if arg == "-" {
-            break;
-        }
-        walker.touch(arg, Access::Read, span);
-        walker.run_file(arg, Some(Language::Python), &[], span);
-        let left: Vec<String> = rest.cloned().collect();
-        inspect_args(walker, &left, span);
-        return;
-    }
-    match stdin {
-        Stdin::Text(text) if !text.contains(UNKNOWN) => inline::python(walker, text),
-        Stdin::Text(_) | Stdin::Pipe => {
-            walker.not_understood(span, "runs Python that another program hands it")
-        }
-        Stdin::File(path) => walker.run_file(path, Some(Language::Python), &[], span),
-        Stdin::Inherited => {
-            walker.add(Kind::Open, "python", span, "starts an interpreter that waits for code")
-        }
-    }
-}
-
-/// A module run as a program: some are programs of the table, most of the rest are the project's.
-fn module_run(walker: &mut Walker<'_>, module: &str, args: &[String], stdin: &Stdin, span: &str) {
-    let program = match module {
-        "pip" | "pytest" | "black" | "ruff" | "mypy" | "flake8" | "isort" | "pylint"
-        | "coverage" | "tox" | "nox" | "poetry" | "uv" | "build" | "twine" | "virtualenv"
-        | "jupyter" | "pre_commit" => Some(module),
-        _ => None,
-    };
-    if let Some(program) = program {
-        let mut argv = vec![program.to_owned()];
-        argv.extend(args.iter().cloned());
-        walker.invoke(&argv, stdin, span);
-        return;
-    }
-    inspect_args(walker, args, span);
-    walker.brings_in(module, span);
-    walker.brings_in(&format!("{module}.__main__"), span);
-    match module {
-        "timeit" => {
-            let mut code: Vec<String> = crate::programs::flag_values(args, "-s");
-            code.extend(crate::programs::flag_values(args, "--setup"));
-            let values = ["-n", "-r", "-s", "-u", "--setup", "--number"].map(str::to_owned);
-            code.extend(crate::programs::positional(args, &values));
-            inline::python(walker, &code.join("\n"));
-            return;
-        }
-        "json.tool" => {
-            if let Some(out) = crate::programs::positional(args, &["--indent".to_owned()]).get(1) {
-                walker.touch(out, Access::Write, span);
-            }
-        }
-        _ => {}
-    }
-    match module {
-        "http.server" | "SimpleHTTPServer" | "smtpd" | "pty" | "ensurepip" | "webbrowser"
-        | "ftplib" | "smtplib" | "telnetlib" | "code" | "pdb" | "cProfile" | "profile"
-        | "trace" | "runpy" | "pydoc" | "bdb" | "asyncio" | "zipapp" | "zipfile" | "tarfile"
-        | "doctest" | "idlelib" | "site" | "IPython" => {
-            walker.add(
-                Kind::Ask,
-                "python-module",
-                span,
-                &format!("runs the module `{module}`, which opens the machine or runs any code"),
-            );
-        }
-        known if known.contains([UNKNOWN]) => {
-            walker.not_understood(span, "runs a module that is not known before it runs")
-        }
-        known => walker.add(
-            Kind::Contained,
-            "contained",
-            span,
-            &format!("runs the module `{}`", shown(known)),
-        ),
-    }
-}
-
-fn interpreter(
-    walker: &mut Walker<'_>,
-    name: &str,
-    args: &[String],
-    stdin: &Stdin,
-    span: &str,
-) -> bool {
-    let code_flags: &[&str] = match name {
-        "perl" => &[
-            "-e", "-E", "-ne", "-pe", "-lne", "-nle", "-lpe", "-ple", "-lane", "-ane", "-le",
-            "-0pe", "-pie",
-        ],
-        "ruby" | "lua" | "luajit" | "Rscript" => &["-e"],
-        "php" => &["-r"],
-        "node" | "nodejs" | "bun" => &["-e", "--eval", "-p", "--print", "-pe"],
-        _ => &["-e", "-c", "eval"],
-    };
-    if matches!(name, "bun" | "deno") && !args.iter().any(|arg| code_flags.contains(&arg.as_str()))
-    {
-        return false;
-    }
-    let mut in_place = false;
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        if code_flags.contains(&arg.as_str())
-            || (name == "perl" || name == "ruby")
-                && arg.starts_with('-')
-                && arg.ends_with(['e', 'E'])
-                && !arg.starts_with("--")
-        {
-            in_place |= matches!(name, "perl" | "ruby") && arg.contains('i');
-            let code = rest.next().cloned().unwrap_or_default();
-            let left: Vec<String> = rest.cloned().collect();
-            for path in left.iter().filter(|path| !path.starts_with('-')) {
-                walker.touch(path, if in_place { Access::Write } else { Access::Read }, span);
-            }
-            inline::other(walker, name, &code);
-            return true;
-        }
-        if arg.starts_with("-i") && (name == "perl" || name == "ruby") {
-            in_place = true;
-            continue;
-        }
-        if let Some(code) = arg
-            .strip_prefix("--eval=")
-            .or_else(|| arg.strip_prefix("-e").filter(|_| name != "node"))
-        {
-            inline::other(walker, name, code);
-            return true;
-        }
-        if [
-            "-r",
-            "--require",
-            "-C",
-            "-I",
-            "-M",
-            "--import",
-            "--inspect",
-            "--inspect-brk",
-            "--loader",
-        ]
-        .iter()
-        .any(|f| arg.starts_with(f))
-        {
-            walker.add(Kind::Open, "interpreter", span, "loads code before its script");
-            continue;
-        }
-        if ["--version", "-v", "-V", "--help"].contains(&arg.as_str()) {
-            walker.add(Kind::Read, "read", span, "prints a version");
-            return true;
-        }
-        if ["--check", "-c", "-wc", "-l", "-w"].contains(&arg.as_str()) || arg.starts_with('-') {
-            continue;
-        }
-        walker.touch(arg, Access::Read, span);
-        walker.run_file(arg, Language::of_program(name), &[], span);
-        let left: Vec<String> = rest.cloned().collect();
-        inspect_args(walker, &left, span);
-        return true;
-    }
-    match stdin {
-        Stdin::Text(text) if !text.contains(UNKNOWN) => inline::other(walker, name, text),
-        Stdin::Text(_) | Stdin::Pipe => {
-            walker.not_understood(span, "runs code that another program hands it")
-        }
-        Stdin::File(path) => walker.run_file(path, Language::of_program(name), &[], span),
-        Stdin::Inherited => {
-            walker.add(Kind::Open, "interpreter", span, "starts an interpreter that waits for code")
-        }
-    }
-    true
 }

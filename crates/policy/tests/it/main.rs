@@ -12,6 +12,7 @@ mod commands;
 mod corpus;
 mod everyday;
 mod hosts;
+mod javascript;
 mod known;
 mod properties;
 mod redteam;
