@@ -115,6 +115,11 @@ pub enum Ending {
     Untold,
     /// It ran out of its time and was killed.
     TimedOut,
+    /// The task used up what it may have of something, and its actions were killed.
+    OverLimit {
+        /// What it was, with the limit.
+        detail: String,
+    },
     /// A person stopped the task and it was killed.
     Stopped,
     /// The agent or the run ended before anybody told how it went on.
@@ -141,6 +146,7 @@ impl Ending {
             Self::Killed { signal } => format!("killed by signal {signal}"),
             Self::Untold => "ended; the agent does not tell how".into(),
             Self::TimedOut => "killed at its time limit".into(),
+            Self::OverLimit { detail } => format!("killed: {detail}"),
             Self::Stopped => "stopped".into(),
             Self::CutOff => "cut off; what it did is not known".into(),
             Self::Broken { detail } => format!("could not run: {detail}"),

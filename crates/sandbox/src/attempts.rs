@@ -1,6 +1,6 @@
 //! What must fail inside, tried there: by `doctor`, and by the tests through the probe program.
 
-use crate::sys::attempts::{ABSENT, REFUSED};
+use crate::sys::attempts::{ABSENT, REFUSED, X32_CALLS};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, connect, socket};
@@ -26,6 +26,8 @@ enum How {
     Connect(Ipv4Addr, u16, SocketType),
     KillHost,
     KillInit,
+    #[cfg(target_arch = "x86_64")]
+    As32Bit,
 }
 
 /// Not there.
@@ -78,6 +80,9 @@ const FILES: &[(&str, How, &[i32])] = &[
     ),
     ("signal a process outside", How::KillHost, &[libc::ESRCH]),
     ("kill init", How::KillInit, &[libc::EPERM]),
+    // The number of the signal stands for the error; a kernel without the gate says SIGSEGV.
+    #[cfg(target_arch = "x86_64")]
+    ("make a call as a 32-bit program", How::As32Bit, &[libc::SIGSYS, libc::SIGSEGV]),
 ];
 
 /// Every attempt there is.
@@ -91,6 +96,7 @@ pub fn all() -> Vec<Attempt> {
         .map(|(name, how, expected)| Attempt { name, expected, how: *how })
         .chain(calls(REFUSED, &[libc::EPERM]))
         .chain(calls(ABSENT, &[libc::ENOSYS]))
+        .chain(calls(X32_CALLS, &[libc::ENOSYS]))
         .collect()
 }
 
@@ -107,6 +113,8 @@ impl Attempt {
             // Signal 0 would do, but Landlock answers for it before anybody is looked for.
             How::KillHost => kill(host_pid, Signal::CONT),
             How::KillInit => kill(1, Signal::KILL),
+            #[cfg(target_arch = "x86_64")]
+            How::As32Bit => crate::sys::call_as_32_bit(),
         };
         match result {
             Ok(()) => 0,
@@ -118,7 +126,12 @@ impl Attempt {
     /// see that it is the sandbox that stops it.
     #[must_use]
     pub fn is_harmless(&self) -> bool {
-        matches!(self.how, How::Call(_) | How::Read(_))
+        match self.how {
+            How::Call(_) | How::Read(_) => true,
+            #[cfg(target_arch = "x86_64")]
+            How::As32Bit => true,
+            How::Write(_) | How::Connect(..) | How::KillHost | How::KillInit => false,
+        }
     }
 }
 

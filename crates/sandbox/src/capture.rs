@@ -24,6 +24,45 @@ pub struct Finished {
     pub duration: Duration,
     /// Whether it was killed for taking too long.
     pub timed_out: bool,
+    /// The cap for whose sake it was killed, if one was.
+    pub over: Option<Over>,
+}
+
+/// A cap of the whole task that was passed, so that its actions were killed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Over {
+    /// The memory of all its processes.
+    #[error("the memory of the task went over {}", size(*cap))]
+    Memory {
+        /// In bytes.
+        cap: u64,
+    },
+    /// The size of its changed files.
+    #[error("the changed files of the task went over {} together", size(*cap))]
+    Room {
+        /// In bytes.
+        cap: u64,
+    },
+    /// The number of its changed files.
+    #[error("the task changed or made more than {cap} files")]
+    Entries {
+        /// Files and directories.
+        cap: u64,
+    },
+    /// What the disk has left for everybody.
+    #[error("the disk of the data directory has less than {} left; make room on it", size(*left))]
+    Disk {
+        /// What is kept free, in bytes.
+        left: u64,
+    },
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{bytes} bytes"),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", (bytes >> 20) as f64 / 1024.0),
+    }
 }
 
 /// Output kept within bounds.

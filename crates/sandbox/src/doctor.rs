@@ -6,6 +6,7 @@
 use crate::attempts;
 use crate::capture::Capture;
 use crate::error::SandboxError;
+use crate::lockdown::landlock::SCOPES;
 use crate::process::{Exec, ExitStatus};
 use crate::profile::Profile;
 use crate::supervisor::{Sandbox, Tier};
@@ -70,8 +71,6 @@ impl Doctor {
 const TIMED: usize = 20;
 /// A generous ceiling for one of them.
 const WALL: Duration = Duration::from_secs(10);
-/// The version of Landlock from which an action can be kept from signalling another.
-const SCOPES: u32 = 6;
 
 /// Tries everything, with the running program as launcher and init.
 pub async fn run() -> Doctor {
@@ -172,6 +171,21 @@ async fn inside(doctor: &mut Doctor, sandbox: &Sandbox, place: &Place) {
             format!("version {abi}: an action can signal another of the same task, and init"),
             Some("boot a kernel of 6.12 or newer"),
         );
+    }
+    match sandbox.no_group() {
+        None => {
+            let detail = "each task has its own, with memory, processes and processor share";
+            doctor.say("control group", Level::Full, detail, None);
+        }
+        Some(why) => doctor.say(
+            "control group",
+            Level::Reduced,
+            format!(
+                "none ({why}): the memory of a whole task is looked at ten times a second and not \
+                 held by the kernel, and processor time is not bounded"
+            ),
+            Some(why.mend()),
+        ),
     }
     environment(doctor, sandbox, place).await;
     denials(doctor, sandbox).await;
@@ -327,13 +341,6 @@ fn machine(doctor: &mut Doctor) {
     } else {
         doctor.say("user", Level::Full, "an ordinary user; tasks run as the same", None);
     }
-    doctor.say(
-        "control group",
-        Level::Reduced,
-        "not used: memory is bounded for each process and the number of processes for the task, \
-         but neither memory nor processor time for the task as a whole",
-        Some("bound the whole service with systemd's `MemoryMax=`"),
-    );
     match setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() {
         Some("1") if doctor.can_run() => {
             doctor.say(

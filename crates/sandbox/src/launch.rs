@@ -73,6 +73,11 @@ fn launch(control: &OwnedFd) -> Result<(), Refusal> {
         .and_then(|frame| frame.ok_or(Errno::PIPE))
         .at(Stage::Plan)?;
     let plan: Plan = frame.decode().at(Stage::Plan)?;
+    // Where memory runs out the kernel ends tasks before anything else of the machine's. Inherited
+    // by all of the task, and it cannot be lowered again without a right that is given up.
+    std::fs::write("/proc/self/oom_score_adj", "1000")
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        .at(Stage::Init)?;
     // Kept above the number init finds its control socket at.
     let program = open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .and_then(|program| rustix::io::fcntl_dupfd_cloexec(program, 10))

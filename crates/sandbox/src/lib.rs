@@ -10,6 +10,7 @@
 #[doc(hidden)]
 pub mod attempts;
 mod capture;
+mod cgroup;
 mod child;
 mod control;
 pub mod deliver;
@@ -28,7 +29,7 @@ mod supervisor;
 mod sys;
 mod workspace;
 
-pub use capture::{Capture, Finished, Output};
+pub use capture::{Capture, Finished, Output, Over};
 pub use control::{Stage, Step};
 pub use error::SandboxError;
 pub use process::{Exec, ExitStatus, Process, Stdin};

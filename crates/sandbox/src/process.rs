@@ -1,5 +1,6 @@
 //! A program running inside, as the supervisor holds it.
 
+use crate::capture::Over;
 use crate::error::SandboxError;
 use crate::supervisor::link::Link;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,13 @@ impl ExitStatus {
     }
 }
 
+/// What is told of an end.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    pub(crate) over: Option<Over>,
+}
+
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
@@ -72,8 +80,9 @@ pub struct Process {
 pub(crate) struct Handle {
     pub(crate) id: u64,
     pub(crate) link: Arc<Link>,
-    pub(crate) ended: Option<oneshot::Receiver<ExitStatus>>,
+    pub(crate) ended: Option<oneshot::Receiver<End>>,
     pub(crate) status: Option<ExitStatus>,
+    pub(crate) over: Option<Over>,
 }
 
 impl Handle {
@@ -82,8 +91,8 @@ impl Handle {
             return Ok(status);
         }
         let ended = self.ended.as_mut().ok_or(SandboxError::Gone)?;
-        let status = ended.await.map_err(|_| SandboxError::Gone)?;
-        self.status = Some(status);
+        let End { status, over } = ended.await.map_err(|_| SandboxError::Gone)?;
+        (self.status, self.over) = (Some(status), over);
         self.ended = None;
         Ok(status)
     }
@@ -109,6 +118,12 @@ impl Process {
     /// When the sandbox ended first.
     pub async fn wait(&mut self) -> Result<ExitStatus, SandboxError> {
         self.handle.wait().await
+    }
+
+    /// The cap for whose sake it was killed, once [`Process::wait`] has told its end.
+    #[must_use]
+    pub fn over(&self) -> Option<&Over> {
+        self.handle.over.as_ref()
     }
 
     /// Kills it and what it started; [`Process::wait`] then says how it ended.

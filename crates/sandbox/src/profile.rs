@@ -63,11 +63,34 @@ pub struct Limits {
     /// What it only reserves without access does not count, so that runtimes with large heaps go
     /// on working; programs built with a sanitizer map terabytes and do not start.
     pub memory_bytes: u64,
+    /// Memory of all its processes together, but never more than three quarters of what the
+    /// machine has. Held by the kernel where there is a control group, and then the cached files
+    /// and what lies in memory file systems count too; looked at ten times a second elsewhere.
+    pub task_memory_bytes: u64,
+    /// Processor time, in hundredths of one processor; as much as is there without it. Needs a
+    /// control group.
+    pub cpu_percent: Option<u32>,
     /// Size of each of `/tmp`, `/dev/shm` and a fresh home directory; they live in memory.
     pub tmp_bytes: u64,
-    /// What the changed files of the workspace may take together. Looked at while actions run;
-    /// at the cap every action is killed.
+    /// What the changed files of the workspace may take together. Looked at twice a second while
+    /// actions run; at the cap every action is killed.
     pub upper_bytes: u64,
+    /// How many files and directories these may be.
+    pub upper_entries: u64,
+    /// What the disk they lie on must have left in bytes; below that every action is killed.
+    pub disk_left: u64,
+}
+
+impl Limits {
+    /// The cap of the whole task's memory on this machine, in bytes.
+    pub(crate) fn whole_memory(&self) -> u64 {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kilobytes = total.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse().ok());
+        kilobytes.map_or(self.task_memory_bytes, |kilobytes: u64| {
+            self.task_memory_bytes.min(kilobytes * 1024 / 4 * 3)
+        })
+    }
 }
 
 impl Default for Limits {
@@ -77,8 +100,12 @@ impl Default for Limits {
             open_files: 1024,
             file_size_bytes: 2 << 30,
             memory_bytes: 8 << 30,
+            task_memory_bytes: 16 << 30,
+            cpu_percent: None,
             tmp_bytes: 1 << 30,
             upper_bytes: 8 << 30,
+            upper_entries: 1_000_000,
+            disk_left: 256 << 20,
         }
     }
 }

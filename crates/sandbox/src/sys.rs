@@ -289,6 +289,34 @@ impl Call {
     }
 }
 
+/// Makes a system call the 32-bit way, in a process of its own because it may be killed for it.
+/// The number of the signal that ended it is the error; none where the call was answered.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn call_as_32_bit() -> Result<(), Errno> {
+    /// `getpid` of the 32-bit table.
+    const GETPID: u64 = 20;
+    match fork()? {
+        Fork::Child => {
+            // SAFETY: the gate takes the number in eax and gives the answer there; this call
+            // has no arguments and touches no memory, and every register it may change is named.
+            unsafe {
+                std::arch::asm!(
+                    "int 0x80",
+                    inlateout("rax") GETPID => _,
+                    lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
+                );
+            }
+            exit(0)
+        }
+        Fork::Parent(pid) => {
+            let pid = rustix::process::Pid::from_raw(pid);
+            let options = rustix::process::WaitOptions::empty();
+            let ended = rustix::process::waitpid(pid, options)?.ok_or(Errno::CHILD)?.1;
+            ended.terminating_signal().map_or(Ok(()), |by| Err(Errno::from_raw_os_error(by)))
+        }
+    }
+}
+
 /// The version of Landlock this kernel speaks; 0 when it has none.
 pub(crate) fn landlock_abi() -> u32 {
     const VERSION: u32 = 1;

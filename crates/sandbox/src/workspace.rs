@@ -308,23 +308,32 @@ pub(crate) fn owners(project: &Path, owner: Ids) -> io::Result<Owners> {
     Ok(Owners::One)
 }
 
-/// The bytes and entries of a tree, without following links; stops counting past `cap` bytes.
-pub(crate) fn size(tree: &Path, cap: u64) -> u64 {
+/// What a tree takes up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    /// On the disk.
+    pub(crate) bytes: u64,
+    /// Files and directories.
+    pub(crate) entries: u64,
+}
+
+/// Measures a tree without following links; stops counting past either cap.
+pub(crate) fn size(tree: &Path, bytes: u64, entries: u64) -> Size {
     let mut pending = vec![tree.to_owned()];
-    let mut bytes = 0_u64;
+    let mut size = Size::default();
     while let Some(dir) = pending.pop() {
         // Entries come and go while an action runs; one that is gone weighs nothing.
         for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
             let Ok(meta) = entry.metadata() else { continue };
-            // An empty file costs an inode; a fixed weight also bounds their number.
-            bytes = bytes.saturating_add(meta.blocks().saturating_mul(512).max(256));
+            size.entries += 1;
+            size.bytes = size.bytes.saturating_add(meta.blocks().saturating_mul(512));
             if meta.is_dir() {
                 pending.push(entry.path());
             }
-            if bytes > cap {
-                return bytes;
+            if size.bytes > bytes || size.entries > entries {
+                return size;
             }
         }
     }
-    bytes
+    size
 }

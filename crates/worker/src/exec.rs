@@ -150,10 +150,11 @@ fn is_name(name: &str) -> bool {
 }
 
 pub(crate) fn result(finished: Finished) -> ActionResult {
-    let ending = match finished.exit {
-        _ if finished.timed_out => Ending::TimedOut,
-        ExitStatus::Code(code) => Ending::Exited { code },
-        ExitStatus::Signal(signal) => Ending::Killed { signal },
+    let ending = match (finished.over, finished.exit) {
+        (Some(over), _) => Ending::OverLimit { detail: over.to_string() },
+        (None, _) if finished.timed_out => Ending::TimedOut,
+        (None, ExitStatus::Code(code)) => Ending::Exited { code },
+        (None, ExitStatus::Signal(signal)) => Ending::Killed { signal },
     };
     ActionResult {
         ending,
@@ -182,6 +183,8 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gatepost_sandbox::Output;
+    use gatepost_sandbox::Over;
 
     fn state(said: &str) -> Option<ShellState> {
         let base = BTreeMap::from([("HOME".to_owned(), "/home/task".to_owned())]);
@@ -195,6 +198,19 @@ mod tests {
         assert_eq!(state(said), Some(ShellState { cwd: "/srv/demo".into(), env }));
         let moved = state("/srv\0HOME=/tmp\0B=cut").unwrap();
         assert_eq!(moved.env.len(), 1, "an entry that was cut off is left out: {moved:?}");
+    }
+
+    #[test]
+    fn what_a_cap_ended_is_told_with_the_cap() {
+        let finished = Finished {
+            exit: ExitStatus::Signal(9),
+            output: Output::default(),
+            duration: Duration::ZERO,
+            timed_out: false,
+            over: Some(Over::Memory { cap: 3 << 29 }),
+        };
+        let words = result(finished).ending.words();
+        assert_eq!(words, "killed: the memory of the task went over 1.5 GiB");
     }
 
     #[test]

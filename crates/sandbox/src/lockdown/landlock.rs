@@ -13,6 +13,9 @@ const FLOOR: ABI = ABI::V1;
 /// The newest this code knows.
 const KNOWN: ABI = ABI::V6;
 
+/// The version from which an action can be kept from signalling another.
+pub(crate) const SCOPES: u32 = 6;
+
 /// Confines init and all it starts: everything shown may be read and run, only the named
 /// places written.
 pub(crate) fn confine(writable: &[&Path]) -> Result<(), Errno> {
@@ -59,7 +62,7 @@ fn rule(
 ///
 /// On a kernel whose Landlock knows no scopes this is nothing; `doctor` says so.
 pub(crate) fn own_scope(abi: u32) -> Result<(), Errno> {
-    if abi < 6 {
+    if abi < SCOPES {
         return Ok(());
     }
     Ruleset::default()

@@ -1,21 +1,16 @@
 //! The wire to one init, and what is heard over it.
 
+use crate::capture::Over;
 use crate::control::{self, Event, MAX_EVENT, Packet, Request};
 use crate::error::SandboxError;
-use crate::process::ExitStatus;
-use crate::workspace;
+use crate::process::{End, ExitStatus};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
-
-/// How often the size of the changes is looked at.
-const SIZE_EVERY: Duration = Duration::from_millis(500);
 
 /// The wire to one init, shared by everything that talks over it.
 #[derive(Debug)]
@@ -34,7 +29,9 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Action {
     pub(super) started: Option<oneshot::Sender<Result<(), (control::Step, Errno)>>>,
-    pub(super) ended: Option<oneshot::Sender<ExitStatus>>,
+    pub(super) ended: Option<oneshot::Sender<End>>,
+    /// Why it was killed, where a cap was passed.
+    pub(super) over: Option<Over>,
 }
 
 impl Link {
@@ -99,6 +96,26 @@ impl Link {
         }
     }
 
+    /// Whether an action runs.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.waiting().actions.is_empty()
+    }
+
+    /// Kills every action because of a cap that all of them share.
+    pub(super) fn kill_for(&self, over: &Over) {
+        tracing::warn!("the actions of a task are killed: {over}");
+        let running: Vec<u64> = {
+            let mut waiting = self.waiting();
+            for action in waiting.actions.values_mut() {
+                action.over.get_or_insert_with(|| over.clone());
+            }
+            waiting.actions.keys().copied().collect()
+        };
+        for id in running {
+            self.kill_action(id);
+        }
+    }
+
     pub(super) fn kill_all(&self) {
         // Fails only when init is gone already, which is what was wanted.
         let _gone = pidfd_send_signal(&self.init, Signal::KILL);
@@ -140,8 +157,8 @@ impl Link {
 impl Waiting {
     fn end(&mut self, id: u64, status: ExitStatus) -> bool {
         match self.actions.remove(&id) {
-            Some(Action { started: None, ended: Some(ended) }) => {
-                let _heard = ended.send(status);
+            Some(Action { started: None, ended: Some(ended), over }) => {
+                let _heard = ended.send(End { status, over });
                 true
             }
             Some(_) | None => false,
@@ -168,25 +185,4 @@ pub(super) async fn listen(link: Arc<Link>) {
     let mut waiting = link.waiting();
     waiting.gone = true;
     waiting.actions.clear();
-}
-
-/// Kills the actions when the changes, with a home that is kept, outgrow their cap.
-pub(super) async fn watch_size(link: Arc<Link>, grows: Vec<PathBuf>, cap: u64) {
-    loop {
-        tokio::time::sleep(SIZE_EVERY).await;
-        let running: Vec<u64> = link.waiting().actions.keys().copied().collect();
-        if running.is_empty() {
-            continue;
-        }
-        let trees = grows.clone();
-        let measure =
-            move || trees.iter().fold(0, |sum: u64, tree| sum + workspace::size(tree, cap));
-        let size = tokio::task::spawn_blocking(measure).await;
-        if size.is_ok_and(|size| size > cap) {
-            tracing::warn!(cap, "the changes of a task outgrew their cap; its actions are killed");
-            for id in running {
-                link.kill_action(id);
-            }
-        }
-    }
 }

@@ -4,13 +4,15 @@ pub(crate) mod link;
 mod pipes;
 mod prepare;
 mod start;
+mod watch;
 
 use crate::capture::{Capture, Finished, Keeper};
+use crate::cgroup::{Group, NoGroup};
 use crate::control::{Packet, Plan, PlannedWorkspace, Request, Stage};
 use crate::error::SandboxError;
 use crate::process::{Exec, Handle, Process};
 use crate::profile::{Home, Profile, base_env};
-use crate::supervisor::link::{Action, Link, listen, watch_size};
+use crate::supervisor::link::{Action, Link, listen};
 use crate::supervisor::pipes::{far, file_result, pipe_in, pipe_out, stdin};
 use crate::supervisor::prepare::Prepared;
 pub use crate::supervisor::prepare::check_project;
@@ -67,6 +69,7 @@ pub struct Sandbox {
     link: Arc<Link>,
     launcher: Child,
     landlock: u32,
+    group: Result<Arc<Group>, NoGroup>,
     _tasks: JoinSet<()>,
     next: AtomicU64,
     form: WorkspaceForm,
@@ -96,6 +99,11 @@ impl Sandbox {
                 .map_err(|error| SandboxError::Io(error.into()))??
         };
         let Prepared { mut plan, storage, mut notices, copy } = prepared;
+        let limits = profile.limits;
+        let group = tokio::task::spawn_blocking(move || Group::new(&limits))
+            .await
+            .map_err(|error| SandboxError::Io(error.into()))?
+            .map(Arc::new);
         let mut why = copy;
         loop {
             if let Some(why) = why.take() {
@@ -109,9 +117,9 @@ impl Sandbox {
                 plan.workspace =
                     PlannedWorkspace::Copy { copy: storage.copy.as_os_str().as_bytes().to_vec() };
             }
-            match launch(&plan, program).await {
+            match launch(&plan, program, group.as_deref().ok()).await {
                 Ok(started) => {
-                    return Ok(Self::assemble(&profile, &plan, &storage, notices, started));
+                    return Ok(Self::assemble(&profile, &plan, &storage, notices, started, group));
                 }
                 Err(SandboxError::Refused {
                     stage: stage @ (Stage::Overlay | Stage::IdMap),
@@ -131,8 +139,9 @@ impl Sandbox {
         storage: &Storage,
         notices: Vec<Notice>,
         started: Started,
+        group: Result<Arc<Group>, NoGroup>,
     ) -> Self {
-        let Started { link, launcher, landlock, listeners } = started;
+        let Started { link, launcher, init, landlock, listeners } = started;
         let lower = profile.project.clone();
         let form = match plan.workspace {
             PlannedWorkspace::Overlay { .. } => {
@@ -152,11 +161,15 @@ impl Sandbox {
         }
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(Arc::clone(&link)));
-        tasks.spawn(watch_size(Arc::clone(&link), grows, profile.limits.upper_bytes));
+        tasks.spawn(watch::size(Arc::clone(&link), grows, profile.limits));
+        let held = group.as_ref().ok().map(Arc::clone);
+        let cap = profile.limits.whole_memory();
+        tasks.spawn(watch::memory(Arc::clone(&link), init, held, cap));
         Self {
             link,
             launcher,
             landlock,
+            group,
             _tasks: tasks,
             next: AtomicU64::new(1),
             form,
@@ -192,21 +205,37 @@ impl Sandbox {
         Some(self.listeners.swap_remove(at).1)
     }
 
-    /// How much of the design is in place. Without a control group it is never `Full`.
+    /// How much of the design is in place.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        Tier::Reduced
+        match self.group {
+            Ok(_) => Tier::Full,
+            Err(_) => Tier::Reduced,
+        }
+    }
+
+    /// Why there is no control group, where there is none.
+    pub(crate) fn no_group(&self) -> Option<&NoGroup> {
+        self.group.as_ref().err()
     }
 
     /// What the boundary consists of and what it lacks, for the record of the run.
     #[must_use]
     pub fn report(&self) -> SandboxReport {
         let mut notes: Vec<String> = self.notices.iter().map(Notice::sentence).collect();
-        notes.push(
-            "memory is bounded for each process and not for the whole task, because there is no \
-             control group"
-                .to_owned(),
-        );
+        if let Err(why) = &self.group {
+            notes.push(format!(
+                "the memory of the whole task is looked at ten times a second and not held by the \
+                 kernel, because there is no control group: {why}"
+            ));
+        }
+        if self.landlock < crate::lockdown::landlock::SCOPES {
+            notes.push(format!(
+                "an action can signal another of the same task, because Landlock is of version {} \
+                 here",
+                self.landlock
+            ));
+        }
         SandboxReport {
             tier: self.tier().as_str().to_owned(),
             workspace: self.form.word().to_owned(),
@@ -251,11 +280,12 @@ impl Sandbox {
             if waiting.gone {
                 return Err(SandboxError::Gone);
             }
-            waiting.actions.insert(id, Action { started: Some(started), ended: Some(ended) });
+            let action = Action { started: Some(started), ended: Some(ended), over: None };
+            waiting.actions.insert(id, action);
         }
         // Made before anything is sent: a caller that stops waiting kills what it asked for.
-        let handle =
-            Handle { id, link: Arc::clone(&self.link), ended: Some(has_ended), status: None };
+        let link = Arc::clone(&self.link);
+        let handle = Handle { id, link, ended: Some(has_ended), status: None, over: None };
         if let Err(error) = self.link.send(&packet, fds).await {
             self.link.waiting().actions.remove(&id);
             return Err(error);
@@ -368,7 +398,8 @@ impl Sandbox {
             }
         }
         let exit = exit.ok_or(SandboxError::Gone)?;
-        Ok(Finished { exit, output: keeper.finish(), duration: begin.elapsed(), timed_out })
+        let (duration, over) = (begin.elapsed(), handle.over.take());
+        Ok(Finished { exit, output: keeper.finish(), duration, timed_out, over })
     }
 
     /// Reads a regular file as seen inside, of at most `max` bytes.

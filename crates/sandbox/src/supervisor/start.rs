@@ -1,5 +1,6 @@
 //! Starting the launcher, hearing what it built, and looking at that from outside.
 
+use crate::cgroup::Group;
 use crate::control::{Event, Ids, Packet, Plan};
 use crate::error::{SandboxError, mend};
 use crate::launch::LAUNCHER;
@@ -25,6 +26,8 @@ pub(super) struct Started {
     pub(super) link: Arc<Link>,
     /// The process that waits for init's end.
     pub(super) launcher: Child,
+    /// The pid of init as seen from here.
+    pub(super) init: i32,
     /// The version of Landlock init speaks.
     pub(super) landlock: u32,
     /// The listening sockets of the plan's ports.
@@ -32,7 +35,11 @@ pub(super) struct Started {
 }
 
 /// Starts the launcher, waits until init is ready, and checks it from outside.
-pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, SandboxError> {
+pub(super) async fn launch(
+    plan: &Plan,
+    program: &Path,
+    group: Option<&Group>,
+) -> Result<Started, SandboxError> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
@@ -46,6 +53,10 @@ pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, Sandb
         .kill_on_drop(true)
         .spawn()
         .map_err(SandboxError::Launcher)?;
+    // It does nothing before it hears the plan, so nothing is ever outside of the group.
+    if let (Some(group), Some(pid)) = (group, launcher.id()) {
+        group.take(pid).map_err(|error| SandboxError::NotTight(error.to_string()))?;
+    }
     let packet = Packet::new(plan)?;
     let socket = crate::sys::watch(ours)?;
     // One copy for the launcher, one for init: each reads its own from the queue.
@@ -56,8 +67,10 @@ pub(super) async fn launch(plan: &Plan, program: &Path) -> Result<Started, Sandb
             other => other?,
         }
     }
-    match tokio::time::timeout(SETUP, ready(plan, socket)).await {
-        Ok(Ok((link, landlock, listeners))) => Ok(Started { link, launcher, landlock, listeners }),
+    match tokio::time::timeout(SETUP, ready(plan, socket, group)).await {
+        Ok(Ok(Ready { link, init, landlock, listeners })) => {
+            Ok(Started { link, launcher, init, landlock, listeners })
+        }
         Ok(Err(error)) => Err(error),
         Err(_) => Err(SandboxError::NotTight("set-up did not end in time".to_owned())),
     }
@@ -67,9 +80,18 @@ fn no_word() -> SandboxError {
     SandboxError::NotTight("the launcher ended without a word".to_owned())
 }
 
-type Ready = (Arc<Link>, u32, Vec<(u16, TcpListener)>);
+struct Ready {
+    link: Arc<Link>,
+    init: i32,
+    landlock: u32,
+    listeners: Vec<(u16, TcpListener)>,
+}
 
-async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<Ready, SandboxError> {
+async fn ready(
+    plan: &Plan,
+    socket: AsyncFd<OwnedFd>,
+    group: Option<&Group>,
+) -> Result<Ready, SandboxError> {
     // The null stands in until init's pid is known.
     let null: OwnedFd = std::fs::File::open("/dev/null")?.into();
     let mut link = Link { socket, init: null, waiting: Mutex::default() };
@@ -110,11 +132,12 @@ async fn ready(plan: &Plan, socket: AsyncFd<OwnedFd>) -> Result<Ready, SandboxEr
             None => return Err(no_word()),
         }
         if let (Some(pid), Some(landlock), true) = (pid, landlock, listeners.is_some()) {
-            if let Err(why) = check_init(pid, plan.ids) {
+            if let Err(why) = check_init(pid, plan.ids, group) {
                 link.kill_all();
                 return Err(SandboxError::NotTight(why));
             }
-            return Ok((Arc::new(link), landlock, listeners.unwrap_or_default()));
+            let listeners = listeners.unwrap_or_default();
+            return Ok(Ready { link: Arc::new(link), init: pid, landlock, listeners });
         }
     }
 }
@@ -142,7 +165,7 @@ fn take_listeners(
 }
 
 /// Looks at init from outside before its word is believed.
-fn check_init(pid: i32, ids: Ids) -> Result<(), String> {
+fn check_init(pid: i32, ids: Ids, group: Option<&Group>) -> Result<(), String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
         .map_err(|error| format!("init cannot be looked at ({error})"))?;
     let field = |name: &str| {
@@ -174,6 +197,9 @@ fn check_init(pid: i32, ids: Ids) -> Result<(), String> {
     let inner = field("NSpid");
     if inner.split(' ').next_back() != Some("1") {
         return Err(format!("init is not the first process of its namespace (`{inner}`)"));
+    }
+    if group.is_some_and(|group| !group.holds(pid)) {
+        return Err("init is not in the control group of its task".to_owned());
     }
     Ok(())
 }

@@ -62,6 +62,28 @@ pub(crate) const REFUSED: &[(&str, Call)] = &[
     ("bluetooth socket", call(libc::SYS_socket, [31, 3, 0, 0])),
 ];
 
+/// Marks a number as one of the x32 ABI, which has numbers of its own for some calls.
+#[cfg(target_arch = "x86_64")]
+const X32: i64 = 0x4000_0000;
+
+/// Calls of the x32 ABI. A kernel without it has none of them; one with it would pass them by
+/// every rule about plain numbers.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const X32_CALLS: &[(&str, Call)] = &[
+    ("x32: ask for the own number", call(X32 | libc::SYS_getpid, [0, 0, 0, 0])),
+    ("x32: trace another process", call(X32 | 521, [16, i32::MAX as i64, 0, 0])),
+    ("x32: read another's memory", call(X32 | 539, [i32::MAX as i64, 0, 0, 0])),
+    ("x32: use the kernel's keyring", call(X32 | libc::SYS_keyctl, [0, -3, 0, 0])),
+    ("x32: make a user namespace", call(X32 | libc::SYS_unshare, [NEW_USER, 0, 0, 0])),
+    ("x32: mount", call(X32 | libc::SYS_mount, [0, 0, 0, 0])),
+    ("x32: unix socket", call(X32 | libc::SYS_socket, [1, 1, 0, 0])),
+    ("x32: load a bpf program", call(X32 | libc::SYS_bpf, [-1, 0, 0, 0])),
+    ("x32: io_uring_setup", call(X32 | libc::SYS_io_uring_setup, [0, 0, 0, 0])),
+];
+/// There is no such ABI.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const X32_CALLS: &[(&str, Call)] = &[];
+
 /// Said not to exist, so that programs fall back to what is filtered better.
 pub(crate) const ABSENT: &[(&str, Call)] = &[
     ("io_uring_setup", call(libc::SYS_io_uring_setup, [0, 0, 0, 0])),

@@ -4,10 +4,12 @@
 //! the other one; `as_an_ordinary_user` runs all of them once more when root runs them.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test says so")]
 
+mod backstop;
 mod deliver;
 mod doctor;
 mod egress;
 mod files;
+mod groups;
 mod kernel;
 mod network;
 mod processes;
@@ -27,7 +29,9 @@ async fn starts_runs_and_ends() {
     let sandbox = world.start().await;
     assert_eq!(world.sh(&sandbox, "true").await.0, ExitStatus::Code(0));
     let report = sandbox.report();
-    assert_eq!((report.tier.as_str(), report.workspace.as_str()), ("reduced", "overlay"));
+    assert_eq!((report.tier.as_str(), report.workspace.as_str()), (world.tier(), "overlay"));
+    let lacks = report.notes.iter().any(|note| note.contains("there is no control group"));
+    assert_eq!(lacks, world.tier() == "reduced", "{:?}", report.notes);
     sandbox.stop().await;
 }
 

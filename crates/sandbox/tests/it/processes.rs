@@ -1,6 +1,6 @@
 //! Processes: of others none is seen or touched, and of one's own none is left.
 
-use crate::support::World;
+use crate::support::{Lack, WALL, World, has_scopes};
 use gatepost_sandbox::{Capture, Exec, ExitStatus, Stdin};
 use std::path::Path;
 use std::time::Duration;
@@ -67,6 +67,59 @@ async fn what_an_action_left_behind_ends_with_it() {
     sandbox.stop().await;
 }
 
+/// A process may call itself what it likes and close itself to others; it is swept all the same.
+#[tokio::test]
+async fn a_process_that_passes_itself_off_as_init_ends_with_its_action() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    let word = format!("4{}", std::process::id());
+    let script = format!(
+        "import ctypes, os, time\nlibc = ctypes.CDLL(None)\n\
+         r, w = os.pipe()\n\
+         if os.fork() == 0:\n\
+         \x20   os.setsid()\n\
+         \x20   assert libc.prctl(15, b'gatepost-sandbox-init') == 0\n\
+         \x20   assert libc.prctl(4, 0) == 0 and libc.prctl(1, 0) == 0\n\
+         \x20   assert libc.prctl(36, 1) == 0\n\
+         \x20   os.write(w, b'x')\n\
+         \x20   for n in range(3): os.close(n)\n\
+         \x20   time.sleep({word})\n\
+         os.read(r, 1)\nprint('hidden')"
+    );
+    let argv = ["/usr/bin/python3", "-c", &script];
+    assert_eq!(world.run(&sandbox, &argv).await.1, "hidden\n");
+    assert_eq!(outside(&format!("time.sleep({word})")), []);
+    // init, sh, ls, grep.
+    let (_, said) = world.sh(&sandbox, "ls /proc | grep -c '^[0-9]*$'").await;
+    assert!(said.trim().parse::<u32>().unwrap() <= 4, "{said}");
+    sandbox.stop().await;
+}
+
+/// What two processes inside hand each other is their own; of the host's nothing can be had.
+#[tokio::test]
+async fn descriptors_can_be_handed_on_inside_and_none_is_the_hosts() {
+    let world = World::new();
+    let bait = world.outside("bait");
+    std::fs::write(&bait, "outside").unwrap();
+    let held = std::fs::File::open(&bait).unwrap();
+    rustix::io::fcntl_setfd(&held, rustix::io::FdFlags::empty()).unwrap();
+    let sandbox = world.start().await;
+    let script = "import os, socket\n\
+                  a, b = socket.socketpair()\n\
+                  socket.send_fds(a, [b'x'], [os.open('README', os.O_RDONLY)])\n\
+                  _, fds, _, _ = socket.recv_fds(b, 1, 1)\n\
+                  print(os.readlink('/proc/self/fd/%d' % fds[0]))\n\
+                  for pid in filter(str.isdigit, os.listdir('/proc')):\n\
+                  \x20   try:\n\
+                  \x20       for fd in os.listdir('/proc/%s/fd' % pid):\n\
+                  \x20           print(pid == '1', os.path.realpath('/proc/%s/fd/%s' % (pid, fd)))\n\
+                  \x20   except (PermissionError, FileNotFoundError): pass";
+    let (_, said) = world.run(&sandbox, &["/usr/bin/python3", "-c", script]).await;
+    assert!(said.starts_with(&format!("{}\n", world.project.join("README").display())), "{said}");
+    assert!(!said.contains("bait") && !said.contains("True"), "{said}");
+    sandbox.stop().await;
+}
+
 #[tokio::test]
 async fn an_action_cannot_reach_into_another() {
     let world = World::new();
@@ -77,8 +130,14 @@ async fn an_action_cannot_reach_into_another() {
     let read =
         tokio::io::AsyncReadExt::read(first.stdout.as_mut().unwrap(), &mut line).await.unwrap();
     let pid = String::from_utf8_lossy(&line[..read]).trim().to_owned();
+    let signal = if has_scopes() {
+        format!("kill -9 {pid} && echo killed")
+    } else {
+        Lack::Scopes.pass_over("the signal to another action");
+        "true".to_owned()
+    };
     let script = format!(
-        "kill -9 {pid} && echo killed; cat /proc/{pid}/fd/0 & \
+        "{signal}; cat /proc/{pid}/fd/0 & \
          dd if=/proc/{pid}/mem bs=1 count=1 2>&1; echo x >/proc/{pid}/fd/1; cat /proc/{pid}/environ; \
          kill %1 2>/dev/null; ls -l /proc/{pid}/fd; echo end"
     );
@@ -110,7 +169,6 @@ async fn everything_ends_when_the_supervisor_is_killed() {
 async fn a_program_that_never_ends_meets_the_wall() {
     let world = World::new();
     let sandbox = world.start().await;
-    let capture = Capture { max_bytes: 1000, wall: Some(Duration::from_millis(300)) };
     for script in
         ["sleep 1000", "kill -STOP $$; echo woken", "trap '' TERM INT; while :; do :; done", "cat"]
     {
@@ -118,6 +176,8 @@ async fn a_program_that_never_ends_meets_the_wall() {
         let mut exec = exec(&world, script);
         // Held open by another program inside, `cat` would wait for ever.
         exec.stdin = stdin;
+        let wall = if script == "cat" { WALL } else { Duration::from_millis(300) };
+        let capture = Capture { max_bytes: 1000, wall: Some(wall) };
         let finished = sandbox.run(exec, capture, |_| {}).await.unwrap();
         if script == "cat" {
             // Nobody can write to it, so it sees the end at once.

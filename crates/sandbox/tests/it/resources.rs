@@ -1,7 +1,7 @@
 //! What a task can use up: its own room, and not the host's.
 
 use crate::support::World;
-use gatepost_sandbox::{Capture, Exec, ExitStatus, Limits};
+use gatepost_sandbox::{Capture, Exec, ExitStatus, Limits, Over};
 use std::time::Duration;
 
 #[tokio::test]
@@ -105,4 +105,66 @@ async fn open_files_and_cores_are_bounded() {
         world.sh(&sandbox, "ulimit -n; ulimit -c; ulimit -n 5000 || echo refused").await;
     assert!(said.starts_with("1024\n0\n") && said.contains("refused"), "{said}");
     sandbox.stop().await;
+}
+
+/// Runs a script to its end and tells how, and for which cap.
+async fn end_of(world: &World, limits: Limits, script: &str) -> (ExitStatus, Option<Over>, String) {
+    let mut profile = world.profile();
+    profile.limits = limits;
+    let sandbox = world.start_with(profile).await;
+    let argv = ["sh", "-c", script].iter().map(Into::into).collect();
+    let exec = Exec { argv, cwd: world.project.clone(), ..Exec::default() };
+    let capture = Capture { max_bytes: 1 << 16, wall: Some(crate::support::WALL) };
+    let finished = sandbox.run(exec, capture, |_| {}).await.unwrap();
+    assert!(!finished.timed_out, "{script} met no cap");
+    // The task goes on, and nothing of the action is left.
+    let (_, left) = world.sh(&sandbox, "cat /proc/[0-9]*/comm | grep -Ec 'perl|sleep'").await;
+    assert_eq!(left, "0\n");
+    sandbox.stop().await;
+    let said = String::from_utf8_lossy(&finished.output.head).into_owned();
+    (finished.exit, finished.over, said)
+}
+
+/// Eight processes that hold 40 MiB each, well below the cap of one process.
+const TREE: &str = "for i in 1 2 3 4 5 6 7 8; do \
+                    perl -e '$x = \"x\" x (40 << 20); sleep 30' & done; wait";
+
+#[tokio::test]
+async fn the_memory_of_a_whole_task_is_bounded() {
+    let world = World::new();
+    let limits = Limits { task_memory_bytes: 150 << 20, ..Limits::default() };
+    let over = Some(Over::Memory { cap: 150 << 20 });
+    let (exit, why, _) = end_of(&world, limits, TREE).await;
+    assert_eq!((exit, &why), (ExitStatus::Signal(9), &over));
+    assert_eq!(why.unwrap().to_string(), "the memory of the task went over 150 MiB");
+    // One alone, which hides from whoever looks at its pages.
+    let one = "exec /usr/bin/python3 -c \"\nimport ctypes, time\nctypes.CDLL(None).prctl(4, 0)\n\
+               x = b'x' * (200 << 20)\ntime.sleep(30)\"";
+    assert_eq!(end_of(&world, limits, one).await.1, over);
+    // The control: with room it ends by itself.
+    let limits = Limits { task_memory_bytes: 1 << 30, ..Limits::default() };
+    let script = TREE.replace("sleep 30", "sleep 1");
+    assert_eq!(end_of(&world, limits, &script).await.0, ExitStatus::Code(0));
+}
+
+#[tokio::test]
+async fn memory_that_processes_share_counts_once() {
+    let world = World::new();
+    let limits = Limits { task_memory_bytes: 250 << 20, ..Limits::default() };
+    let script = "perl -e '$x = \"x\" x (90 << 20); for (1..5) { if (!fork) { sleep 1; exit 0 } } \
+                  1 while wait != -1; print \"whole\"'";
+    let (exit, over, said) = end_of(&world, limits, script).await;
+    assert_eq!((exit, over, said.as_str()), (ExitStatus::Code(0), None, "whole"));
+}
+
+#[tokio::test]
+async fn files_without_number_and_a_full_disk_end_the_action() {
+    let world = World::new();
+    let many = "i=0; while :; do : >f$i; i=$((i+1)); [ $i -lt 5000 ] || sleep 60; done";
+    let limits = Limits { upper_entries: 500, ..Limits::default() };
+    let (exit, over, _) = end_of(&world, limits, many).await;
+    assert_eq!((exit, over), (ExitStatus::Signal(9), Some(Over::Entries { cap: 500 })));
+    let limits = Limits { disk_left: u64::MAX, ..Limits::default() };
+    let (exit, over, _) = end_of(&world, limits, "sleep 60").await;
+    assert_eq!((exit, over), (ExitStatus::Signal(9), Some(Over::Disk { left: u64::MAX })));
 }

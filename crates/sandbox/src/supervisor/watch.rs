@@ -1,0 +1,121 @@
+//! What a task uses up, looked at while its actions run: where a cap is passed, they are killed.
+
+use crate::capture::Over;
+use crate::cgroup::Group;
+use crate::profile::Limits;
+use crate::supervisor::link::Link;
+use crate::workspace;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the size of the changes is looked at.
+const SIZE_EVERY: Duration = Duration::from_millis(500);
+/// How often the memory is: a program can fill some hundred megabytes meanwhile.
+const MEMORY_EVERY: Duration = Duration::from_millis(100);
+
+/// Kills the actions when the changes, with a home that is kept, outgrow their caps, or the disk
+/// has less left than is kept free.
+pub(super) async fn size(link: Arc<Link>, grows: Vec<PathBuf>, limits: Limits) {
+    loop {
+        tokio::time::sleep(SIZE_EVERY).await;
+        if !link.is_busy() {
+            continue;
+        }
+        let trees = grows.clone();
+        let look = move || outgrown(&trees, &limits);
+        if let Ok(Some(over)) = tokio::task::spawn_blocking(look).await {
+            link.kill_for(&over);
+        }
+    }
+}
+
+fn outgrown(trees: &[PathBuf], limits: &Limits) -> Option<Over> {
+    let disk = trees.first().and_then(|tree| rustix::fs::statvfs(tree).ok());
+    if disk.is_some_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < limits.disk_left) {
+        return Some(Over::Disk { left: limits.disk_left });
+    }
+    let (mut bytes, mut entries) = (0_u64, 0_u64);
+    for tree in trees {
+        let size = workspace::size(tree, limits.upper_bytes, limits.upper_entries);
+        bytes = bytes.saturating_add(size.bytes);
+        entries = entries.saturating_add(size.entries);
+    }
+    if bytes > limits.upper_bytes {
+        Some(Over::Room { cap: limits.upper_bytes })
+    } else if entries > limits.upper_entries {
+        Some(Over::Entries { cap: limits.upper_entries })
+    } else {
+        None
+    }
+}
+
+/// Kills the actions when the memory of the whole task passes its cap. With a control group the
+/// kernel holds the cap and has killed one process by then; half of a process tree is of no use.
+pub(super) async fn memory(link: Arc<Link>, init: i32, group: Option<Arc<Group>>, cap: u64) {
+    let mut killed = 0;
+    loop {
+        tokio::time::sleep(MEMORY_EVERY).await;
+        if !link.is_busy() {
+            continue;
+        }
+        let over = match &group {
+            Some(group) => {
+                let now = group.killed_for_memory();
+                now > std::mem::replace(&mut killed, now)
+            }
+            None => {
+                let look = move || private(init) > cap && proportional(init) > cap;
+                tokio::task::spawn_blocking(look).await.unwrap_or(false)
+            }
+        };
+        if over {
+            link.kill_for(&Over::Memory { cap });
+        }
+    }
+}
+
+/// Every process below one, itself included. Orphans inside go to init, so that none is missed
+/// but those made while this looks.
+fn tree(root: i32) -> Vec<i32> {
+    let (mut all, mut at) = (vec![root], 0);
+    while let Some(pid) = all.get(at) {
+        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        }
+        at += 1;
+    }
+    all
+}
+
+/// The sum of some lines of a file of `/proc`, in bytes; the kernel tells them in kilobytes.
+fn lines(pid: i32, file: &str, names: &[&str]) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let value = |line: &str| {
+        let (name, rest) = line.split_once(':')?;
+        let kilobytes: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        names.contains(&name).then_some(kilobytes * 1024)
+    };
+    Some(text.lines().filter_map(value).sum())
+}
+
+/// What the processes have for themselves, cheap to ask; pages that parent and child still share
+/// count for each.
+fn private(init: i32) -> u64 {
+    let of = |pid| lines(pid, "status", &["RssAnon", "RssShmem", "VmSwap"]).unwrap_or(0);
+    tree(init).into_iter().map(of).sum()
+}
+
+/// The same with shared pages counted once, which costs the kernel a walk of all of them.
+fn proportional(init: i32) -> u64 {
+    let of = |pid| {
+        // Older kernels do not tell apart what kind of memory it is.
+        lines(pid, "smaps_rollup", &["Pss_Anon", "Pss_Shmem", "SwapPss"])
+            .filter(|bytes| *bytes > 0)
+            .or_else(|| lines(pid, "status", &["RssAnon", "RssShmem", "VmSwap"]))
+            .unwrap_or(0)
+    };
+    tree(init).into_iter().map(of).sum()
+}
