@@ -314,7 +314,7 @@ pub enum Event {
 /// What the boundary of a run consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxReport {
-    /// The tier: `full`, `reduced` or `basic`.
+    /// The tier: `full` or `reduced`.
     pub tier: String,
     /// The form of the workspace: `overlay` or `copy`.
     pub workspace: String,

@@ -152,6 +152,8 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             files: files.clone(),
             gate_paths: gate_paths(loaded, &data),
             read_only: settings.read_only.clone(),
+            minimum: settings.minimum,
+            limits: settings.limits,
             egress: settings.egress.clone(),
             models: settings.models.clone(),
             ledger,

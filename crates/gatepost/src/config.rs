@@ -14,6 +14,8 @@ use gatepost_domain::Mode;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Budget;
 use gatepost_models::budget::Limit;
+use gatepost_sandbox::Limits;
+use gatepost_sandbox::Tier;
 use gatepost_sandbox::egress::AllowList;
 use toml::de::DeTable;
 
@@ -79,6 +81,10 @@ pub(crate) struct Settings {
     pub(crate) max_queued: usize,
     /// Directories every sandbox shows read-only.
     pub(crate) read_only: Vec<PathBuf>,
+    /// The least tier a task runs at.
+    pub(crate) minimum: Tier,
+    /// What a task may use up.
+    pub(crate) limits: Limits,
     /// The hosts tasks may reach.
     pub(crate) egress: AllowList,
     /// The user's rules.
@@ -199,6 +205,11 @@ impl Loaded {
             max_running: count("hub.max_running", file.hub.max_running, 64)?,
             max_queued: count("hub.max_queued", file.hub.max_queued, 10_000)?,
             read_only,
+            minimum: match file.sandbox.minimum {
+                schema::Minimum::Reduced => Tier::Reduced,
+                schema::Minimum::Full => Tier::Full,
+            },
+            limits: limits(&file.sandbox)?,
             egress: hosts(&file.egress)?,
             rules: self.rules(),
             budget: budget(&file.budget, &models)?,
@@ -430,6 +441,26 @@ pub(crate) fn positive(key: &str, period: Duration) -> Result<Duration, Failure>
     }
     Err(Failure::new(format!("`{key}` must be between a second and a year"))
         .hint("write a length of time such as `30m`"))
+}
+
+/// What a task may use up, each with bounds: too little runs nothing, and a slip of the finger must
+/// not open everything.
+fn limits(file: &schema::Sandbox) -> Result<Limits, Failure> {
+    let within = |key: &str, value: u64, least: u64, most: u64| {
+        if (least..=most).contains(&value) {
+            return Ok(value);
+        }
+        let text = format!("`sandbox.{key}` is {value}; it must be between {least} and {most}");
+        Err(Failure::new(text).hint("change it in the configuration, or leave it out"))
+    };
+    let cpu = file.cpu_percent.map(|share| within("cpu_percent", share.into(), 1, 100_000));
+    Ok(Limits {
+        task_memory_bytes: within("memory_mib", file.memory_mib, 64, 1 << 24)? << 20,
+        processes: within("processes", file.processes, 16, 1 << 22)?,
+        upper_bytes: within("changes_mib", file.changes_mib, 16, 1 << 30)? << 20,
+        cpu_percent: cpu.transpose()?.and_then(|share| u32::try_from(share).ok()),
+        ..Limits::default()
+    })
 }
 
 fn count(key: &str, value: usize, most: usize) -> Result<usize, Failure> {

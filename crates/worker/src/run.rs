@@ -209,6 +209,7 @@ async fn attempt(
     let gating = program::gating(&hired);
     let mut model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
+    sandbox.is_at_least(config.minimum).map_err(sandbox_failed)?;
     if assignment.spec.mode == Mode::Bypass {
         whole(sandbox.tier()).map_err(sandbox_failed)?;
     }
@@ -297,6 +298,7 @@ fn profile(
     })?;
     let mut profile = Profile::new(&spec.project_path, storage.workspace());
     profile.read_only.clone_from(&config.read_only);
+    profile.limits = config.limits;
     program::prepare(&mut profile, hired);
     model::prepare(&mut profile, hired);
     egress::prepare(&config.egress, &mut profile);
@@ -307,7 +309,7 @@ fn profile(
 fn whole(tier: Tier) -> Result<(), String> {
     match tier {
         Tier::Full => Ok(()),
-        Tier::Reduced | Tier::Basic | Tier::None => Err(format!(
+        Tier::Reduced | Tier::None => Err(format!(
             "the mode `bypass` needs the sandbox at its full tier, and here it is `{}`; \
              `gatepost doctor` says what to mend, or use another mode",
             tier.as_str()

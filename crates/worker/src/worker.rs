@@ -18,6 +18,8 @@ use gatepost_gate::BypassSwitch;
 use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Ledger;
+use gatepost_sandbox::Limits;
+use gatepost_sandbox::Tier;
 use gatepost_sandbox::WorkspaceForm;
 use gatepost_sandbox::deliver;
 use gatepost_sandbox::egress::AllowList;
@@ -49,6 +51,10 @@ pub struct WorkerConfig {
     pub gate_paths: Vec<PathBuf>,
     /// Directories every sandbox shows read-only.
     pub read_only: Vec<PathBuf>,
+    /// The least tier a task runs at.
+    pub minimum: Tier,
+    /// What a task may use up.
+    pub limits: Limits,
     /// The hosts tasks may reach; nothing at all when it is empty.
     pub egress: AllowList,
     /// Language models by name.

@@ -96,7 +96,10 @@ fn effective(loaded: &Loaded, settings: &Settings) -> File {
         },
         approvals: loaded.file.approvals.clone(),
         hub: loaded.file.hub.clone(),
-        sandbox: schema::Sandbox { read_only: settings.read_only.clone() },
+        sandbox: schema::Sandbox {
+            read_only: settings.read_only.clone(),
+            ..loaded.file.sandbox.clone()
+        },
         egress: loaded.file.egress.clone(),
         auto_mode: loaded.file.auto_mode.clone(),
         policy: schema::Policy { rules: settings.rules.clone() },

@@ -66,8 +66,10 @@ pub(crate) async fn sandbox(place: &Place, args: SandboxArgs) -> Result<ExitCode
     let mut hangup = listen(SignalKind::hangup())?;
     let mut profile = Profile::new(&project, storage.path().join("workspace"));
     profile.read_only = settings.read_only;
+    profile.limits = settings.limits;
     egress::prepare(&settings.egress, &mut profile);
     let mut sandbox = Sandbox::start(profile).await?;
+    sandbox.is_at_least(settings.minimum).map_err(Failure::new)?;
     let (network, seen) = egress::Serving::start(
         &settings.egress,
         &mut sandbox,

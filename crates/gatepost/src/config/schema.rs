@@ -14,6 +14,7 @@ use gatepost_models::Api;
 use gatepost_models::CONTEXT;
 use gatepost_models::Cost;
 use gatepost_models::MAX_OUTPUT;
+use gatepost_sandbox::Limits;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -212,14 +213,39 @@ pub(crate) struct Hub {
     pub(crate) max_queued: usize,
 }
 
-/// What commands see of this machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What commands see of this machine, and what they may use up of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Sandbox {
     /// Further directories shown read-only at their own path, such as a toolchain. Whatever lies
     /// in them can be read by every task.
     #[schemars(example = example_read_only())]
     pub(crate) read_only: Vec<PathBuf>,
+    /// The least tier a task runs at. `full` needs a control group, which the service in `deploy/`
+    /// has; at `reduced` the memory of a whole task is looked at and not held by the kernel.
+    pub(crate) minimum: Minimum,
+    /// Memory of all processes of a task together, in MiB; never more than three quarters of what
+    /// the machine has.
+    pub(crate) memory_mib: u64,
+    /// Processes and threads of a task at once.
+    pub(crate) processes: u64,
+    /// Size of the files a task changed, together, in MiB.
+    pub(crate) changes_mib: u64,
+    /// Processor time of a task in hundredths of one processor; needs a control group. Without it a
+    /// task may use all there is, at half of Gatepost's own share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 150)]
+    pub(crate) cpu_percent: Option<u32>,
+}
+
+/// A tier that tasks run at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Minimum {
+    /// Everything but a control group.
+    Reduced,
+    /// Everything.
+    Full,
 }
 
 /// What commands may reach over the network.
@@ -539,6 +565,20 @@ impl Default for Defaults {
 impl Default for Approvals {
     fn default() -> Self {
         Self { timeout: Period(Duration::from_secs(30 * 60)) }
+    }
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            read_only: Vec::new(),
+            minimum: Minimum::Reduced,
+            memory_mib: limits.task_memory_bytes >> 20,
+            processes: limits.processes,
+            changes_mib: limits.upper_bytes >> 20,
+            cpu_percent: limits.cpu_percent,
+        }
     }
 }
 

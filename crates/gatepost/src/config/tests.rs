@@ -199,6 +199,10 @@ fn numbers_have_bounds() {
     for text in [
         "[hub]\nmax_running = 0\n",
         "[hub]\nmax_queued = 10001\n",
+        "[sandbox]\nmemory_mib = 1\n",
+        "[sandbox]\nprocesses = 0\n",
+        "[sandbox]\nchanges_mib = 99999999999\n",
+        "[sandbox]\ncpu_percent = 0\n",
         "[approvals]\ntimeout = \"0s\"\n",
         "[defaults]\nproject = \"gone\"\n",
     ] {

@@ -58,22 +58,23 @@ fn rule(
     ruleset.add_rule(PathBeneath::new(fd, access)).map_err(|_| Errno::INVAL)
 }
 
-/// A layer of its own for one action: it cannot signal init nor what another action runs.
+/// A layer of its own for one action: it cannot signal init nor what another action runs, nor look
+/// into either through `/proc`.
 ///
-/// On a kernel whose Landlock knows no scopes this is nothing; `doctor` says so.
+/// A Landlock that knows no scopes keeps from the latter alone, which any layer of an action's own
+/// does; `doctor` and the run's report say so.
 pub(crate) fn own_scope(abi: u32) -> Result<(), Errno> {
-    if abi < SCOPES {
-        return Ok(());
-    }
-    Ruleset::default()
-        .set_compatibility(CompatLevel::HardRequirement)
-        .scope(Scope::from_all(KNOWN))
-        .map_err(|_| Errno::NOSYS)?
-        .create()
-        .map_err(|_| Errno::NOSYS)?
-        .restrict_self()
-        .map_err(|_| Errno::NOSYS)?;
-    Ok(())
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let own = if abi < SCOPES {
+        // Something must be taken away for it to be a layer; nobody may make these anyway.
+        ruleset.handle_access(AccessFs::MakeBlock)
+    } else {
+        ruleset.scope(Scope::from_all(KNOWN))
+    };
+    own.and_then(|own| own.create())
+        .and_then(|own| own.restrict_self())
+        .map(|_| ())
+        .map_err(|_| Errno::NOSYS)
 }
 
 /// The version of Landlock this kernel speaks; 0 when it has none.

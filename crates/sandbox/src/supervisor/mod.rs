@@ -40,8 +40,6 @@ use tokio::task::JoinSet;
 pub enum Tier {
     /// Nothing: a task is refused.
     None,
-    /// Landlock and the call filter only.
-    Basic,
     /// All but a control group: memory is bounded by process and not for the whole task.
     Reduced,
     /// Everything.
@@ -54,7 +52,6 @@ impl Tier {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Basic => "basic",
             Self::Reduced => "reduced",
             Self::Full => "full",
         }
@@ -211,6 +208,23 @@ impl Sandbox {
         match self.group {
             Ok(_) => Tier::Full,
             Err(_) => Tier::Reduced,
+        }
+    }
+
+    /// Whether so much is in place.
+    ///
+    /// # Errors
+    /// What is missing and what mends it, where it is not; no task may run then.
+    pub fn is_at_least(&self, minimum: Tier) -> Result<(), String> {
+        match &self.group {
+            Err(why) if self.tier() < minimum => Err(format!(
+                "the sandbox is `{}` here and `sandbox.minimum` is `{}`, because there is no \
+                 control group: {why}; {}",
+                self.tier().as_str(),
+                minimum.as_str(),
+                why.mend()
+            )),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::capture::Over;
 use crate::cgroup::Group;
 use crate::profile::Limits;
 use crate::supervisor::link::Link;
-use crate::workspace;
+use crate::workspace::{self, Size};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,39 +16,55 @@ const SIZE_EVERY: Duration = Duration::from_millis(500);
 const MEMORY_EVERY: Duration = Duration::from_millis(100);
 
 /// Kills the actions when the changes, with a home that is kept, outgrow their caps, or the disk
-/// has less left than is kept free.
+/// has less left than is kept free. What was over a cap before may stay so, as long as it does not
+/// grow and is not twice of it: how else should an action clear it up?
 pub(super) async fn size(link: Arc<Link>, grows: Vec<PathBuf>, limits: Limits) {
+    let mut now = limits;
+    // A task that goes on may be over a cap from before.
+    let mut seen = false;
     loop {
-        tokio::time::sleep(SIZE_EVERY).await;
-        if !link.is_busy() {
-            continue;
-        }
         let trees = grows.clone();
-        let look = move || outgrown(&trees, &limits);
-        if let Ok(Some(over)) = tokio::task::spawn_blocking(look).await {
-            link.kill_for(&over);
+        let look = move || (measure(&trees, &limits), left(&trees));
+        let Ok((size, left)) = tokio::task::spawn_blocking(look).await else { return };
+        if std::mem::replace(&mut seen, true) {
+            if left < now.disk_left {
+                link.kill_for(&Over::Disk { left: limits.disk_left });
+            } else if size.bytes > now.upper_bytes {
+                link.kill_for(&Over::Room { cap: limits.upper_bytes });
+            } else if size.entries > now.upper_entries {
+                link.kill_for(&Over::Entries { cap: limits.upper_entries });
+            }
+            now.disk_left = limits.disk_left.min(left);
+        }
+        now.upper_bytes = limits.upper_bytes.max(size.bytes.min(twice(limits.upper_bytes)));
+        now.upper_entries = limits.upper_entries.max(size.entries.min(twice(limits.upper_entries)));
+        tokio::time::sleep(SIZE_EVERY).await;
+        while !link.is_busy() {
+            tokio::time::sleep(SIZE_EVERY).await;
         }
     }
 }
 
-fn outgrown(trees: &[PathBuf], limits: &Limits) -> Option<Over> {
+/// What the disk has left for us, in bytes; all there can be where it cannot be asked.
+fn left(trees: &[PathBuf]) -> u64 {
     let disk = trees.first().and_then(|tree| rustix::fs::statvfs(tree).ok());
-    if disk.is_some_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < limits.disk_left) {
-        return Some(Over::Disk { left: limits.disk_left });
-    }
-    let (mut bytes, mut entries) = (0_u64, 0_u64);
+    disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+fn twice(cap: u64) -> u64 {
+    cap.saturating_mul(2)
+}
+
+/// What the trees take up together. Beyond twice a cap it is not counted on, and nothing may run
+/// there: nothing grows so far between two looks unless it means to.
+fn measure(trees: &[PathBuf], caps: &Limits) -> Size {
+    let mut sum = Size::default();
     for tree in trees {
-        let size = workspace::size(tree, limits.upper_bytes, limits.upper_entries);
-        bytes = bytes.saturating_add(size.bytes);
-        entries = entries.saturating_add(size.entries);
+        let size = workspace::size(tree, twice(caps.upper_bytes), twice(caps.upper_entries));
+        sum.bytes = sum.bytes.saturating_add(size.bytes);
+        sum.entries = sum.entries.saturating_add(size.entries);
     }
-    if bytes > limits.upper_bytes {
-        Some(Over::Room { cap: limits.upper_bytes })
-    } else if entries > limits.upper_entries {
-        Some(Over::Entries { cap: limits.upper_entries })
-    } else {
-        None
-    }
+    sum
 }
 
 /// Kills the actions when the memory of the whole task passes its cap. With a control group the

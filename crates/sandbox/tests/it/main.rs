@@ -18,7 +18,7 @@ mod resources;
 mod support;
 
 use crate::support::{World, is_root, skip};
-use gatepost_sandbox::ExitStatus;
+use gatepost_sandbox::{ExitStatus, Tier};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -74,4 +74,20 @@ fn as_an_ordinary_user() {
         ),
         Err(error) => skip(&format!("no other user can be taken on ({error})")),
     }
+}
+
+/// A worker that is told to take nothing less hears what is missing and what mends it.
+#[tokio::test]
+async fn less_than_the_least_tier_is_refused_with_what_mends_it() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    sandbox.is_at_least(Tier::Reduced).unwrap();
+    match sandbox.is_at_least(Tier::Full) {
+        Ok(()) => assert_eq!(world.tier(), "full"),
+        Err(why) => {
+            assert_eq!(world.tier(), "reduced");
+            assert!(why.contains("`sandbox.minimum` is `full`") && why.contains("cgroup"), "{why}");
+        }
+    }
+    sandbox.stop().await;
 }

@@ -35,6 +35,8 @@ use gatepost_gate::Policy;
 use gatepost_models::Endpoint;
 use gatepost_models::budget::Budget;
 use gatepost_models::budget::Ledger;
+use gatepost_sandbox::Limits;
+use gatepost_sandbox::Tier;
 use gatepost_worker::Classifier;
 use gatepost_worker::HubLink;
 use gatepost_worker::LinkError;
@@ -183,6 +185,8 @@ impl World {
             ledger: Ledger::new(minds.budget, Arc::new(|| 1)),
             gate_paths: Vec::new(),
             read_only: Vec::new(),
+            minimum: Tier::Reduced,
+            limits: Limits::default(),
             policy: minds
                 .policy
                 .unwrap_or_else(|| watch::channel(Arc::new(Policy::built_in().unwrap())).1),
