@@ -1,4 +1,4 @@
-//! Set-up, checks and tests of the workspace: `cargo xtask check`, `test`, `bench`.
+//! Set-up, checks and tests of the workspace: `cargo xtask check`, `test`, `kernel`, `bench`.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap::Subcommand;
 
 mod arrows;
 mod check;
+mod kernel;
 mod programs;
 mod promises;
 mod run;
@@ -31,6 +32,8 @@ enum Command {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Run the sandbox's tests on a kernel with control groups and the x32 ABI, in QEMU
+    Kernel,
     /// Measure: the benches, start-up, idle memory, size of the release binary
     Bench,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Check => check::check(root),
         Command::Test { filter } => test(root, filter.as_deref()),
+        Command::Kernel => kernel::kernel(root),
         Command::Bench => run::bench(root),
     };
     match done {

@@ -125,7 +125,7 @@ fn install(program: &Program, cache: &Path) -> Result<PathBuf> {
 }
 
 /// Where they are kept: the user's cache directory.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let own = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|at| at.is_absolute());
     let cache = own("XDG_CACHE_HOME").or_else(|| Some(own("HOME")?.join(".cache")));
     let cache = cache.context("neither XDG_CACHE_HOME nor HOME says where caches are kept")?;

@@ -52,6 +52,16 @@ pub(crate) fn set_up() -> Result<()> {
     bail!("the packages were installed, but there is still no {}", still.join(", no "))
 }
 
+/// Stops where a program is missing, with what brings it.
+pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> =
+        programs.iter().filter(|(name, _)| !is_there(name)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("install these, then run it again: sudo apt-get install {}", missing.join(" "))
+}
+
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");

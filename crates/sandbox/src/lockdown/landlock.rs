@@ -13,6 +13,8 @@ const FLOOR: ABI = ABI::V1;
 /// The newest this code knows.
 const KNOWN: ABI = ABI::V6;
 
+/// The version that can tell renames and links between directories apart; before, none is let.
+const REFER: u32 = 2;
 /// The version from which an action can be kept from signalling another.
 pub(crate) const SCOPES: u32 = 6;
 
@@ -64,17 +66,23 @@ fn rule(
 /// A Landlock that knows no scopes keeps from the latter alone, which any layer of an action's own
 /// does; `doctor` and the run's report say so.
 pub(crate) fn own_scope(abi: u32) -> Result<(), Errno> {
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    let own = if abi < SCOPES {
+    let own = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let layer = match abi {
         // Something must be taken away for it to be a layer; nobody may make these anyway.
-        ruleset.handle_access(AccessFs::MakeBlock)
-    } else {
-        ruleset.scope(Scope::from_all(KNOWN))
+        0..REFER => own.handle_access(AccessFs::MakeBlock),
+        REFER..SCOPES => own.handle_access(AccessFs::Refer),
+        SCOPES.. => {
+            own.handle_access(AccessFs::Refer).and_then(|own| own.scope(Scope::from_all(KNOWN)))
+        }
     };
-    own.and_then(|own| own.create())
-        .and_then(|own| own.restrict_self())
-        .map(|_| ())
-        .map_err(|_| Errno::NOSYS)
+    let mut layer = layer.and_then(|own| own.create()).map_err(|_| Errno::NOSYS)?;
+    if abi >= REFER {
+        // The one right that every layer takes away unless it gives it back: without it nothing is
+        // renamed or linked from one directory to another, and builds break. What may be written
+        // where is the outer layer's.
+        layer = rule(layer, Path::new("/"), AccessFs::Refer.into())?;
+    }
+    layer.restrict_self().map(|_| ()).map_err(|_| Errno::NOSYS)
 }
 
 /// The version of Landlock this kernel speaks; 0 when it has none.

@@ -76,6 +76,24 @@ async fn links_lead_nowhere() {
     sandbox.stop().await;
 }
 
+/// Builds put files in place by a link or a rename from another directory.
+#[tokio::test]
+async fn files_are_renamed_and_linked_between_directories() {
+    let world = World::new();
+    let sandbox = world.start().await;
+    let script = "import os\n\
+                  os.makedirs('a'); os.makedirs('b'); open('a/f', 'w').write('x')\n\
+                  os.link('a/f', 'b/linked'); os.rename('a/f', 'b/renamed')\n\
+                  os.rename('README', 'b/README'); os.rename('b', 'a/b')\n\
+                  print(sorted(os.listdir('a/b')))\n\
+                  for place in ('/etc/x', '/usr/x', '/tmp/x'):\n\
+                  \x20   try: os.rename('a/b/linked', place)\n\
+                  \x20   except OSError as e: print(e.errno in (13, 18, 30))";
+    let (_, said) = world.run(&sandbox, &["/usr/bin/python3", "-c", script]).await;
+    assert_eq!(said, "['README', 'linked', 'renamed']\nTrue\nTrue\nTrue\n");
+    sandbox.stop().await;
+}
+
 #[tokio::test]
 async fn nothing_of_the_supervisors_environment_and_descriptors_comes_along() {
     let world = World::new();

@@ -41,6 +41,56 @@ async fn git_takes_a_repository_of_the_projects_owner() {
     git(&["rev-parse", "--verify", "-q", "HEAD"]);
 }
 
+/// A toolchain that lies in somebody's home is shown by name, and then builds; what it keeps for
+/// itself goes to the task's own home.
+#[tokio::test]
+async fn a_toolchain_that_is_shown_builds_a_project() {
+    let asked = std::process::Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = asked.map(|said| String::from_utf8(said.stdout).unwrap().trim().to_owned());
+    let sysroot = match sysroot {
+        Ok(place) if std::path::Path::new(&place).join("bin/cargo").exists() => place,
+        // The tests of another user are run by the same machine's root, who has it.
+        _ if std::env::var_os("GATEPOST_TEST_PROBE").is_some() => return,
+        _ => return skip("no Rust toolchain can be reached"),
+    };
+    let world = World::new();
+    world.file("Cargo.toml", "[package]\nname = \"built\"\nedition = \"2021\"\n[dependencies]\npart = { path = \"part\" }\n");
+    world.file("src/main.rs", "fn main() { println!(\"{}\", part::sum(&[1, 2, 3])); }\n");
+    world.file("part/Cargo.toml", "[package]\nname = \"part\"\nedition = \"2021\"\n");
+    world.file("part/src/lib.rs", "pub fn sum(of: &[u32]) -> u32 { of.iter().sum() }\n#[test]\nfn sums() { assert_eq!(sum(&[2, 2]), 4); }\n");
+    let before = world.snapshot();
+    let mut profile = world.profile();
+    profile.env.insert("PATH".into(), format!("{sysroot}/bin:/usr/bin:/bin"));
+    profile.read_only.push(sysroot.into());
+    let sandbox = world.start_with(profile).await;
+    let script =
+        "cargo run -q --offline && cargo test -q --offline -p part 2>&1 | grep -c '1 passed'";
+    let (status, said) = world.sh(&sandbox, script).await;
+    assert_eq!((status, said.as_str()), (ExitStatus::Code(0), "6\n1\n"), "{said}");
+    sandbox.stop().await;
+    assert_eq!(world.snapshot(), before);
+}
+
+/// The package manager of node, with a package that lies beside: it links, runs scripts and tests.
+#[tokio::test]
+async fn npm_installs_and_tests() {
+    let world = World::new();
+    world.file("package.json", r#"{"name":"app","version":"1.0.0","scripts":{"test":"node t.js"},"dependencies":{"part":"file:part"}}"#);
+    world.file("part/package.json", r#"{"name":"part","version":"1.0.0","main":"i.js"}"#);
+    world.file("part/i.js", "module.exports = x => x * 2;");
+    world.file("t.js", "require('assert').equal(require('part')(21), 42); console.log('tested');");
+    let sandbox = world.start().await;
+    if !world.sh(&sandbox, "command -v npm").await.0.success() {
+        sandbox.stop().await;
+        return skip("npm is not installed under /usr");
+    }
+    let script = "npm install --package-lock-only --offline --silent && npm ci --offline --silent && npm test --silent";
+    let (status, said) = world.sh(&sandbox, script).await;
+    assert_eq!((status, said.as_str()), (ExitStatus::Code(0), "tested\n"), "{said}");
+    sandbox.stop().await;
+    assert!(!world.project.join("node_modules").exists());
+}
+
 #[tokio::test]
 async fn languages_and_builds_work() {
     let world = World::new();
