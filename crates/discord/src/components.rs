@@ -153,6 +153,16 @@ pub(crate) fn meant(custom_id: &str, values: &[String]) -> Meant {
     }
 }
 
+/// What the first button under a message carries; none where there is none, or a menu comes first.
+pub(crate) fn carried(components: &[Value]) -> Option<String> {
+    let row = components.first()?.get("components")?.as_array()?;
+    let name = row.first()?.get("custom_id")?.as_str()?;
+    match meant(name, &[]) {
+        Meant::Press(data) | Meant::Form(data) => Some(data),
+        Meant::Nothing => None,
+    }
+}
+
 /// What was written into a form. Fields stand in rows, or in labels.
 pub(crate) fn written(components: &[Value]) -> Option<String> {
     components.iter().find_map(|row| {
@@ -199,6 +209,8 @@ mod tests {
             .into();
         assert_eq!(meant(&ids[0], &[]), Meant::Press("1abc".into()));
         assert_eq!(meant(&ids[1], &[]), Meant::Form("1def".into()));
+        assert_eq!(carried(sent.as_array().unwrap()).as_deref(), Some("1abc"));
+        assert_eq!(carried(&sent.as_array().unwrap()[1..]), None, "a menu says nothing by itself");
         let menu = &sent[1]["components"][0];
         let picked = menu["options"][1]["value"].as_str().unwrap().to_owned();
         let name = menu["custom_id"].as_str().unwrap();

@@ -14,6 +14,7 @@ use serde_json::Value;
 use serenity::model::channel::MessageType;
 
 use crate::commands::HAND_OVER;
+use crate::components;
 use crate::rooms::Where;
 use crate::surface::message as message_id;
 use crate::wire::Attachment;
@@ -205,8 +206,7 @@ fn reply(message: &Message, place: &Where, me: &Me) -> Option<Reply> {
         files: whole
             .map(|whole| whole.attachments.iter().map(waiting).collect())
             .unwrap_or_default(),
-        // In a task's own thread everything speaks to the task, whatever it answers.
-        button: None,
+        button: whole.and_then(|whole| components::carried(&whole.components)),
     })
 }
 

@@ -23,6 +23,9 @@ const INVALID_WINDOW: Duration = Duration::from_secs(600);
 /// A pause that is asked for without its length.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// Two answers that say the same end of a window, by way and rounding, may differ by this.
+const SKEW: Duration = Duration::from_millis(100);
+
 /// Buckets that nothing was heard of for so long hold nothing worth knowing.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
@@ -160,8 +163,15 @@ impl Pace {
         bucket.under_way = bucket.under_way.max(under_way);
         bucket.heard_at = now;
         if let (Some(remaining), Some(after)) = (learnt.remaining, learnt.reset_after) {
-            bucket.remaining = Some(remaining);
-            bucket.reset_at = now.saturating_add(after);
+            let reset_at = now.saturating_add(after);
+            // Answers of one window may overtake each other, and the one with the fewest is the newest.
+            bucket.remaining = match bucket.remaining {
+                Some(known) if reset_at <= bucket.reset_at.saturating_add(SKEW) => {
+                    Some(remaining.min(known))
+                }
+                Some(_) | None => Some(remaining),
+            };
+            bucket.reset_at = reset_at.max(bucket.reset_at);
         }
         if learnt.status == 429 {
             let until = now.saturating_add(learnt.retry_after.unwrap_or(PAUSE));
@@ -268,8 +278,24 @@ mod tests {
             pace.done(route, &ok("shared", 1, 1000), ms(10));
         }
         assert_eq!(pace.turn(&edit, true, ms(20)), Turn::Go);
-        pace.done(&edit, &ok("shared", 0, 900), ms(30));
-        assert_eq!(pace.turn(&delete, true, ms(30)), Turn::Wait(ms(900)));
+        pace.done(&edit, &ok("shared", 0, 980), ms(30));
+        assert_eq!(pace.turn(&delete, true, ms(30)), Turn::Wait(ms(980)));
+    }
+
+    #[test]
+    fn an_answer_that_is_overtaken_by_a_later_one_gives_no_call_back() {
+        let mut pace = Pace::default();
+        let look = route("GET member", "1");
+        assert_eq!(pace.turn(&look, true, ms(0)), Turn::Go);
+        pace.done(&look, &ok("abc", 2, 1000), ms(0));
+        assert_eq!(pace.turn(&look, true, ms(1)), Turn::Go);
+        assert_eq!(pace.turn(&look, true, ms(1)), Turn::Go);
+        pace.done(&look, &ok("abc", 0, 990), ms(10));
+        pace.done(&look, &ok("abc", 1, 995), ms(12));
+        assert_eq!(pace.turn(&look, true, ms(12)), Turn::Wait(ms(995)));
+        assert_eq!(pace.turn(&look, true, ms(1007)), Turn::Go);
+        pace.done(&look, &ok("abc", 4, 1000), ms(1010));
+        assert_eq!(pace.turn(&look, true, ms(1011)), Turn::Go, "another window");
     }
 
     #[test]

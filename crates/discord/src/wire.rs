@@ -169,6 +169,9 @@ pub(crate) struct Message {
     pub(crate) webhook_id: Option<Id>,
     #[serde(default, rename = "type")]
     pub(crate) kind: MessageType,
+    /// What can be pressed under it: rows, and buttons or a menu in them.
+    #[serde(default)]
+    pub(crate) components: Vec<Value>,
     #[serde(default)]
     pub(crate) sticker_items: Vec<Value>,
     #[serde(default)]

@@ -162,7 +162,9 @@ impl FakeDiscord {
         let message = message.clone();
         let mut json = state.message_json(&message);
         json["edited_timestamp"] = Timestamp::now().to_string().into();
-        json["guild_id"] = GUILD.to_string().into();
+        if let Some(guild) = state.channels[&channel].guild {
+            json["guild_id"] = guild.to_string().into();
+        }
         drop(state);
         self.dispatch("MESSAGE_UPDATE", json);
     }

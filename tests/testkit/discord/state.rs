@@ -260,6 +260,12 @@ impl State {
                 })
             })
             .collect();
+        let button = |(label, name): &(String, String)| json!({ "type": 2, "id": 2, "style": 2, "label": label, "custom_id": name });
+        let row = |keys: &[(String, String)]| {
+            let buttons: Vec<_> = keys.iter().map(button).collect();
+            json!({ "type": 1, "id": 1, "components": buttons })
+        };
+        let rows: Vec<_> = message.keys.chunks(5).map(row).collect();
         let at = Timestamp::from_millisecond(EPOCH + i64::try_from(message.id >> 22).unwrap());
         let mut json = json!({
             "id": message.id.to_string(), "channel_id": message.channel.to_string(),
@@ -267,7 +273,7 @@ impl State {
             "timestamp": at.unwrap().to_string(), "edited_timestamp": null, "tts": false,
             "mention_everyone": false, "mentions": [], "mention_roles": [],
             "attachments": attachments, "embeds": [], "pinned": false, "type": 0, "flags": 0,
-            "components": [],
+            "components": rows,
         });
         if let Some(reply) = message.reply_to {
             json["type"] = 19.into();
