@@ -388,7 +388,9 @@ fn forbidden(sentence: &Sentence) -> Option<Forbidden> {
 
 /// What a sentence plainly permits, in words without fillers.
 fn permitted(sentence: &Sentence) -> Option<Vec<String>> {
-    if let Some(effect) = tongues::permitted(&sentence.tokens).filter(|_| !sentence.asks) {
+    if let Some(effect) =
+        tongues::permitted(&sentence.words, &sentence.tokens).filter(|_| !sentence.asks)
+    {
         return Some(vec![effect.name().to_owned()]);
     }
     let conditional = sentence.tokens.iter().any(|word| CONDITIONS.contains(&word.as_str()));

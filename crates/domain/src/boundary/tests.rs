@@ -156,18 +156,19 @@ fn plain_prohibitions_are_recognised_in_other_languages_and_lifted_in_them() {
         ("Nie usuwaj plików", Delete, "możesz już usuwać"),
         ("Не пушь пока", Push, "теперь можно пушить"),
         ("Pusha inte", Push, "du får pusha nu"),
+        ("nepushuj", Push, "teď můžeš pushnout"),
+        ("Oprav test, ale nic nemaž", Delete, "Už můžeš mazat."),
+        ("Nesmíš nic publikovat", Publish, "Teraz môžeš publikovať"),
+        ("不要推送", Push, "现在可以推送了。"),
+        ("請不要刪除檔案", Delete, "你可以刪除了"),
+        ("ファイルを削除しないで", Delete, "もう削除してもいいですよ"),
+        ("プッシュしないでください", Push, "プッシュしていいです。"),
+        ("커밋하지 마세요", Commit, "이제 커밋해도 됩니다"),
+        ("배포하지 마", Deploy, "이제 배포해도 돼요."),
     ] {
         assert_eq!(set(text), [Some(effect)], "{text}");
         assert_eq!(lifted(text, permission), 1, "{permission}");
         assert_eq!(lifted(text, &format!("{permission}?")), 0, "a question permits nothing");
-    }
-    for (text, effect) in [
-        ("nepushuj", Push),
-        ("不要推送", Push),
-        ("ファイルを削除しないで", Delete),
-        ("커밋하지 마세요", Commit),
-    ] {
-        assert_eq!(set(text), [Some(effect)], "{text}");
     }
 }
 
@@ -195,5 +196,25 @@ fn what_forbids_nothing_in_other_languages_sets_and_lifts_nothing() {
         "можешь пушить, но не в main",
     ] {
         assert_eq!(lifted("nicht pushen", no_permission), 0, "{no_permission}");
+    }
+    for (before, no_permission) in [
+        ("nepushuj", "můžeš nepushovat"),
+        ("nepushuj", "můžeš pushnout, až projdou testy"),
+        ("nepushuj", "nemůžeš pushnout"),
+        ("nepushuj", "můžeš mazat"),
+        ("不要推送", "可以推送吗"),
+        ("不要推送", "可以推送？"),
+        ("不要推送", "测试通过后可以推送"),
+        ("不要推送", "现在不可以推送"),
+        ("不要推送", "可以删除了"),
+        ("不要推送", "推送"),
+        ("プッシュしないで", "テストが通ったらプッシュしていいです"),
+        ("プッシュしないで", "プッシュしていいですか"),
+        ("푸시하지 마세요", "테스트가 통과하면 푸시해도 됩니다"),
+        ("푸시하지 마세요", "푸시해도 됩니까"),
+        ("푸시하지 마세요", "푸시하면 안 됩니다"),
+    ] {
+        assert_eq!(set(before).len(), 1, "{before}");
+        assert_eq!(lifted(before, no_permission), 0, "{no_permission}");
     }
 }

@@ -237,19 +237,52 @@ const TONGUES: &[Tongue] = &[
     },
     // Czech and Slovak negate within the verb.
     Tongue {
-        not: &[&["žádný"], &["žádné"], &["bez"], &["nikdy"]],
+        not: &[
+            &["žádný"],
+            &["žádné"],
+            &["bez"],
+            &["nikdy"],
+            &["nesmíš"],
+            &["nesmíte"],
+            &["nemůžeš"],
+            &["nesmieš"],
+        ],
         after: false,
         reminders: &["nezapomeň"],
         effects: &[
-            (Push, &["push", "pushe", "pushování", "nepushuj", "nepushovat"]),
-            (Commit, &["commit", "commity", "commitů", "necommituj"]),
-            (Delete, &["mazání", "nemaž", "nemazat"]),
-            (Install, &["instalace", "neinstaluj"]),
-            (Publish, &["publikování", "nepublikuj"]),
-            (Deploy, &["nasazení", "nenasazuj"]),
+            (
+                Push,
+                &[
+                    "push",
+                    "pushe",
+                    "pushování",
+                    "pushovat",
+                    "pushnout",
+                    "pushnúť",
+                    "nepushuj",
+                    "nepushovat",
+                ],
+            ),
+            (Commit, &["commit", "commity", "commitů", "commitovat", "commitnout", "necommituj"]),
+            (Delete, &["mazání", "mazat", "smazat", "mazať", "zmazať", "nemaž", "nemazat"]),
+            (Install, &["instalace", "instalovat", "nainstalovat", "inštalovať", "neinstaluj"]),
+            (Publish, &["publikování", "publikovat", "publikovať", "nepublikuj"]),
+            (Deploy, &["nasazení", "nasadit", "nasazovat", "nasadiť", "nenasazuj"]),
         ],
-        may: &[],
-        fillers: &[],
+        may: &[
+            &["můžeš"],
+            &["můžete"],
+            &["smíš"],
+            &["smíte"],
+            &["teď", "můžeš"],
+            &["už", "můžeš"],
+            &["nyní", "můžete"],
+            &["môžeš"],
+            &["môžete"],
+            &["teraz", "môžeš"],
+            &["už", "môžeš"],
+        ],
+        fillers: &["teď", "už", "nyní", "teraz", "to", "zase", "klidně", "prosím"],
     },
     // Swedish, Danish, Norwegian
     Tongue {
@@ -346,6 +379,59 @@ const NOT_BEHIND: &[&str] = &[
     "금지",
 ];
 
+/// Pieces that permit, in the same languages.
+const MAY: &[&str] = &[
+    "可以",
+    "允许",
+    "允許",
+    "准许",
+    "してもいい",
+    "していい",
+    "してもよい",
+    "してよい",
+    "しても大丈夫",
+    "してもかまいません",
+    "しても構いません",
+    "해도됩니다",
+    "해도된다",
+    "해도돼",
+    "해도좋습니다",
+    "해도좋아",
+    "해도괜찮습니다",
+    "해도괜찮아",
+];
+
+/// Pieces of a permission there that say nothing about what is permitted.
+const FILLERS: &[&str] = &[
+    "你",
+    "您",
+    "现在",
+    "現在",
+    "已经",
+    "已經",
+    "了",
+    "吧",
+    "请",
+    "請",
+    "再",
+    "今",
+    "もう",
+    "これで",
+    "は",
+    "を",
+    "です",
+    "よ",
+    "どうぞ",
+    "이제",
+    "지금",
+    "다시",
+    "는",
+    "은",
+    "를",
+    "을",
+    "요",
+];
+
 /// So many characters may stand between such a name and what forbids it.
 const NEAR: usize = 4;
 
@@ -372,9 +458,13 @@ pub(super) fn forbidden(words: &str, tokens: &[String]) -> Vec<Effect> {
 }
 
 /// The one effect that a sentence permits, where it says nothing else.
-pub(super) fn permitted(tokens: &[String]) -> Option<Effect> {
+pub(super) fn permitted(words: &str, tokens: &[String]) -> Option<Effect> {
     let tokens = parted(tokens);
-    TONGUES.iter().find_map(|tongue| {
+    // "You may not-push" permits nothing.
+    if tokens.iter().any(|token| NEGATED.contains(&token.as_str())) {
+        return None;
+    }
+    let spaced = TONGUES.iter().find_map(|tongue| {
         let begun =
             tongue.may.iter().filter(|may| begins(&tokens, may)).map(|may| may.len()).max()?;
         let mut found = None;
@@ -389,7 +479,37 @@ pub(super) fn permitted(tokens: &[String]) -> Option<Effect> {
             }
         }
         found
-    })
+    });
+    spaced.or_else(|| permitted_unspaced(words))
+}
+
+/// The same where no spaces part words: every character belongs to a known piece, one of which
+/// permits. A question mark is no such piece.
+fn permitted_unspaced(words: &str) -> Option<Effect> {
+    let is_end = |c: char| c.is_whitespace() || "。．，、！.,!".contains(c);
+    let plain: String = words.chars().filter(|c| !is_end(*c)).collect();
+    let (mut rest, mut found, mut may) = (plain.as_str(), None, false);
+    while !rest.is_empty() {
+        let longest = |pieces: &[&'static str]| {
+            let fits = pieces.iter().copied().filter(|piece| rest.starts_with(piece));
+            fits.max_by_key(|piece| piece.len())
+        };
+        let named = NAMES.iter().find_map(|(effect, names)| Some((*effect, longest(names)?)));
+        let piece = if let Some((effect, name)) = named {
+            if found.is_some_and(|before| before != effect) {
+                return None;
+            }
+            found = Some(effect);
+            name
+        } else if let Some(piece) = longest(MAY) {
+            may = true;
+            piece
+        } else {
+            longest(FILLERS)?
+        };
+        rest = rest.strip_prefix(piece)?;
+    }
+    found.filter(|_| may)
 }
 
 fn is_negated(tongue: &Tongue, tokens: &[String], at: usize) -> bool {
