@@ -218,18 +218,29 @@ fn the_policy_in_words_is_shown_and_checked() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_asks_a_person_instead_of_the_classifier() {
-    let world = world(Vec::new(), "[budget]\ntask = \"1000 tokens\"\n").await;
+async fn a_verdict_that_the_budget_has_no_room_for_waits_for_a_raise() {
+    let world = world(vec![says("allow")], "[budget]\ntask = \"1000 tokens\"\n").await;
     let gatepost = world.setup.up();
     let api = gatepost.api();
     let id = api.submit(&asked()).await;
     let open = api.approval(&id).await;
+    assert_eq!(open["action"]["tool"], "raise-budget", "{open:#}");
     let reason = open["reason"].as_str().unwrap();
     assert!(reason.contains("the budget of the task is spent"), "{open:#}");
+    assert!(world.judge.seen().is_empty(), "a call that may go over the budget is not made");
     assert_eq!(api.answer(&open, "approve").await.status, StatusCode::OK);
     let task = api.finished(&id).await;
     assert_eq!(task["outcome"], "succeeded", "{task:#}");
-    assert!(world.judge.seen().is_empty(), "a call that may go over the budget is not made");
+    assert_eq!(judged(&task)["stage"], "classifier", "{task:#}");
+    assert_eq!(task["summary"]["raised"][0]["by"], "console:owner", "{task:#}");
+    assert_eq!(world.judge.seen().len(), 1);
+    // Where nobody is there to raise it the action is refused with that reason.
+    let unattended = json!({ "text": asked(), "mode": "unattended" });
+    let answer = api.post("/api/tasks", unattended).await;
+    let task = api.finished(answer.body["id"].as_str().unwrap()).await;
+    assert_eq!(task["outcome"], "denied", "{task:#}");
+    assert!(judged(&task)["reason"].as_str().unwrap().contains("is spent"), "{task:#}");
+    assert_eq!(world.judge.seen().len(), 1);
 }
 
 #[tokio::test]

@@ -46,6 +46,11 @@ pub trait Agent: Send {
         self.message(Words::from(note));
     }
 
+    /// Whether what its actions return is read by a model, which could be steered by it.
+    fn reads(&self) -> bool {
+        true
+    }
+
     /// Asks it to stop; [`Next::Done`] follows soon, open proposals are void.
     fn interrupt(&mut self);
 

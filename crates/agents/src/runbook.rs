@@ -226,6 +226,10 @@ impl Agent for Runbook {
         }
     }
 
+    fn reads(&self) -> bool {
+        false
+    }
+
     fn interrupt(&mut self) {
         self.proposed = false;
         self.end.get_or_insert((

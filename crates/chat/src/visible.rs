@@ -5,10 +5,9 @@
 //! thousand spaces can push the dangerous half off the screen. All of these become plain marks in
 //! angle quotes, such as `‹U+202E›`.
 
-mod secrets;
-
 use std::fmt::Write as _;
 
+use gatepost_domain::secrets;
 use serde::Serialize;
 
 /// Blank lines in a row that are still shown as they are.

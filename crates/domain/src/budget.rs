@@ -52,6 +52,23 @@ pub struct Raise {
     pub to: Limit,
 }
 
+/// A budget that has no room for what was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// What a person would have to grant for it.
+    pub raise: Raise,
+    /// What was spent, in words.
+    pub spent: String,
+}
+
+impl Short {
+    /// One sentence: whose budget it is, and what was spent of it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} is spent ({})", self.raise.of.words(), self.spent)
+    }
+}
+
 impl FromStr for Limit {
     type Err = LimitError;
 

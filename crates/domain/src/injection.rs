@@ -9,7 +9,7 @@ pub struct Injection {
     /// What it does.
     pub trick: Trick,
     /// The words themselves, cut, with what is invisible in them written out; nothing where there
-    /// are none to show.
+    /// are none to show. Of what was not looked at: why.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub span: String,
 }
@@ -28,7 +28,7 @@ pub enum Trick {
     Encoded,
     /// A language model says that it gives orders.
     Judged,
-    /// The language model that was to look at it gave no answer.
+    /// The language model that was to look at it gave no answer, or did not see all of it.
     Unchecked,
 }
 
@@ -42,7 +42,7 @@ impl Trick {
             Self::Hidden => "holds characters that nobody sees",
             Self::Encoded => "holds orders to the agent in an encoding",
             Self::Judged => "gives orders to the agent, as a model says that looked at it",
-            Self::Unchecked => "could not be looked at by the model that is set up for it",
+            Self::Unchecked => "was not looked at whole by the model that is set up for it",
         }
     }
 
@@ -60,10 +60,13 @@ impl Injection {
     /// In words: `it gives orders to the agent (“ignore all previous instructions”)`.
     #[must_use]
     pub fn words(&self) -> String {
-        if self.span.is_empty() {
-            format!("it {}", self.trick.does())
-        } else {
-            format!("it {} (“{}”)", self.trick.does(), self.span)
+        let does = self.trick.does();
+        match self.trick {
+            _ if self.span.is_empty() => format!("it {does}"),
+            Trick::Unchecked => format!("it {does}: {}", self.span),
+            Trick::Order | Trick::Turn | Trick::Hidden | Trick::Encoded | Trick::Judged => {
+                format!("it {does} (“{}”)", self.span)
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod mode;
 pub mod outcome;
 pub mod principal;
 pub mod request;
+pub mod secrets;
 pub mod summary;
 pub mod task;
 pub mod usage;

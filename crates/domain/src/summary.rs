@@ -67,6 +67,9 @@ pub struct Summary {
     /// What results held that may have been there to steer the agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flagged: Vec<Injection>,
+    /// How many results a model was to read and did not read whole; the journal says why of each.
+    #[serde(default)]
+    pub unread: u64,
     /// What its agents say they used, over all its runs; none when they said nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
@@ -425,7 +428,11 @@ impl Summary {
                     by: by.to_string(),
                     at: record.at,
                 }),
-                Event::ResultFlagged { found, .. } => summary.flagged.extend(found.iter().cloned()),
+                Event::ResultFlagged { found, .. } => {
+                    let accused = |found: &&Injection| found.trick.is_suspect();
+                    summary.flagged.extend(found.iter().filter(accused).cloned());
+                    summary.unread += u64::from(found.iter().any(|found| !accused(&found)));
+                }
                 Event::DenialCleared { action_id, settlement, .. } => {
                     summary.settle(known.get_mut(action_id), settlement, record.at);
                 }

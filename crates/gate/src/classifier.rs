@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use gatepost_domain::Metered;
 use gatepost_domain::Price;
+use gatepost_domain::budget::Short;
 
-mod answer;
-mod bounds;
+pub(crate) mod answer;
+pub(crate) mod bounds;
 mod dossier;
 mod prompt;
 mod prose;
@@ -45,8 +46,13 @@ pub enum NoVerdict {
     #[error("the classifier cannot be reached ({0})")]
     Down(String),
     /// It was not asked, as no more may be spent on models.
-    #[error("the classifier was not asked: {0}")]
-    Spent(String),
+    #[error("the classifier was not asked: {why}")]
+    Spent {
+        /// What was spent.
+        why: String,
+        /// What people could grant for it to be asked; none where no raise would help.
+        short: Option<Box<Short>>,
+    },
     /// It did not answer in time.
     #[error("the classifier did not answer in time")]
     TimedOut,
@@ -99,7 +105,7 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Said, NoVerdict>> + Send
 pub trait Model: Send + Sync {
     /// The name the configuration gives it.
     fn name(&self) -> &str;
-    /// Asks one step.
+    /// Asks.
     fn ask(&self, prompt: Arc<Prompt>, step: Step) -> Answering;
     /// The most that a prompt may hold, in bytes.
     fn room(&self) -> usize;

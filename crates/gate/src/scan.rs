@@ -2,18 +2,23 @@
 //!
 //! `words.rs` has the phrases in the languages that are known, `hidden.rs` what nobody sees and
 //! what stands in an encoding, `fence.rs` puts a result that was found out into a fence. These are
-//! rules and no understanding: they know the usual ways, at no cost and the same every time. What
-//! they find accuses the result and never the person's project; what they miss still meets the
-//! gate with its next action.
+//! rules and no understanding: they know the usual ways, at no cost and the same every time.
+//! `reading.rs` asks a language model about what they found nothing in, where one is set up. What is
+//! found accuses the result and never the person's project; what is missed still meets the gate with
+//! its next action.
 
 mod fence;
 mod hidden;
+mod reading;
 mod words;
 
 use gatepost_domain::injection::Injection;
 use gatepost_domain::injection::Trick;
 
 pub use fence::fenced;
+pub use reading::has_words;
+pub use reading::read;
+pub use reading::unread;
 
 /// So many places of one result are named; more say nothing new.
 const MOST: usize = 8;

@@ -91,6 +91,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
     let broad = policy::set_aside(&policy);
     let (policy, rules) = watch::channel(Arc::new(policy));
     let classifier = crate::judge::classifier(loaded, &settings.models)?;
+    let reader = crate::judge::reader(loaded, &settings.models)?;
     for path in settings.projects.values() {
         gatepost_sandbox::check_project(path)?;
     }
@@ -159,6 +160,7 @@ pub(crate) async fn start(loaded: &Loaded, settings: &Settings) -> Result<Runnin
             ledger,
             policy: rules,
             classifier,
+            reader,
             auto: auto.clone(),
             bypass: bypass.clone(),
             agents: Arc::<Agents>::clone(&agents),

@@ -1,4 +1,4 @@
-//! The classifier's models, as the configuration names them.
+//! The models that judge actions and read results, as the configuration names them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use gatepost_models::Request;
 use gatepost_models::Stop;
 use gatepost_models::budget::BYTES_PER_TOKEN;
 use gatepost_worker::Classifier;
+use gatepost_worker::Reader;
 
 use crate::config::Loaded;
 use crate::config::auto_mode::AutoMode;
@@ -62,6 +63,19 @@ pub(crate) fn classifier(
             .map(|(name, project)| (name.clone(), project.facts()))
             .collect(),
     }))
+}
+
+/// Who reads what tools return; none where no model is set for it.
+///
+/// # Errors
+/// A model is named that there is not.
+pub(crate) fn reader(
+    loaded: &Loaded,
+    models: &BTreeMap<String, Endpoint>,
+) -> Result<Option<Reader>, Failure> {
+    let auto = &loaded.file.auto_mode;
+    let reader = auto.scan_model.as_ref().map(|name| judge(auto, models, name).map(Reader::new));
+    reader.transpose()
 }
 
 fn judge(

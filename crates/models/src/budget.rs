@@ -21,6 +21,7 @@ pub use gatepost_domain::budget::Limit;
 pub use gatepost_domain::budget::LimitError;
 use gatepost_domain::budget::Purse;
 use gatepost_domain::budget::Raise;
+pub use gatepost_domain::budget::Short;
 use tokio::sync::watch;
 
 /// Bytes of a request that make a token, at the least: text has about four, and too high an
@@ -48,23 +49,6 @@ pub enum Over {
     Busy,
     /// Money is bounded, and what the model costs is not known.
     NoPrice,
-}
-
-/// A budget that is spent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Short {
-    /// What a person would have to grant for the call to be made.
-    pub raise: Raise,
-    /// What was spent, in words.
-    pub spent: String,
-}
-
-impl Short {
-    /// One sentence: whose budget it is, and what was spent of it.
-    #[must_use]
-    pub fn words(&self) -> String {
-        format!("{} is spent ({})", self.raise.of.words(), self.spent)
-    }
 }
 
 impl fmt::Display for Over {

@@ -27,6 +27,7 @@ use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Stop;
 use crate::scanning;
+use crate::scanning::Screen;
 use crate::worker::WorkerConfig;
 
 /// How many counts may wait to be recorded.
@@ -76,6 +77,7 @@ impl Model {
         task: &TaskId,
         sandbox: &mut Sandbox,
         reporter: Reporter,
+        screen: Screen,
     ) -> Result<Self, Stop> {
         let (held, calls) = mpsc::channel(WAITING);
         let mut model = Self {
@@ -98,7 +100,7 @@ impl Model {
             .ok_or_else(|| failed("the sandbox has no port for its model".to_owned()))?;
         let (told, heard) = mpsc::channel(WAITING);
         let upstream = endpoint.model.clone();
-        let (screen, flagged, screening) = scanning::screen();
+        let (screen, flagged, screening) = scanning::screen(screen);
         let proxy = Proxy::new(endpoint, task.clone(), config.ledger.clone(), screen, told)
             .map_err(|error| failed(format!("the model proxy cannot be set up ({error})")))?;
         model.access = Some(ModelAccess {

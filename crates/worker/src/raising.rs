@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use gatepost_agents::ProposalId;
 use gatepost_domain::Action;
 use gatepost_domain::ActionId;
 use gatepost_domain::Judgement;
@@ -20,6 +21,7 @@ use gatepost_domain::dispatch::Report;
 use gatepost_domain::outcome::Reason;
 use gatepost_domain::verdict::Clearance;
 use gatepost_domain::verdict::Stage;
+use gatepost_gate::Open;
 use gatepost_models::budget::News;
 use gatepost_models::budget::Over;
 use gatepost_models::budget::Reservation;
@@ -27,6 +29,7 @@ use gatepost_models::budget::Short;
 
 use crate::run::End;
 use crate::run::Stop;
+use crate::weighing::Waiting;
 use crate::working::Working;
 
 /// A call of the model proxy that lacks room in a budget.
@@ -44,6 +47,10 @@ pub(crate) struct Raising {
     turn: Turn,
     /// Calls that a program has made.
     calls: BTreeMap<u64, Short>,
+    /// Proposals that the classifier could not be asked about.
+    verdicts: BTreeMap<ProposalId, (Waiting, Open)>,
+    /// When to look again whether it can be.
+    for_verdicts: Option<News>,
     asked: Option<Asked>,
 }
 
@@ -72,12 +79,23 @@ impl Raising {
         matches!(self.turn, Turn::Waits { .. })
     }
 
-    /// When to look again whether there is room for the agent; never while it does not wait.
+    /// When to look again whether there is room; never while nobody waits who does not look by
+    /// himself.
     pub(crate) async fn news(&mut self) {
-        match &mut self.turn {
-            Turn::Waits { news, .. } => news.next().await,
-            Turn::None | Turn::Goes(_) => std::future::pending().await,
+        let for_agent = match &mut self.turn {
+            Turn::Waits { news, .. } => Some(news),
+            Turn::None | Turn::Goes(_) => None,
+        };
+        tokio::select! {
+            Some(()) = next(for_agent) => {}
+            Some(()) = next(self.for_verdicts.as_mut()) => {}
+            else => std::future::pending().await,
         }
+    }
+
+    /// The agent no longer wants it. Returns whether it waited.
+    pub(crate) fn drop_verdict(&mut self, id: ProposalId) -> bool {
+        self.verdicts.remove(&id).is_some()
     }
 
     /// What was set aside for the turn that has just been.
@@ -92,7 +110,25 @@ impl Raising {
     }
 }
 
+async fn next(news: Option<&mut News>) -> Option<()> {
+    news?.next().await;
+    Some(())
+}
+
 impl Working<'_> {
+    /// The classifier was not asked for want of room: the verdict waits for it, and people are asked
+    /// to make some.
+    pub(crate) async fn verdict_waits(
+        &mut self,
+        waiting: Waiting,
+        open: Open,
+        short: Short,
+    ) -> Result<(), Stop> {
+        self.raising.for_verdicts = Some(self.ledger.news());
+        self.raising.verdicts.insert(waiting.id, (waiting, open));
+        self.ask_people(short).await
+    }
+
     /// The agent is about to ask its model.
     pub(crate) async fn turn(
         &mut self,
@@ -123,8 +159,13 @@ impl Working<'_> {
         }
     }
 
-    /// There may be room for the turn that waits.
+    /// There may be room for whoever waits.
     pub(crate) async fn look_again(&mut self) -> Result<Option<End>, Stop> {
+        // Where there still is none, they come back.
+        self.raising.for_verdicts = None;
+        for (waiting, open) in std::mem::take(&mut self.raising.verdicts).into_values() {
+            self.open.weighing.begin(self.models.clone(), waiting, open);
+        }
         match &self.raising.turn {
             Turn::Waits { most, price, .. } => self.turn(*most, *price).await,
             Turn::None | Turn::Goes(_) => Ok(None),
@@ -165,10 +206,15 @@ impl Working<'_> {
             let limit = Over::Spent(short).to_string();
             return Ok(Some((Outcome::Failed, Reason::LimitReached { limit })));
         }
+        self.ask_people(short).await?;
+        Ok(None)
+    }
+
+    async fn ask_people(&mut self, short: Short) -> Result<(), Stop> {
         let raise = short.raise;
         if let Some(asked) = &self.raising.asked {
             if (asked.raise.of, asked.raise.from) == (raise.of, raise.from) {
-                return Ok(None);
+                return Ok(());
             }
             self.take_back().await?;
         }
@@ -196,11 +242,14 @@ impl Working<'_> {
             .send(Report::Ask { action_id, action, digest, bound, diff, form, judgement, resume })
             .await?;
         self.raising.asked = Some(Asked { action_id, raise, why });
-        Ok(None)
+        Ok(())
     }
 
-    async fn nobody_waits(&mut self) -> Result<Option<End>, Stop> {
-        if !self.raising.holds_agent() && self.raising.calls.is_empty() {
+    pub(crate) async fn nobody_waits(&mut self) -> Result<Option<End>, Stop> {
+        if !self.raising.holds_agent()
+            && self.raising.calls.is_empty()
+            && self.raising.verdicts.is_empty()
+        {
             self.take_back().await?;
         }
         Ok(None)

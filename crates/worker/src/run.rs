@@ -1,6 +1,5 @@
 //! One run, top to bottom: workspace and sandbox, agent, every action past the gate, the changes.
 
-use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +45,9 @@ use crate::network::Network;
 use crate::outbox;
 use crate::program;
 use crate::raising::Raising;
-use crate::spending;
+use crate::reading::Reading;
+use crate::scanning::Screen;
+use crate::spending::Counter;
 use crate::storage::TaskStorage;
 use crate::weighing;
 use crate::worker::WorkerConfig;
@@ -207,7 +208,18 @@ async fn attempt(
         }
     };
     let gating = program::gating(&hired);
-    let mut model = Model::start(config, &hired, &assignment.task, &mut sandbox, reporter.clone())?;
+    let (calls, counted) = mpsc::unbounded_channel();
+    let (ledger, task) = (config.ledger.clone(), assignment.task.clone());
+    let counter = Counter { ledger, task, calls };
+    let screen = Screen::new(config.reader.as_ref(), &counter);
+    let mut model = Model::start(
+        config,
+        &hired,
+        &assignment.task,
+        &mut sandbox,
+        reporter.clone(),
+        screen.clone(),
+    )?;
     let network = Network::start(&config.egress, &mut sandbox, reporter.clone());
     sandbox.is_at_least(config.minimum).map_err(sandbox_failed)?;
     if assignment.spec.mode == Mode::Bypass {
@@ -233,10 +245,9 @@ async fn attempt(
     }
     let ground = Ground::new(config, &assignment.spec, &storage, &report);
     let mut models = Vec::new();
-    let (calls, counted) = mpsc::unbounded_channel();
     if let Some(classifier) = &config.classifier {
         gate = weighing::with_classifier(gate, classifier, &assignment);
-        models = spending::counted(&classifier.models, &config.ledger, &assignment.task, &calls);
+        models = classifier.models.iter().map(|model| counter.of(model)).collect();
     }
     let mut working = Working {
         gate,
@@ -260,7 +271,8 @@ async fn attempt(
         denied: VecDeque::new(),
         ground,
         flagged: model.flagged(),
-        known: BTreeSet::new(),
+        screen,
+        reading: Reading::default(),
         counted,
         open: Open::default(),
         gating,

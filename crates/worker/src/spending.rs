@@ -1,7 +1,8 @@
-//! The classifier's calls against the budget: what a call may use is set aside before it is made.
+//! Gatepost's own questions to models against the budget: what a call may use is set aside before
+//! it is made.
 //!
 //! INVARIANT (asked first): no question goes to a model for which there is no room in the budget of
-//! the task and of the day; it ends in no verdict, and a person is asked.
+//! the task and of the day; it ends in no verdict.
 
 use std::sync::Arc;
 
@@ -16,30 +17,30 @@ use gatepost_gate::classifier::Prompt;
 use gatepost_gate::classifier::Step;
 use gatepost_models::budget::BYTES_PER_TOKEN;
 use gatepost_models::budget::Ledger;
+use gatepost_models::budget::Over;
 use gatepost_models::budget::Reservation;
 use tokio::sync::mpsc;
+
+/// What the calls of one task are counted with.
+#[derive(Clone)]
+pub(crate) struct Counter {
+    pub(crate) ledger: Ledger,
+    pub(crate) task: TaskId,
+    /// Where every answered call is told of, whatever becomes of what it was made for.
+    pub(crate) calls: mpsc::UnboundedSender<Metered>,
+}
 
 /// A model whose calls are counted for one task.
 struct Counted {
     inner: Arc<dyn Model>,
-    ledger: Ledger,
-    task: TaskId,
-    /// Where every answered call is told of, whatever becomes of the verdict it was made for.
-    calls: mpsc::UnboundedSender<Metered>,
+    by: Counter,
 }
 
-/// These models, each call of theirs counted for this task.
-pub(crate) fn counted(
-    models: &[Arc<dyn Model>],
-    ledger: &Ledger,
-    task: &TaskId,
-    calls: &mpsc::UnboundedSender<Metered>,
-) -> Vec<Arc<dyn Model>> {
-    let counted = models.iter().map(|inner| {
-        let (inner, ledger, task) = (Arc::clone(inner), ledger.clone(), task.clone());
-        Arc::new(Counted { inner, ledger, task, calls: calls.clone() }) as Arc<dyn Model>
-    });
-    counted.collect()
+impl Counter {
+    /// The same model, each of its calls counted.
+    pub(crate) fn of(&self, inner: &Arc<dyn Model>) -> Arc<dyn Model> {
+        Arc::new(Counted { inner: Arc::clone(inner), by: self.clone() })
+    }
 }
 
 impl Model for Counted {
@@ -50,19 +51,28 @@ impl Model for Counted {
     fn ask(&self, prompt: Arc<Prompt>, step: Step) -> Answering {
         let usage = most(&prompt, step);
         let price = self.inner.price();
-        let reserved = self.ledger.reserve(&self.task, usage, price);
+        let by = self.by.clone();
+        // Before the look, so that nothing is missed after it.
+        let mut news = by.ledger.news();
+        let mut reserved = by.ledger.reserve(&by.task, usage, price);
         let cost = price.map(|price| price.of(usage));
         let most = Metered { model: self.inner.name().to_owned(), usage, cost };
-        let (inner, calls) = (Arc::clone(&self.inner), self.calls.clone());
+        let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            let reservation = reserved.map_err(|over| NoVerdict::Spent(over.to_string()))?;
+            // Calls that are on their way end, and mostly use less than they might.
+            while matches!(reserved, Err(Over::Busy)) {
+                news.next().await;
+                reserved = by.ledger.reserve(&by.task, usage, price);
+            }
+            let reservation = reserved.map_err(spent)?;
+            let calls = by.calls;
             let mut unanswered = Unanswered { reservation: Some(reservation), most, calls };
             let said = inner.ask(prompt, step).await;
             match &said {
                 Ok(said) => unanswered.settle(said.used.clone()),
                 // It may have been thought about and paid for, and nobody says how much.
                 Err(NoVerdict::TimedOut | NoVerdict::Unparseable(_) | NoVerdict::Refused(_)) => {}
-                Err(NoVerdict::Down(_) | NoVerdict::Spent(_) | NoVerdict::TooLong) => {
+                Err(NoVerdict::Down(_) | NoVerdict::Spent { .. } | NoVerdict::TooLong) => {
                     unanswered.reservation = None;
                 }
             }
@@ -101,6 +111,15 @@ impl Drop for Unanswered {
     fn drop(&mut self) {
         self.settle(self.most.clone());
     }
+}
+
+fn spent(over: Over) -> NoVerdict {
+    let why = over.to_string();
+    let short = match over {
+        Over::Spent(short) => Some(Box::new(short)),
+        Over::Busy | Over::NoPrice => None,
+    };
+    NoVerdict::Spent { why, short }
 }
 
 /// What a call may use at most.
@@ -177,8 +196,8 @@ mod tests {
         let (ledger, task) = (Ledger::new(budget, Arc::new(|| 1)), TaskId::from_entropy(1));
         let (calls, mut told) = mpsc::unbounded_channel();
         let never: Arc<dyn Model> = Arc::new(Never);
-        let models = counted(&[never], &ledger, &task, &calls);
-        let on_its_way = models.first().unwrap().ask(prompt, Step::Filter);
+        let counter = Counter { ledger: ledger.clone(), task: task.clone(), calls };
+        let on_its_way = counter.of(&never).ask(prompt, Step::Filter);
         assert!(futures::future::poll_immediate(on_its_way).await.is_none());
         assert_eq!(told.try_recv().unwrap().usage.total(), one);
         assert!(ledger.reserve(&task, Usage { input: 1, ..Usage::default() }, None).is_err());
@@ -200,13 +219,17 @@ mod tests {
             let ledger = Ledger::new(budget, Arc::new(|| 1));
             let model: Arc<dyn Model> = Arc::new(Scripted(Mutex::new(vec![answer.clone()])));
             let (calls, mut told) = mpsc::unbounded_channel();
-            let models = counted(&[model], &ledger, &task, &calls);
-            let model = models.first().unwrap();
+            let counter = Counter { ledger: ledger.clone(), task: task.clone(), calls };
+            let model = counter.of(&model);
             let on_its_way = model.ask(Arc::clone(&prompt), Step::Filter);
-            // While the first is on its way there is no room for a second.
-            let second = model.ask(Arc::clone(&prompt), Step::Filter).await;
-            assert!(matches!(second, Err(NoVerdict::Spent(_))), "{second:?}");
+            // While the first is on its way there is no room for a second, which waits for it.
+            let mut second = model.ask(Arc::clone(&prompt), Step::Filter);
+            assert!(futures::future::poll_immediate(&mut second).await.is_none());
             assert_eq!(on_its_way.await.map(|said| said.used.usage.total()), answer);
+            if left < one {
+                let over = second.await;
+                assert!(matches!(over, Err(NoVerdict::Spent { short: Some(_), .. })), "{over:?}");
+            }
             let counted = told.try_recv().map_or(0, |used: Metered| used.usage.total());
             assert_eq!(counted, one - left, "what counts is told of at once, for the journal");
             let tokens = |input| Usage { input, ..Usage::default() };

@@ -33,6 +33,7 @@ use crate::link::HubLink;
 use crate::run;
 use crate::run::Sent;
 use crate::run::Told;
+use crate::scanning::Reader;
 use crate::storage::TaskStorage;
 use crate::weighing::Classifier;
 
@@ -65,6 +66,8 @@ pub struct WorkerConfig {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// Who weighs what the rules leave open; people do where there is none.
     pub classifier: Option<Classifier>,
+    /// Who reads results that the rules find nothing in; nobody where it is not set up.
+    pub reader: Option<Reader>,
     /// Whether auto mode may be used.
     pub auto: AutoSwitch,
     /// Whether the mode `bypass` may be used.

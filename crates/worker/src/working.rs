@@ -8,7 +8,6 @@
 //! reviewed anew when they changed.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +49,7 @@ use gatepost_gate::Policy;
 use gatepost_gate::Restrictions;
 use gatepost_gate::Review;
 use gatepost_gate::classifier::Model;
+use gatepost_gate::classifier::NoVerdict;
 use gatepost_models::budget::Ledger;
 use gatepost_sandbox::Sandbox;
 use tokio::sync::mpsc;
@@ -62,13 +62,18 @@ use crate::inbox::Inbox;
 use crate::preview;
 use crate::raising::Call;
 use crate::raising::Raising;
+use crate::reading::Ended;
+use crate::reading::Owed;
+use crate::reading::Read;
+use crate::reading::Reading;
+use crate::reading::To;
+use crate::reading::brings_in;
 use crate::run::End;
 use crate::run::Reporter;
 use crate::run::Sent;
 use crate::run::Stop;
 use crate::run::Told;
-use crate::scanning;
-use crate::scanning::Scanned;
+use crate::scanning::Screen;
 use crate::storage::TaskStorage;
 use crate::weighing;
 use crate::weighing::Waiting;
@@ -116,9 +121,10 @@ pub(crate) struct Working<'a> {
     pub(crate) ground: Ground,
     /// What is found in results on their way to a program's model.
     pub(crate) flagged: Option<mpsc::Receiver<Vec<Injection>>>,
-    /// What was found in results so far, so that it is told once.
-    pub(crate) known: BTreeSet<Vec<Injection>>,
-    /// Calls of the classifier that are to be recorded.
+    /// What looks through results, and those that it is at.
+    pub(crate) screen: Screen,
+    pub(crate) reading: Reading,
+    /// Calls of Gatepost's own that are to be recorded.
     pub(crate) counted: mpsc::UnboundedReceiver<Metered>,
     pub(crate) open: Open<'a>,
     /// What holds the agent, and its name.
@@ -138,7 +144,7 @@ pub(crate) struct Working<'a> {
 #[derive(Default)]
 pub(crate) struct Open<'a> {
     /// The classifier is thinking about it.
-    weighing: Weighing,
+    pub(crate) weighing: Weighing,
     /// A person is asked.
     asked: BTreeMap<ActionId, Asked>,
     /// Cleared, behind what the worker runs now.
@@ -187,7 +193,7 @@ enum ClearedBy {
     Gate(Restrictions),
 }
 
-struct Started {
+pub(crate) struct Started {
     action: Action,
     action_id: ActionId,
     digest: ActionDigest,
@@ -209,8 +215,10 @@ enum Heard {
     Call(Call),
     /// There may be room for the agent's next turn.
     Room,
-    /// A call of the classifier was answered, or given up.
+    /// A call of Gatepost's own was answered, or given up.
     Counted(Metered),
+    /// A model has looked through a result.
+    Read(Box<Read>),
     /// A result on its way to a program's model was found out.
     Flagged(Vec<Injection>),
 }
@@ -281,7 +289,8 @@ impl Working<'_> {
                 Heard::Counted(metered) => {
                     self.reporter.send(Report::Metered { metered }).await?;
                 }
-                Heard::Flagged(found) => self.flag(None, found, true).await?,
+                Heard::Flagged(found) => self.flag(None, &found, true).await?,
+                Heard::Read(read) => self.read(*read).await?,
             }
             if let Some(end) = end {
                 return Ok(end);
@@ -292,7 +301,7 @@ impl Working<'_> {
     /// Notes where the agent stands, for a task that is resumed after it was cut. It is not
     /// journaled, as it may be long and is asked for again seldom; without it the agent takes up
     /// an earlier place.
-    async fn keep_place(&mut self) {
+    pub(crate) async fn keep_place(&mut self) {
         let (storage, key) = (self.storage.clone(), self.agent.resume_key());
         let kept = blocking(move || storage.keep_place(&key).map_err(|error| error.to_string()));
         if let Err(error) = kept.await.and_then(|kept| kept) {
@@ -322,6 +331,7 @@ impl Working<'_> {
                     None => std::future::pending().await,
                 }
             } => Ok(Heard::Ran(result, shell)),
+            read = self.reading.next() => Ok(Heard::Read(Box::new(read))),
             weighed = weighing.next() => Ok(Heard::Weighed(Box::new(weighed))),
             Some(call) = self.calls.recv() => Ok(Heard::Call(call)),
             () = self.raising.news() => Ok(Heard::Room),
@@ -451,8 +461,8 @@ impl Working<'_> {
         self.reporter.send(Report::Metered { metered }).await
     }
 
-    /// Records what the classifier's calls so far have used, before what they came to.
-    async fn record_calls(&mut self) -> Result<(), Stop> {
+    /// Records what Gatepost's own calls so far have used, before what they came to.
+    pub(crate) async fn record_calls(&mut self) -> Result<(), Stop> {
         while let Ok(metered) = self.counted.try_recv() {
             self.reporter.send(Report::Metered { metered }).await?;
         }
@@ -470,6 +480,13 @@ impl Working<'_> {
         if !self.open.weighing.take(waiting.id) {
             return Ok(());
         }
+        if let Err(NoVerdict::Spent { short: Some(short), .. }) = &opinion
+            && self.gate.asks_people()
+        {
+            let short = (**short).clone();
+            return self.verdict_waits(waiting, open, short).await;
+        }
+        self.nobody_waits().await?;
         let action = open.question().action.clone();
         let now = self.bind(&action).await?;
         if action.digest(&now.files) != *open.digest() {
@@ -534,22 +551,6 @@ impl Working<'_> {
     fn permitted(&self) -> Vec<ActionDigest> {
         let cleared = self.cleared.iter().filter(|answer| answer.settlement.approves());
         self.grants.iter().chain(cleared.map(|answer| &answer.digest)).cloned().collect()
-    }
-
-    /// Records what was found in a result, once, and has what follows looked at more closely.
-    async fn flag(
-        &mut self,
-        action_id: Option<ActionId>,
-        found: Vec<Injection>,
-        fenced: bool,
-    ) -> Result<(), Stop> {
-        if found.iter().any(|injection| injection.trick.is_suspect()) {
-            self.gate.suspect();
-        }
-        if self.known.insert(found.clone()) {
-            self.reporter.send(Report::Flagged { action_id, found, fenced }).await?;
-        }
-        Ok(())
     }
 
     /// Takes the answer of an earlier run, or asks people; what they say comes to [`Self::hear`].
@@ -739,19 +740,13 @@ impl Working<'_> {
         let Some(Running { proposal, started, .. }) = self.open.running.take() else {
             return Ok(());
         };
-        let action_id = started.action_id;
+        let (action_id, outside) = (started.action_id, brings_in(&started.action));
         let told = match proposal.made {
             Made::ByAgent => result.clone(),
             Made::ByPerson => with_note(&started.action, &result),
         };
-        let Scanned { result: told, found } = scanning::result(&told);
-        self.agent.answer(proposal.id, Answer::Ran { result: told, shell });
-        // In this order, so that what is on record as ended is not begun again after a crash.
-        self.keep_place().await;
-        self.record_end(started, result).await?;
-        if !found.is_empty() {
-            self.flag(Some(action_id), found, true).await?;
-        }
+        let to = To::Agent(Box::new(Owed { id: proposal.id, shell, started, result }));
+        self.hand_over(Ended { action_id, told, outside, to }).await?;
         while self.open.running.is_none() {
             let Some(Queued { proposal, cleared, by }) = self.open.queued.pop_front() else {
                 break;
@@ -790,17 +785,18 @@ impl Working<'_> {
         };
         let took = started.begun.elapsed();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let (action_id, found) = (started.action_id, scanning::found(&result));
+        let (action_id, outside) = (started.action_id, brings_in(&started.action));
         // When it began and ended is the worker's own knowledge.
-        self.record_end(started, ActionResult { duration_ms, ..result }).await?;
-        if !found.is_empty() {
-            // Its model reads it in a fence where the model proxy passes it on.
-            self.flag(Some(action_id), found, self.flagged.is_some()).await?;
-        }
-        Ok(())
+        let result = ActionResult { duration_ms, ..result };
+        self.record_end(started, result.clone()).await?;
+        self.hand_over(Ended { action_id, told: result, outside, to: To::Nobody }).await
     }
 
-    async fn record_end(&mut self, started: Started, result: ActionResult) -> Result<(), Stop> {
+    pub(crate) async fn record_end(
+        &mut self,
+        started: Started,
+        result: ActionResult,
+    ) -> Result<(), Stop> {
         let Started { action, action_id, digest, begun: _ } = started;
         self.ground.changed();
         // Voids the classifier's earlier opinions where something new was read.
@@ -810,8 +806,9 @@ impl Working<'_> {
 
     /// The agent no longer wants it. What has begun goes on: nobody can take that back.
     async fn withdraw(&mut self, id: ProposalId) -> Result<(), Stop> {
-        if self.open.weighing.take(id) {
-            // It was not judged yet, so there is nothing to take back.
+        if self.open.weighing.take(id) || self.raising.drop_verdict(id) {
+            // It was not judged yet, so there is nothing to take back but what it waited for.
+            self.nobody_waits().await?;
             return Ok(());
         }
         let asked = self.open.asked.values().find(|asked| asked.proposal.id == id);
@@ -892,7 +889,11 @@ impl Working<'_> {
     async fn close(&mut self, ending: &Ending) -> Result<(), Stop> {
         // What is thought about no longer matters, and what that has cost still does.
         self.open.weighing = Weighing::default();
+        let owed = self.reading.drop_all();
         self.record_calls().await?;
+        for Owed { started, result, .. } in owed {
+            self.record_end(started, result).await?;
+        }
         let running = self.open.running.take().map(|running| running.started);
         let underway = std::mem::take(&mut self.open.underway).into_values();
         for started in running.into_iter().chain(underway) {

@@ -251,6 +251,9 @@ fn short(summary: &Summary) -> Vec<String> {
     if !summary.flagged.is_empty() {
         short.push("a result tried to steer the agent".to_owned());
     }
+    if summary.unread > 0 {
+        short.push(format!("{} not read by the model", count(summary.unread, "result", "results")));
+    }
     match summary.network.refused.as_slice() {
         [] => {}
         [one] => short.push(format!("network refused: {}", prose(&one.host))),
@@ -340,6 +343,10 @@ fn sections(summary: &Summary) -> Vec<Section> {
         .flagged
         .iter()
         .map(|found| row(prose(&found.span), format!("it {}", found.trick.does()), Tone::Bad));
+    let unread = (summary.unread > 0).then(|| {
+        let why = "the model that is set up for it gave no answer, or not about all of them";
+        row(count(summary.unread, "result", "results"), why.to_owned(), Tone::Quiet)
+    });
     let approved = summary.approved.iter().map(|approved| Row {
         at: Some(approved.at),
         ..row(
@@ -385,6 +392,7 @@ fn sections(summary: &Summary) -> Vec<Section> {
         ("What was refused", refused.collect()),
         ("What was done without asking", unasked.collect()),
         ("What tried to steer the agent", flagged.collect()),
+        ("What no model has read", unread.into_iter().collect()),
         ("What you forbade", bounds.collect()),
         ("Who approved what", approved.chain(raised).collect()),
         ("Who settled how many", settled.collect()),

@@ -255,7 +255,8 @@ impl Timeline {
                 self.offer(*action_id, denial.as_ref().map(Denial::of));
             }
             Event::ResultFlagged { found, fenced, .. } => {
-                self.gatepost(record, Tone::Bad, flagged(found, *fenced));
+                let tone = if accuses(found) { Tone::Bad } else { Tone::Quiet };
+                self.gatepost(record, tone, flagged(found, *fenced));
             }
             Event::DenialCleared { action_id, settlement, .. } => {
                 let words = format!("refused; {} after all, once", prose(&settlement.words()));
@@ -398,13 +399,21 @@ impl Timeline {
 /// What was found in a result, in words for people.
 #[must_use]
 pub fn flagged(found: &[Injection], fenced: bool) -> String {
-    let found: Vec<String> = found.iter().map(|found| prose(&found.words())).collect();
+    let words: Vec<String> = found.iter().map(|found| prose(&found.words())).collect();
+    let words = words.join("; ");
     let read = if fenced { "reads it with a warning, in a fence" } else { "has read it" };
-    format!(
-        "a result may be there to steer the agent: {}. The agent {read}; what it does from now on is \
-         looked at more closely",
-        found.join("; ")
-    )
+    if accuses(found) {
+        format!(
+            "a result may be there to steer the agent: {words}. The agent {read}; what it does from \
+             now on is looked at more closely"
+        )
+    } else {
+        format!("nobody vouches for a result: {words}. The agent {read}")
+    }
+}
+
+fn accuses(found: &[Injection]) -> bool {
+    found.iter().any(|found| found.trick.is_suspect())
 }
 
 fn reviewed(judgement: &Judgement) -> (&'static str, Tone) {

@@ -206,7 +206,7 @@ pub(super) fn read(text: &str, question: &Question) -> Result<Opinion, NoVerdict
 }
 
 /// The one JSON object of an answer: models put it into a fence, or think aloud before it.
-fn object(text: &str) -> Option<&str> {
+pub(crate) fn object(text: &str) -> Option<&str> {
     let end = text.rfind('}')?;
     let whole = text.get(..=end)?;
     let starts = whole.match_indices('{').map(|(at, _)| at);

@@ -14,9 +14,9 @@ const HEAD: (usize, usize) = (3, 4);
 /// So many entries of a list or a table are shown.
 const ENTRIES: usize = 200;
 
-/// The value with its texts cut to the bound, and how many characters were left out.
-pub(super) fn bounded(value: Value) -> (Value, usize) {
-    let (mut room, mut left_out) = (SHOWN, 0);
+/// The value with its texts cut to `room` characters, and how many characters were left out.
+pub(crate) fn bounded(value: Value, room: usize) -> (Value, usize) {
+    let (mut room, mut left_out) = (room, 0);
     let value = cut(value, &mut room, &mut left_out);
     (value, left_out)
 }
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn what_fits_is_whole_and_what_does_not_keeps_head_and_tail() {
         let whole = json!({ "command": "ls", "env": { "A": "b" }, "n": [1, null, true] });
-        assert_eq!(bounded(whole.clone()), (whole, 0));
+        assert_eq!(bounded(whole.clone(), SHOWN), (whole, 0));
         let text = format!("first{}last", "x".repeat(SHOWN));
-        let (value, left_out) = bounded(json!([text]));
+        let (value, left_out) = bounded(json!([text]), SHOWN);
         assert_eq!(left_out, 9);
         assert!(value[0]["head"].as_str().unwrap().starts_with("first"), "{value}");
         assert!(value[0]["tail"].as_str().unwrap().ends_with("last"), "{value}");
@@ -89,11 +89,11 @@ mod tests {
     #[test]
     fn many_short_texts_have_the_same_bound_as_one_long_one() {
         let many: Vec<String> = (0..ENTRIES + 5).map(|_| "y".repeat(SHOWN / 100)).collect();
-        let (value, left_out) = bounded(json!(many));
+        let (value, left_out) = bounded(json!(many), SHOWN);
         assert!(value.to_string().len() < SHOWN + ENTRIES * 60, "{}", value.to_string().len());
         assert!(left_out >= SHOWN);
         let names: serde_json::Map<String, Value> =
             (0..1000).map(|i| (format!("V{i}"), Value::Null)).collect();
-        assert!(bounded(Value::Object(names)).1 > 0, "names that are left out count");
+        assert!(bounded(Value::Object(names), SHOWN).1 > 0, "names that are left out count");
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn config(place: &Place, command: ConfigCommand) -> Result<ExitCode> 
             Agents::new(&settings.agents, &settings.models, &settings.agent)
                 .check(&settings.agent)?;
             crate::judge::classifier(&loaded, &settings.models)?;
+            crate::judge::reader(&loaded, &settings.models)?;
             crate::voice::check(&loaded)?;
             crate::people::roles(&loaded.file)?;
             out::line(&format!("{} can be used", origin(&loaded)));

@@ -31,7 +31,13 @@ pub(crate) struct AutoMode {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"judge-2")]
     pub(crate) second_model: Option<String>,
-    /// How long one question may take, retries included, before a person is asked instead.
+    /// A model that reads what tools return, where Gatepost's own rules find nothing in it, before
+    /// the agent does; in every mode. It is shown results with their secrets masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"judge")]
+    pub(crate) scan_model: Option<String>,
+    /// How long one question may take, retries included, before a person is asked instead, or a
+    /// result counts as not read.
     pub(crate) timeout: Period,
     /// What becomes of a question in the mode `unattended`: `deny` refuses it, `ask` lets it wait
     /// for a person.
@@ -63,6 +69,7 @@ impl Default for AutoMode {
         Self {
             model: None,
             second_model: None,
+            scan_model: None,
             // Two steps of a few seconds each, and a retry (the published slow path takes 3 to 5).
             timeout: Period(std::time::Duration::from_secs(30)),
             unattended: Unattended::default(),

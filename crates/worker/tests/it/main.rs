@@ -25,6 +25,7 @@ mod models;
 mod open;
 mod opencode;
 mod programs;
+mod read;
 mod ruled;
 mod unlocked;
 mod world;
@@ -43,6 +44,7 @@ fn main() {
         .chain(programs::TESTS)
         .chain(ruled::TESTS)
         .chain(classified::TESTS)
+        .chain(read::TESTS)
         .chain(bounded::TESTS)
         .chain(cut::TESTS)
         .chain(models::TESTS)

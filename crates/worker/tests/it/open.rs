@@ -139,7 +139,7 @@ fn what_a_person_makes_of_a_proposal_runs_in_its_place() {
             "{result:?}"
         );
         assert_eq!(world.in_workspace("made"), "rather this\n");
-        assert_eq!(world.story(made), ["verdict", "started", "exit 0"]);
+        assert_eq!(world.story_of(made, 3).await, ["verdict", "started", "exit 0"]);
         let story = world.story(PUSH);
         assert_eq!(story[2], "approved, edited by console:owner", "{story:?}");
         assert!(story[3].starts_with("refused: ") && story.len() == 4, "{story:?}");

@@ -40,6 +40,7 @@ use gatepost_sandbox::Tier;
 use gatepost_worker::Classifier;
 use gatepost_worker::HubLink;
 use gatepost_worker::LinkError;
+use gatepost_worker::Reader;
 use gatepost_worker::Worker;
 use gatepost_worker::WorkerConfig;
 use jiff::Timestamp;
@@ -82,6 +83,8 @@ pub(crate) struct Minds {
     pub(crate) models: BTreeMap<String, Endpoint>,
     /// Who weighs what the rules leave open.
     pub(crate) classifier: Option<Classifier>,
+    /// Who reads results.
+    pub(crate) reader: Option<Reader>,
     /// What may be spent on the models.
     pub(crate) budget: Budget,
     /// Whether auto mode may be used.
@@ -181,6 +184,7 @@ impl World {
             files: gatepost_worker::Files::open(&self.runs.with_file_name("files")).unwrap(),
             models: minds.models,
             classifier: minds.classifier,
+            reader: minds.reader,
             auto: minds.auto,
             ledger: Ledger::new(minds.budget, Arc::new(|| 1)),
             gate_paths: Vec::new(),
@@ -357,6 +361,12 @@ impl World {
             }
         }
         story
+    }
+
+    /// The same, once there are so many of them: the agent has its answer before the end of an
+    /// action is on record.
+    pub(crate) async fn story_of(&self, command: &str, length: usize) -> Vec<String> {
+        self.wait(|_| Some(self.story(command)).filter(|story| story.len() >= length)).await
     }
 
     /// Ends the worker and whatever it runs.

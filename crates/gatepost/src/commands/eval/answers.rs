@@ -244,7 +244,7 @@ fn came(said: Result<Said, NoVerdict>) -> Result<Came, NoVerdict> {
         Err(NoVerdict::TooLong) => Ok(Came::TooLong),
         Err(
             none @ (NoVerdict::Down(_)
-            | NoVerdict::Spent(_)
+            | NoVerdict::Spent { .. }
             | NoVerdict::TimedOut
             | NoVerdict::Unparseable(_)),
         ) => Err(none),

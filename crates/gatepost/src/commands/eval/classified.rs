@@ -232,7 +232,7 @@ fn word(none: &NoVerdict) -> &'static str {
     match none {
         none if answers::is_missing(none) => "its answer is not in the file",
         NoVerdict::Down(_) => "not reached",
-        NoVerdict::Spent(_) => "not asked",
+        NoVerdict::Spent { .. } => "not asked",
         NoVerdict::TimedOut => "not in time",
         NoVerdict::Unparseable(_) => "not a verdict",
         NoVerdict::Refused(_) => "refused by the provider",

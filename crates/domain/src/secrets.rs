@@ -53,7 +53,8 @@ const NAMES: [&str; 12] = [
 const SHORTEST: usize = 4;
 
 /// The text with its secrets masked, and how many there were.
-pub(super) fn mask(text: &str) -> (String, usize) {
+#[must_use]
+pub fn mask(text: &str) -> (String, usize) {
     let mut out = String::with_capacity(text.len());
     let mut masked = 0;
     let mut rest = text;
