@@ -2,6 +2,7 @@
 #![no_main]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use gatepost_domain::action::Action;
 use gatepost_domain::action::Exec;
@@ -14,11 +15,13 @@ use gatepost_policy::evaluate;
 use gatepost_policy::facts::Kind;
 use libfuzzer_sys::fuzz_target;
 
+static POLICY: LazyLock<Policy> =
+    LazyLock::new(|| Policy::built_in().expect("the rules of Gatepost load"));
+
 fuzz_target!(|command: String| {
     let context = Context::new("/workspace", "/home/user", "/workspace");
     let action = Action::Exec(Exec { command, cwd: "/workspace".into(), env: BTreeMap::new() });
-    let policy = Policy::built_in().expect("the rules of Gatepost load");
-    let judged = evaluate(&action, &context, &policy, Mode::Auto);
+    let judged = evaluate(&action, &context, &POLICY, Mode::Auto);
     let kind = ActionFacts::of(&action, &context).kind();
     assert!(kind < Kind::Open || judged.verdict != Verdict::Allow, "{judged:?}");
 });

@@ -11,12 +11,12 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|content: String| {
     let mut context = Context::new("/workspace", "/home/user", "/workspace");
-    for path in ["a.sh", "a.py", "Makefile", "package.json"] {
+    for path in ["a.sh", "a.py", "a.ts", "Makefile", "package.json"] {
         let action = Action::Write { path: path.into(), content: content.clone() };
         let facts = ActionFacts::of(&action, &context);
         context.written.note(&facts);
     }
-    let command = "sh a.sh; python3 a.py; make; npm test".to_owned();
+    let command = "sh a.sh; python3 a.py; bun run a.ts; make; npm test".to_owned();
     let action = Action::Exec(Exec { command, cwd: "/workspace".into(), env: BTreeMap::new() });
     let _ = ActionFacts::of(&action, &context);
 });

@@ -29,6 +29,13 @@ use tree::Step;
 /// How much stack a byte of source may need: every level of an expression takes one at least.
 const STACK_PER_BYTE: usize = 1024;
 
+/// The longest code that is looked at, in bytes: no decision is to take longer than 20 ms.
+const MAX_CODE: usize = 64 * 1024;
+
+/// How many brackets may be open at once, in texts of the code too. Parsers take a level of the stack
+/// for each.
+const MAX_BRACKETS: usize = 300;
+
 /// What reads a language: its library's table, and its parser.
 type Reader = (
     Result<&'static Library, &'static str>,
@@ -37,6 +44,16 @@ type Reader = (
 
 /// Judges source text of a language that is not the shell's.
 pub(crate) fn judge(walker: &mut Walker<'_>, language: Language, code: &str) {
+    let span: String = code.chars().take(200).collect();
+    if code.len() > MAX_CODE {
+        let fact = format!("runs {} of more than {} kB", language.name(), MAX_CODE / 1024);
+        walker.not_understood(&span, &fact);
+        return;
+    }
+    if brackets(code) > MAX_BRACKETS {
+        walker.not_understood(&span, "nests code too deeply");
+        return;
+    }
     let (library, read): Reader = match language {
         Language::Python => (library::python(), python::read),
         Language::JavaScript => (library::javascript(), javascript::read),
@@ -45,7 +62,6 @@ pub(crate) fn judge(walker: &mut Walker<'_>, language: Language, code: &str) {
             return;
         }
     };
-    let span: String = code.chars().take(200).collect();
     if code.contains(UNKNOWN) {
         let fact = format!("runs {} that is not known before it runs", language.name());
         walker.not_understood(&span, &fact);
@@ -76,4 +92,18 @@ pub(crate) fn judge(walker: &mut Walker<'_>, language: Language, code: &str) {
             }
         }
     });
+}
+
+/// The most brackets that are open at once.
+fn brackets(code: &str) -> usize {
+    let (mut open, mut most) = (0usize, 0usize);
+    for byte in code.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => continue,
+        }
+        most = most.max(open);
+    }
+    most
 }

@@ -1,6 +1,7 @@
 //! What programs do: a table read from `programs/*.toml`, and the few that need code.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -366,7 +367,8 @@ fn use_args(walker: &mut Walker<'_>, row: &Row, args: &[String], span: &str) {
     if row.args != Args::Text {
         // Flags and their values too: many programs share a row, and `-f` of one is not that of
         // another, so whatever looks like a path elsewhere counts as one.
-        for arg in args.iter().filter(|arg| row.args == Args::None || !words.contains(arg)) {
+        let used: HashSet<&String> = words.iter().collect();
+        for arg in args.iter().filter(|arg| row.args == Args::None || !used.contains(arg)) {
             inspect(walker, arg, span);
         }
     }

@@ -19,6 +19,14 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// The deepest nesting of brackets or block words that is handed to the parser.
 pub const MAX_NESTING: usize = 60;
 
+/// The most words and operators one text may hold outside quotes and here-documents. The parser and
+/// what follows take about a microsecond and a half for each, and no decision is to take longer than
+/// 20 ms.
+pub const MAX_TOKENS: usize = 6000;
+
+/// How many bytes in double quotes take as long as one of them.
+const QUOTED_PER_TOKEN: usize = 16;
+
 /// Why a shell text was not understood. Such a text is never allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
@@ -28,6 +36,9 @@ pub enum NotUnderstood {
     /// Nested too deeply to judge.
     #[error("it is nested more than {MAX_NESTING} levels deep; split it into steps")]
     TooDeep,
+    /// More words than can be judged in time.
+    #[error("it holds more than {MAX_TOKENS} words; put it into files and run those")]
+    TooMany,
     /// A NUL byte, which no shell takes.
     #[error("it contains a NUL byte; take it out")]
     Nul,
@@ -63,6 +74,8 @@ fn within_limits(text: &str) -> Result<(), Refusal> {
         NotUnderstood::Nul
     } else if nesting(text) > MAX_NESTING {
         NotUnderstood::TooDeep
+    } else if text.len() > MAX_TOKENS && tokens(text) > MAX_TOKENS {
+        NotUnderstood::TooMany
     } else {
         return Ok(());
     };
@@ -156,27 +169,102 @@ pub(crate) fn options() -> ParserOptions {
 /// An upper bound of the nesting: brackets and block words, wherever they stand. Quoted ones
 /// count too, which refuses a few odd texts and never lets a deep one through.
 fn nesting(text: &str) -> usize {
-    let (mut brackets, mut blocks, mut deepest) = (0usize, 0usize, 0usize);
-    let mut bangs = 0usize;
-    for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && !"(){}!".contains(c))
-    {
-        match word {
-            "if" | "while" | "until" | "for" | "case" | "select" => blocks += 1,
-            "fi" | "done" | "esac" => blocks = blocks.saturating_sub(1),
-            _ => {}
-        }
-        for c in word.chars() {
-            match c {
-                '(' | '{' => brackets += 1,
-                ')' | '}' => brackets = brackets.saturating_sub(1),
-                '!' => bangs += 1,
+    let (mut brackets, mut blocks, mut deepest, mut bangs) = (0usize, 0usize, 0usize, 0usize);
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if !is_word(first) {
+            match first {
+                b'(' | b'{' => brackets += 1,
+                b')' | b'}' => brackets = brackets.saturating_sub(1),
+                b'!' => bangs += 1,
                 _ => {}
             }
             deepest = deepest.max(brackets + blocks);
+            rest = after;
+            continue;
         }
+        let end = rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        match word {
+            b"if" | b"while" | b"until" | b"for" | b"case" | b"select" => blocks += 1,
+            b"fi" | b"done" | b"esac" => blocks = blocks.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(brackets + blocks);
+        rest = after;
     }
     // A long row of `!` recurses too; a text with thousands of them is data, not a command.
     if bangs > 20_000 { usize::MAX } else { deepest }
+}
+
+/// About how many words and operators stand outside quotes and here-documents, and what double quotes
+/// take. Only time hangs on it:
+/// what is not counted is parsed and judged all the same.
+fn tokens(text: &str) -> usize {
+    let (mut count, mut quoted) = (0, 0);
+    let mut in_word = false;
+    let mut quote: Option<char> = None;
+    let mut documents: Vec<&str> = Vec::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (None | Some('"'), '\\') => {
+                chars.next();
+                count += usize::from(!in_word);
+                in_word = true;
+            }
+            (Some('"'), _) => quoted += 1,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                count += usize::from(!in_word);
+                in_word = true;
+            }
+            (None, '\n') if !documents.is_empty() => {
+                let mut rest = text.get(at + 1..).unwrap_or_default();
+                for word in std::mem::take(&mut documents) {
+                    while let Some((line, after)) = rest.split_once('\n') {
+                        rest = after;
+                        if line.trim_start_matches('\t') == word {
+                            break;
+                        }
+                    }
+                }
+                let from = text.len() - rest.len();
+                while chars.clone().next().is_some_and(|(next, _)| next < from) {
+                    chars.next();
+                }
+                count += 1;
+                in_word = false;
+            }
+            (None, '<') => {
+                let rest = text.get(at..).unwrap_or_default();
+                let word = rest.strip_prefix("<<").filter(|rest| !rest.starts_with('<'));
+                if let Some(word) = word {
+                    let rest = word.trim_start_matches(['-', ' ', '\t', '\'', '"', '\\']);
+                    let ends = |c: char| !(c.is_alphanumeric() || c == '_');
+                    documents.extend(rest.split(ends).next().filter(|word| !word.is_empty()));
+                }
+                if rest.starts_with("<<<") {
+                    chars.nth(1);
+                }
+                count += 1;
+                in_word = false;
+            }
+            (None, ' ' | '\t') => in_word = false,
+            (None, '\n' | ';' | '|' | '&' | '(' | ')' | '>' | '`' | '$' | '{' | '}') => {
+                count += 1;
+                in_word = false;
+            }
+            (None, _) => {
+                count += usize::from(!in_word);
+                in_word = true;
+            }
+        }
+    }
+    count + quoted / QUOTED_PER_TOKEN
 }
 
 /// What is wrong, as one plain sentence with its line.
@@ -233,6 +321,11 @@ mod tests {
         assert_eq!(parse("a\0b").unwrap_err(), NotUnderstood::Nul);
         assert_eq!(parse(&"{ ".repeat(5000)).unwrap_err(), NotUnderstood::TooDeep);
         assert_eq!(parse(&"if x; then ".repeat(5000)).unwrap_err(), NotUnderstood::TooDeep);
+        assert_eq!(parse(&"a;".repeat(MAX_TOKENS)).unwrap_err(), NotUnderstood::TooMany);
+        let words = "a ".repeat(2 * MAX_TOKENS);
+        assert!(parse(&format!("cat <<'E' > a\n{words}\nE\ncat <<< x")).is_ok());
+        assert!(parse(&format!("echo '{words}' \"{words}\"")).is_ok());
+        assert_eq!(parse(&format!("cat <<< x\n{words}")).unwrap_err(), NotUnderstood::TooMany);
         let deep = format!("{}x;{}", "{ ".repeat(MAX_NESTING), " }".repeat(MAX_NESTING));
         assert!(parse(&deep).is_ok());
     }

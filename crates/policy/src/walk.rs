@@ -30,7 +30,7 @@ use crate::written::Language;
 /// How deep text inside text is followed: `sh -c`, substitutions, functions.
 const MAX_DEPTH: usize = 12;
 /// How many simple commands one action may come to.
-const MAX_COMMANDS: usize = 3000;
+const MAX_COMMANDS: usize = 1000;
 /// How many values of a loop are followed one by one.
 const MAX_LOOP: usize = 24;
 
@@ -220,8 +220,8 @@ impl<'a> Walker<'a> {
 
     /// Walks shell text that runs in this very shell.
     pub(crate) fn text(&mut self, text: &str) {
-        if self.depth >= MAX_DEPTH {
-            self.not_understood(text, "nests scripts in scripts too deeply");
+        if self.depth >= MAX_DEPTH || self.commands > MAX_COMMANDS {
+            self.not_understood(text, "nests scripts in scripts too deeply, or holds too many");
             return;
         }
         if text.contains([ATOM, SEPARATOR, '\0']) {
@@ -258,8 +258,8 @@ impl<'a> Walker<'a> {
 
     /// A command substitution: walks it and says what it prints, as far as that is known.
     pub(crate) fn substitution(&mut self, text: &str) -> String {
-        if self.depth >= MAX_DEPTH {
-            self.not_understood(text, "nests substitutions too deeply");
+        if self.depth >= MAX_DEPTH || self.commands > MAX_COMMANDS {
+            self.not_understood(text, "nests substitutions too deeply, or holds too many");
             return UNKNOWN.to_string();
         }
         let program = match shell::parse(text) {

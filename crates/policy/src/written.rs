@@ -6,6 +6,7 @@
 //! counts as the project's until whoever calls knows the bytes ([`Written::tell`]).
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::facts::Access;
@@ -23,6 +24,9 @@ const MOST_FILES: usize = 4096;
 
 /// The longest content that is remembered; what is longer counts as changed and not known.
 pub const LONGEST: usize = 256 * 1024;
+
+/// How many targets of a makefile are followed in one run.
+const MOST_TARGETS: usize = 1000;
 
 /// What a file that the task wrote holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,9 +230,16 @@ impl Walker<'_> {
         }
         self.runs_written(&full, span);
         self.running_files.push(full);
-        let makefile = Makefile::read(&text);
-        for line in makefile.runs(targets) {
-            self.deeper(span, |walker| walker.child(&line, None));
+        match Makefile::read(&text).runs(targets) {
+            Some(lines) => {
+                for line in lines {
+                    self.deeper(span, |walker| walker.child(&line, None));
+                }
+            }
+            None => {
+                let fact = format!("makes more than {MOST_TARGETS} targets one after another");
+                self.not_understood(span, &fact);
+            }
         }
         self.running_files.pop();
     }
@@ -359,30 +370,47 @@ impl Makefile {
         lines
     }
 
-    /// The recipes of these targets, or of the first one, and of what they need.
-    fn runs(&self, targets: &[String]) -> Vec<String> {
+    /// The recipes of these targets, or of the first one, and of what they need; `None` when they
+    /// are too many to follow.
+    fn runs(&self, targets: &[String]) -> Option<Vec<String>> {
         let mut left: Vec<String> = targets.to_vec();
         if left.is_empty() {
             let first = self.rules.iter().flat_map(|(targets, _, _)| targets);
             left.extend(first.filter(|target| !target.starts_with('.')).take(1).cloned());
         }
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut done: BTreeSet<usize> = BTreeSet::new();
         let mut lines: Vec<String> =
             self.variables.values().filter_map(|v| shell_call(v)).collect();
+        let mut made: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut patterns = Vec::new();
+        for (at, (names, _, _)) in self.rules.iter().enumerate() {
+            for name in names {
+                made.entry(name).or_default().push(at);
+            }
+            // A pattern may be what makes any of them.
+            if names.iter().any(|name| name.contains('%')) {
+                patterns.push(at);
+            }
+        }
         while let Some(target) = left.pop() {
-            if seen.contains(&target) || seen.len() > 200 {
+            if seen.contains(&target) {
                 continue;
             }
-            for (names, needs, recipes) in &self.rules {
-                // A pattern may be what makes it.
-                if names.contains(&target) || names.iter().any(|name| name.contains('%')) {
+            if seen.len() >= MOST_TARGETS {
+                return None;
+            }
+            let own = made.get(target.as_str()).into_iter().flatten();
+            for at in own.chain(&patterns) {
+                if let Some((_, needs, recipes)) = self.rules.get(*at).filter(|_| done.insert(*at))
+                {
                     left.extend(needs.iter().cloned());
                     lines.extend(recipes.iter().map(|recipe| self.expanded(recipe, 0)));
                 }
             }
-            seen.push(target);
+            seen.insert(target);
         }
-        lines
+        Some(lines)
     }
 
     /// A recipe with the makefile's own variables in it; what they do not tell stays the shell's.

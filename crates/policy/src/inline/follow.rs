@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::library::Given;
@@ -24,9 +25,9 @@ use crate::walk::Walker;
 use crate::written::Language;
 
 /// How many expressions are followed before code is too much of it.
-const MAX_STEPS: usize = 60_000;
+const MAX_STEPS: usize = 24_000;
 /// Beyond this many, loops and calls are followed once for all their values.
-const FEW_STEPS: usize = 15_000;
+const FEW_STEPS: usize = 8_000;
 /// How many values of a list are followed one by one.
 const MAX_VALUES: usize = 24;
 /// How deep functions are followed into each other.
@@ -49,8 +50,10 @@ pub(super) struct Follower<'w, 'c> {
     /// What the functions that are being followed return.
     returns: Vec<Option<Value>>,
     running: Vec<usize>,
-    called: BTreeSet<usize>,
+    called: HashSet<usize>,
     defined: Vec<Rc<Function>>,
+    /// The functions in `defined`.
+    known: HashSet<usize>,
     steps: usize,
     /// Texts that a function of the tables was given, so that it is known what they are for.
     pub(super) accounted: BTreeSet<String>,
@@ -79,8 +82,9 @@ impl<'w, 'c> Follower<'w, 'c> {
             members: Scope::new(),
             returns: Vec::new(),
             running: Vec::new(),
-            called: BTreeSet::new(),
+            called: HashSet::new(),
             defined: Vec::new(),
+            known: HashSet::new(),
             steps: 0,
             accounted: BTreeSet::new(),
             own_modules: BTreeSet::new(),
@@ -153,7 +157,7 @@ impl<'w, 'c> Follower<'w, 'c> {
                 self.set(name, Value::Library(format!("{name}.")));
             }
             Step::Branch(ways) => {
-                self.steps += self.scopes.iter().map(Scope::len).sum::<usize>() / 4;
+                self.steps += self.scopes.iter().map(Scope::len).sum::<usize>() / 2;
                 let before = self.scopes.clone();
                 let mut after: Option<Vec<Scope>> = None;
                 for way in ways {
@@ -223,7 +227,7 @@ impl<'w, 'c> Follower<'w, 'c> {
     }
 
     fn define(&mut self, function: &Rc<Function>) {
-        if !self.defined.iter().any(|known| known.id == function.id) {
+        if self.known.insert(function.id) {
             self.defined.push(Rc::clone(function));
         }
     }
@@ -317,6 +321,9 @@ impl<'w, 'c> Follower<'w, 'c> {
             return Value::Unknown;
         }
         let value = self.evaluated(tree);
+        if let Value::Text(text) = &value {
+            self.steps += text.len() / 128;
+        }
         if !matches!(value, Value::List(_) | Value::Map(_) | Value::Choice(_) | Value::Many(_)) {
             return value;
         }

@@ -145,6 +145,13 @@ proptest! {
     }
 
     #[test]
+    fn javascript_like_text_gets_a_verdict(
+        text in "([a-z '\"().=,;:`$\\n\\\\{}\\[\\]+/!?<>&|*-]|=>|function |class |let |\\$\\{|new |\\.\\.\\.){0,120}"
+    ) {
+        shell(&format!("node <<'GATEPOST_END'\n{text}\nGATEPOST_END\n"));
+    }
+
+    #[test]
     fn steps_are_complete_and_in_order(text in shellish()) {
         if let Ok(steps) = split_steps(&text) {
             let mut rest = text.as_str();
@@ -255,6 +262,14 @@ fn huge_and_deep_text_ends_soon() {
         (0..2_500).map(|i| format!("a{i}=x | true; ")).collect(),
         (0..2_500).map(|i| format!("if a; then v{i}=x; fi; ")).collect(),
         (0..2_500).map(|i| format!("(f{i}() {{ x; }}); cat a{i}; ")).collect(),
+        "cat ".to_owned() + &"a ".repeat(120_000),
+        "xargs rm ".repeat(25_000),
+        "a >b ".repeat(50_000),
+        format!("cat <<E\n{}E\n", "$a ${b} $(ls)\n".repeat(15_000)),
+        format!(
+            "cat > Makefile <<'E'\n{}E\nmake t0",
+            (0..8_000).map(|i| format!("t{i}: t{}\n\tx\n", i + 1)).collect::<String>()
+        ),
         "for i in {1..99}; do for j in {1..99}; do for k in {1..99}; do a; done; done; done".into(),
     ] {
         shell(&text);
@@ -289,7 +304,41 @@ fn code_that_grows_or_nests_ends_soon() {
         "f'{".repeat(5_000),
         "x = 1\n".repeat(40_000),
         (0..3_000).map(|i| format!("v{i} = 'x'\nif v{i}: pass\n")).collect(),
+        "def = 1 ) \n".repeat(5_000),
+        (0..5_000).map(|i| format!("def f{i}(): pass\n")).collect(),
     ] {
         judge(&Action::Python { command: code }, Mode::Auto);
+    }
+    let calls: String =
+        (1..40).map(|i| format!("function f{i}(x) {{ f{}(x); f{}(x) }}\n", i - 1, i - 1)).collect();
+    for code in [
+        format!("{calls}f39(1)\n"),
+        "(x => x)(1);\n".repeat(4_500),
+        "class A { b(c) { this.d = c } }\n".repeat(2_000),
+        "{ let a = 'x'; if (a) { a = 'y' } }\n".repeat(1_700),
+        format!("let a = [1];\n{}", "a = [a, a];\n".repeat(60)),
+        format!("let a = 'x';\n{}", "a = a + a;\n".repeat(60)),
+        format!("let a = 'x';\n{}", "a = [...a, ...a];\n".repeat(60)),
+        "const f = x => f(f(x)); f(f);\n".to_owned(),
+        "(".repeat(60_000),
+        "[".repeat(60_000),
+        "`${".repeat(20_000),
+        "!".repeat(60_000),
+        "new ".repeat(15_000),
+        "async () => ".repeat(5_000),
+        "a => ".repeat(12_000),
+        "a ? b : ".repeat(7_000),
+        "a ? ".repeat(15_000),
+        "a.b().c[0]?.d;".repeat(4_000),
+        format!("a{}", ".b()".repeat(15_000)),
+        format!("a{}", "+ a".repeat(15_000)),
+        "if (a) ".repeat(8_000),
+        "if (a) {} else ".repeat(4_000),
+        "for (;;) ".repeat(6_000),
+        "a: ".repeat(15_000),
+        "<a>".repeat(20_000),
+        "/[".repeat(20_000),
+    ] {
+        shell(&format!("node <<'GATEPOST_END'\n{code}\nGATEPOST_END\n"));
     }
 }
