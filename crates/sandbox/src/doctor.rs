@@ -143,6 +143,7 @@ fn refused(doctor: &mut Doctor, error: &SandboxError) {
         | SandboxError::Storage { .. }
         | SandboxError::Launcher(_)
         | SandboxError::Gone
+        | SandboxError::Over(_)
         | SandboxError::Start { .. }
         | SandboxError::TooLarge
         | SandboxError::Io(_)

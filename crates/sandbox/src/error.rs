@@ -1,5 +1,6 @@
 //! What can go wrong, each with the sentence that mends it where there is one.
 
+use crate::capture::Over;
 use crate::control::{Stage, Step};
 use rustix::io::Errno;
 use std::path::PathBuf;
@@ -39,6 +40,9 @@ pub enum SandboxError {
     /// The outside view of init is not what it must be; it was killed.
     #[error("the sandbox was built but is not tight: {0}; nothing was run in it")]
     NotTight(String),
+    /// A cap was passed by far; nothing more is run for the task.
+    #[error("nothing more is run: {0}; discard the task, or raise the limit in `[sandbox]`")]
+    Over(Over),
     /// The sandbox ended.
     #[error("the sandbox is gone; start the task again")]
     Gone,

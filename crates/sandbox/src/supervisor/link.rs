@@ -23,6 +23,8 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) gone: bool,
+    /// Why nothing more may begin, where a cap was passed by far.
+    pub(super) closed: Option<Over>,
     pub(super) actions: HashMap<u64, Action>,
 }
 
@@ -101,8 +103,20 @@ impl Link {
         !self.waiting().actions.is_empty()
     }
 
-    /// Kills every action because of a cap that all of them share.
-    pub(super) fn kill_for(&self, over: &Over) {
+    /// Kills every action, and lets no further one begin.
+    pub(super) fn close(&self, over: Over) {
+        self.waiting().closed = Some(over.clone());
+        self.kill_for(&over);
+    }
+
+    /// Whether one of these actions is not gone yet.
+    pub(super) fn runs_any(&self, ids: &[u64]) -> bool {
+        let waiting = self.waiting();
+        ids.iter().any(|id| waiting.actions.contains_key(id))
+    }
+
+    /// Kills every action because of a cap that all of them share, and says which these were.
+    pub(super) fn kill_for(&self, over: &Over) -> Vec<u64> {
         tracing::warn!("the actions of a task are killed: {over}");
         let running: Vec<u64> = {
             let mut waiting = self.waiting();
@@ -111,9 +125,10 @@ impl Link {
             }
             waiting.actions.keys().copied().collect()
         };
-        for id in running {
-            self.kill_action(id);
+        for id in &running {
+            self.kill_action(*id);
         }
+        running
     }
 
     pub(super) fn kill_all(&self) {

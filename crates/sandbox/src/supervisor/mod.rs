@@ -294,6 +294,9 @@ impl Sandbox {
             if waiting.gone {
                 return Err(SandboxError::Gone);
             }
+            if let Some(over) = &waiting.closed {
+                return Err(SandboxError::Over(over.clone()));
+            }
             let action = Action { started: Some(started), ended: Some(ended), over: None };
             waiting.actions.insert(id, action);
         }

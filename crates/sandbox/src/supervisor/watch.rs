@@ -16,32 +16,64 @@ const SIZE_EVERY: Duration = Duration::from_millis(500);
 const MEMORY_EVERY: Duration = Duration::from_millis(100);
 
 /// Kills the actions when the changes, with a home that is kept, outgrow their caps, or the disk
-/// has less left than is kept free. What was over a cap before may stay so, as long as it does not
-/// grow and is not twice of it: how else should an action clear it up?
+/// has less left than is kept free. What was over a cap before may stay so as long as it does not
+/// grow: how else should an action clear it up? At twice a cap, or half of what is kept free,
+/// nothing more is run.
 pub(super) async fn size(link: Arc<Link>, grows: Vec<PathBuf>, limits: Limits) {
     let mut now = limits;
-    // A task that goes on may be over a cap from before.
-    let mut seen = false;
+    // The first look is what the others are held against: a task that goes on may be over a cap from
+    // before, and what was killed went on for a moment.
+    let mut first = true;
     loop {
         let trees = grows.clone();
         let look = move || (measure(&trees, &limits), left(&trees));
         let Ok((size, left)) = tokio::task::spawn_blocking(look).await else { return };
-        if std::mem::replace(&mut seen, true) {
-            if left < now.disk_left {
-                link.kill_for(&Over::Disk { left: limits.disk_left });
-            } else if size.bytes > now.upper_bytes {
-                link.kill_for(&Over::Room { cap: limits.upper_bytes });
-            } else if size.entries > now.upper_entries {
-                link.kill_for(&Over::Entries { cap: limits.upper_entries });
-            }
-            now.disk_left = limits.disk_left.min(left);
+        if let Some(over) = over(size, left, &hard(&limits)) {
+            link.close(over);
+            return;
         }
-        now.upper_bytes = limits.upper_bytes.max(size.bytes.min(twice(limits.upper_bytes)));
-        now.upper_entries = limits.upper_entries.max(size.entries.min(twice(limits.upper_entries)));
+        let killed = match over(size, left, &now) {
+            Some(over) if !first => link.kill_for(&over),
+            Some(_) | None => Vec::new(),
+        };
+        first = !killed.is_empty();
+        now.disk_left = limits.disk_left.min(left);
+        now.upper_bytes = limits.upper_bytes.max(size.bytes);
+        now.upper_entries = limits.upper_entries.max(size.entries);
         tokio::time::sleep(SIZE_EVERY).await;
+        gone(&link, &killed).await;
         while !link.is_busy() {
             tokio::time::sleep(SIZE_EVERY).await;
         }
+    }
+}
+
+fn over(size: Size, left: u64, caps: &Limits) -> Option<Over> {
+    if left < caps.disk_left {
+        Some(Over::Disk { left: caps.disk_left })
+    } else if size.bytes > caps.upper_bytes {
+        Some(Over::Room { cap: caps.upper_bytes })
+    } else if size.entries > caps.upper_entries {
+        Some(Over::Entries { cap: caps.upper_entries })
+    } else {
+        None
+    }
+}
+
+/// Where it ends.
+fn hard(limits: &Limits) -> Limits {
+    Limits {
+        disk_left: limits.disk_left / 2,
+        upper_bytes: limits.upper_bytes.saturating_mul(2),
+        upper_entries: limits.upper_entries.saturating_mul(2),
+        ..*limits
+    }
+}
+
+/// Waits until what was killed is gone: the next action is not to answer for it.
+async fn gone(link: &Link, killed: &[u64]) {
+    while link.runs_any(killed) {
+        tokio::time::sleep(MEMORY_EVERY).await;
     }
 }
 
@@ -51,16 +83,12 @@ fn left(trees: &[PathBuf]) -> u64 {
     disk.map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-fn twice(cap: u64) -> u64 {
-    cap.saturating_mul(2)
-}
-
-/// What the trees take up together. Beyond twice a cap it is not counted on, and nothing may run
-/// there: nothing grows so far between two looks unless it means to.
-fn measure(trees: &[PathBuf], caps: &Limits) -> Size {
+/// What the trees take up together, counted up to where it ends.
+fn measure(trees: &[PathBuf], limits: &Limits) -> Size {
+    let end = hard(limits);
     let mut sum = Size::default();
     for tree in trees {
-        let size = workspace::size(tree, twice(caps.upper_bytes), twice(caps.upper_entries));
+        let size = workspace::size(tree, end.upper_bytes, end.upper_entries);
         sum.bytes = sum.bytes.saturating_add(size.bytes);
         sum.entries = sum.entries.saturating_add(size.entries);
     }
@@ -87,7 +115,9 @@ pub(super) async fn memory(link: Arc<Link>, init: i32, group: Option<Arc<Group>>
             }
         };
         if over {
-            link.kill_for(&Over::Memory { cap });
+            gone(&link, &link.kill_for(&Over::Memory { cap })).await;
+            // The kernel may have gone on ending processes until then.
+            killed = group.as_ref().map_or(0, |group| group.killed_for_memory());
         }
     }
 }

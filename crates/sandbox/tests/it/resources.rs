@@ -167,7 +167,20 @@ async fn files_without_number_and_a_full_disk_end_the_action() {
     // What is over the cap can be cleared up, in as long as it takes, and not made more of.
     let (exit, over, _) = end_of(&world, limits, "sleep 2; rm -f f*; sleep 2").await;
     assert_eq!((exit, over), (ExitStatus::Code(0), None));
+    // Below half of what is to be left nothing is run, and why is said.
     let limits = Limits { disk_left: u64::MAX, ..Limits::default() };
-    let (exit, over, _) = end_of(&world, limits, "sleep 60").await;
-    assert_eq!((exit, over), (ExitStatus::Signal(9), Some(Over::Disk { left: u64::MAX })));
+    let mut profile = world.profile();
+    profile.limits = limits;
+    let sandbox = world.start_with(profile).await;
+    let refused = loop {
+        let argv = ["sleep", "60"].iter().map(Into::into).collect();
+        let exec = Exec { argv, cwd: world.project.clone(), ..Exec::default() };
+        let capture = Capture { max_bytes: 100, wall: Some(crate::support::WALL) };
+        match sandbox.run(exec, capture, |_| {}).await {
+            Ok(finished) => assert!(matches!(finished.over, Some(Over::Disk { .. }))),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(refused.contains("nothing more is run: the disk"), "{refused}");
+    sandbox.stop().await;
 }
