@@ -24,6 +24,7 @@ mod net;
 mod runners;
 mod services;
 mod shells;
+mod stores;
 
 /// The tables, each a family of programs.
 pub(crate) const TABLES: &[(&str, &str)] = &[
@@ -175,6 +176,7 @@ pub(crate) fn judge(
         .or_else(|| git::judge(walker, name, args, span))
         .or_else(|| runners::judge(walker, name, args, stdin, span))
         .or_else(|| services::judge(walker, name, args, stdin, span))
+        .or_else(|| stores::judge(walker, name, args, stdin, span))
     {
         return output;
     }

@@ -1,7 +1,9 @@
 //! Code of languages that are not parsed, judged conservatively by its words.
 //!
-//! Not a parser: what these words can do is bounded from above. Code that names none of them and
-//! holds no path elsewhere runs in the sandbox on the workspace.
+//! Not a parser. Two lists bound what such code can do from above: no word of the one may stand in it
+//! anywhere, in texts neither; and each name that stands outside its texts and patterns must be known
+//! to do nothing beyond the code's own data (`known`), be one of its own, or be a variable. Where texts
+//! and patterns begin is told roughly; what is told wrongly comes out as a name that nobody knows.
 
 use crate::facts::Access;
 use crate::facts::Kind;
@@ -9,6 +11,8 @@ use crate::paths;
 use crate::paths::PathClass;
 use crate::paths::UNKNOWN;
 use crate::walk::Walker;
+
+mod known;
 
 /// Words that make code of any other language run programs, talk, or delete.
 const OTHER_WORDS: &[&str] = &[
@@ -111,6 +115,13 @@ const OTHER_WORDS: &[&str] = &[
     "writelines(",
     "write.",
     "saverds",
+    "public_send",
+    "instance_variable",
+    "define_method",
+    "method(",
+    "method_missing",
+    "objectspace",
+    "to_proc",
     "\\u00",
     "\\x",
 ];
@@ -133,6 +144,18 @@ pub(super) fn judge(walker: &mut Walker<'_>, name: &str, code: &str) {
     if name == "php" && calls_variable(&lower) {
         walker.not_understood(&span, &format!("runs {name} code that calls what it does not name"));
         return;
+    }
+    match known::stranger(name, code, !walker.running_files.is_empty()) {
+        Ok(None) => {}
+        Ok(Some(word)) => {
+            let fact = format!("runs {name} code with `{word}` in it, whose effect is not known");
+            walker.not_understood(&span, &fact);
+            return;
+        }
+        Err(why) => {
+            walker.not_understood(&span, &format!("runs {name} code that {why}"));
+            return;
+        }
     }
     let texts: Vec<String> = quoted(code).into_iter().filter(|text| !is_regex(text)).collect();
     literals(walker, &texts, &span);

@@ -368,3 +368,57 @@ fn a_word_that_is_too_tangled_is_not_taken_as_it_stands() {
     assert!(!allowed(&format!("{makefile}make t0")));
     assert!(allowed(&format!("{makefile}true")));
 }
+
+#[test]
+fn code_that_is_not_parsed_runs_only_where_each_of_its_names_is_known() {
+    check(
+        &[
+            "perl -pe 's/(\\w+) (\\w+)/$2 $1/g' a.txt",
+            "perl -lane 'print \"$F[0] $F[-1]\" if $F[2] > 10 && !/skip/' a.txt",
+            "perl -MList::Util=sum -e 'print sum(1, 2, 3), \"\\n\"'",
+            "perl -e 'my %h = (a => 1); for my $k (sort keys %h) { printf \"%s=%d\\n\", $k, $h{$k}; } # done'",
+            "perl -0777 -ne 'while (m{<a href=\"([^\"]+)\">}g) { print \"$1\\n\" }' a.html",
+            "perl -i.bak -pe 'tr/a-z/A-Z/; s|/x/|/y/|' a.txt",
+            "ruby -e 'puts [3, 1].sort.map { |x| x * 2 }.join(\", \")'",
+            "ruby -rjson -e 'd = JSON.parse(File.read(\"a.json\")); puts d[\"a\"].keys.sort'",
+            "ruby -ne 'print if /a/ && !/b/' a.txt",
+            "php -r 'echo json_encode([\"a\" => 1, \"b\" => count([1, 2])]), PHP_EOL;'",
+            "lua -e 'local t = {1, 2}; for i, v in ipairs(t) do print(i, string.format(\"%d\", v)) end'",
+            "Rscript -e 'x <- c(1, 2); cat(mean(x), \"\\n\")'",
+        ],
+        true,
+    );
+    check(
+        &[
+            "perl -nesystem'(\"id\")' a.txt",
+            "perl -we 'syswrite(F, 1)'",
+            "perl -pe 's/a/`id`/e' a.txt",
+            "perl -pe 's/a/lc(chr 1)/ee' a.txt",
+            "perl -ne 'print \"@{[ lc readpipe(q(id)) ]}\"' a.txt",
+            "perl -e 'do \"/tmp/x.pl\"'",
+            "perl -e '/(?{ print 1 })/'",
+            "perl -e 'dump main'",
+            "perl -Mx -e 'print 1'",
+            "perl -e '&{\"sys\" . \"tem\"}(\"id\")'",
+            "perl -e 'main->can(\"sys\" . \"tem\")->(\"id\")'",
+            "perl -e 'goto &{\"x\"}'",
+            "perl -e 'dbmopen(%h, \"/home/user/x\", 0644)'",
+            "ruby -e 'Kernel.public_send(\"sys\" + \"tem\", \"id\")'",
+            "ruby -e 'Object.const_source_location(:A); test(?r, \"x\")'",
+            "ruby -e 'autoload :X, \"/tmp/x\"'",
+            "ruby -e 'puts \"#{Process.clock_gettime(1)}\"'",
+            "php -r 'array_map(\"sys\" . \"tem\", [\"id\"]);'",
+            "php -r 'mail(\"a@x.tld\", \"b\", \"c\");'",
+            "php -d auto_prepend_file=/tmp/x.php a.php",
+            "php -B 'mail(1);' a.php",
+            "lua -e 'local f = package.loadlib(\"/tmp/x.so\", \"f\"); f()'",
+            "lua -e 'debug.debug()'",
+            "lua -l x a.lua",
+            "Rscript -e 'pipe(\"id\")'",
+            "julia -e 'run(Cmd([\"id\"]))'",
+            "julia -e 'download(\"https://x.tld\")'",
+            "tclsh -e 'exec id'",
+        ],
+        false,
+    );
+}
