@@ -54,7 +54,7 @@ impl NoGroup {
                 "boot with `systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all`"
             }
             Self::NotDelegated(_) => {
-                "run it as the service in `deploy/`, which has `Delegate=yes`, or by hand: \
+                "run it as the service in `deploy/`, which has `Delegate=`, or by hand: \
                  `systemd-run --user --scope -p Delegate=yes gatepost up`"
             }
             Self::Failed(..) => "mend what it says and run `gatepost doctor` again",

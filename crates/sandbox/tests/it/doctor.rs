@@ -1,6 +1,6 @@
 //! The examination says what is so.
 
-use crate::support::{World, has_scopes, program};
+use crate::support::{Lack, World, has_scopes, program};
 use gatepost_sandbox::Tier;
 use gatepost_sandbox::doctor::{self, Level};
 use std::path::Path;
@@ -42,4 +42,28 @@ async fn where_no_sandbox_starts_the_tier_is_none_and_nothing_is_run() {
                 meta.modified().is_ok_and(|t| t.elapsed().is_ok_and(|e| e.as_secs() > 600))
             })
     }));
+}
+
+/// The profile that `doctor` tells people to load is one that AppArmor takes.
+#[test]
+fn the_apparmor_profile_that_is_shipped_is_taken() {
+    let test = "the_apparmor_profile_that_is_shipped_is_taken";
+    let parse = |text: &str| {
+        let mut parser = std::process::Command::new("apparmor_parser")
+            // Read and compiled, and neither loaded nor kept.
+            .args(["--skip-kernel-load", "--skip-cache", "--skip-read-cache", "--abort-on-error"])
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .ok()?;
+        std::io::Write::write_all(&mut parser.stdin.take()?, text.as_bytes()).ok()?;
+        Some(parser.wait().unwrap().success())
+    };
+    let knows = "abi <abi/4.0>,\nprofile x /x flags=(unconfined) { userns, }\n";
+    if parse(knows) != Some(true) {
+        return Lack::AppArmor.pass_over(test);
+    }
+    let profile = include_str!("../../../../deploy/apparmor/gatepost");
+    assert_eq!(parse(profile), Some(true));
+    assert_eq!(parse(&profile.replace("userns,", "usernames,")), Some(false));
 }

@@ -192,7 +192,7 @@ pub(crate) fn skip(why: &str) {
 }
 
 /// What some machines cannot do. These tests alone may be passed over under CI too, each with its
-/// reason; `GATEPOST_TEST_HAVE` names what a machine is known to have (`group`, `x32`, `scopes`),
+/// reason; `GATEPOST_TEST_HAVE` names what a machine is known to have (`group`, `x32`, `apparmor`, `scopes`),
 /// and there they must run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lack {
@@ -201,6 +201,9 @@ pub(crate) enum Lack {
     Group,
     /// The kernel has no x32 ABI: most are built or started without it.
     X32,
+    /// The parser of AppArmor before 4.0, which is Debian 12's, knows no user namespaces, and many
+    /// machines have none at all.
+    AppArmor,
     /// Landlock before version 6, so before Linux 6.12, cannot keep a process from signalling
     /// another of its user in the same pid namespace, and nothing else can.
     Scopes,
@@ -211,6 +214,7 @@ impl Lack {
         let name = match self {
             Self::Group => "group",
             Self::X32 => "x32",
+            Self::AppArmor => "apparmor",
             Self::Scopes => "scopes",
         };
         let have = std::env::var("GATEPOST_TEST_HAVE").unwrap_or_default();
