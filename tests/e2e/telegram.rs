@@ -283,6 +283,33 @@ async fn a_question_whose_answer_was_lost_is_not_repeated_and_can_be_answered() 
     world.check(&gatepost);
 }
 
+/// A question that was brought again stands twice, and the one that nobody knew of is known when it
+/// is touched.
+#[tokio::test]
+async fn a_question_that_was_brought_again_is_settled_in_both_messages() {
+    let world = World::new().await;
+    let gatepost = world.setup.up();
+    let _ = world.chat.say(ANN, "$ sleep 3\n$ touch .git/hooks/x");
+    world.chat.message("card", |message| has_key(message, "Stop")).await;
+    world.chat.order("sendMessage", Fault::LoseAnswer, 1);
+    let lost = world.question().await;
+    let nudge = world.chat.message("nudge", |message| has_key(message, "Show it")).await;
+    world.chat.press(ANN, &nudge, "Show it").await;
+    let again = |message: &Message| message.id > nudge.id && has_key(message, "Deny");
+    let shown = world.chat.message("question", again).await;
+    world.chat.press(ANN, &shown, "Deny").await;
+    world.result("denied").await;
+    let toast = world.chat.press(ANN, &lost, "Approve once").await;
+    assert!(toast.text.contains("denied"), "{toast:?}");
+    for id in [lost.id, shown.id] {
+        let settled = |message: &Message| {
+            message.id == id && message.keys.is_empty() && message.text.contains("enied by")
+        };
+        world.chat.message("settled", settled).await;
+    }
+    world.check(&gatepost);
+}
+
 /// A result whose place nobody knows, because the answer was lost: touched, it is known again.
 #[tokio::test]
 async fn a_result_whose_answer_was_lost_is_known_when_it_is_touched() {

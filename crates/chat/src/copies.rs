@@ -131,16 +131,6 @@ where
             .map(|((key, _), _)| key.as_str())
     }
 
-    /// Which messages may stand in a chat or not.
-    pub fn unsure(&self, chat: C) -> Vec<&str> {
-        let unsure = |of: &C, copied: &Copied<M>| *of == chat && matches!(copied, Copied::Unsure);
-        self.copies
-            .iter()
-            .filter(|((_, of), copied)| unsure(of, copied))
-            .map(|((key, _), _)| key.as_str())
-            .collect()
-    }
-
     /// Whether nothing was ever sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -73,16 +73,17 @@ mod open;
 mod owed;
 mod recall;
 mod said;
+mod stray;
 mod suggest;
 mod tap;
 mod tell;
 mod topics;
 
-use going_on::Before;
 use late::Late;
 use notice::Notice;
 use notice::Notices;
 use owed::Owed;
+use stray::Stray;
 
 /// How long what is being sent may still take when Gatepost ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -110,8 +111,8 @@ enum Op {
     Question(TaskId, ApprovalId),
     /// What a finished task came to.
     Result(TaskId),
-    /// A message about a part of a task's life that is over: its last word, without buttons.
-    Before(Before),
+    /// A message in which a task does not speak any more: its last word, without buttons.
+    Stray(Stray),
     /// A file that a finished task left for the chat, by its number.
     Outbox(TaskId, usize),
     /// A task's topic is to be opened.

@@ -176,7 +176,7 @@ impl Desk {
             Op::Nudge(_, key) if key.starts_with("question:") => Matter::Question,
             Op::Card(_)
             | Op::Result(_)
-            | Op::Before(..)
+            | Op::Stray(..)
             | Op::Outbox(..)
             | Op::Topic(_)
             | Op::TopicState(_)

@@ -89,9 +89,9 @@ impl Desk {
                 let last = detail.task.delivery().is_final();
                 self.draft_result(&detail, chat).map(|draft| Draft { last, ..draft })
             }
-            Op::Before(before) => {
-                let detail = self.detail(before.task()).await?;
-                self.draft_before(&detail, chat, before)
+            Op::Stray(stray) => {
+                let detail = self.detail(stray.task()).await?;
+                self.draft_stray(&detail, chat, stray)
             }
             Op::Question(task, approval) => {
                 let detail = self.detail(task).await?;
@@ -169,11 +169,7 @@ impl Desk {
     ) -> Option<Draft> {
         let task = detail.task.id();
         let key = question_key(approval);
-        let card = TaskCard::of(detail).entries.into_iter().find_map(|entry| match entry {
-            Entry::Approval { card, .. } if card.id == *approval => Some(card),
-            Entry::Approval { .. } | Entry::Note { .. } | Entry::Step { .. } => None,
-        });
-        let card: ApprovalCard = *card?;
+        let card = question_card(detail, approval)?;
         let known = self.shown(task, &key, chat);
         if card.settled.is_some() && !matches!(known, Some(Copied::There { .. })) {
             // Nobody has seen the question, so nobody needs to hear how it was settled.
@@ -344,4 +340,12 @@ impl Desk {
         let nonce = u64::try_from((self.sources.draw)() & u128::from(u64::MAX)).unwrap_or(0);
         To { chat, thread, reply, silent, nonce }
     }
+}
+
+/// A question of a task, open or settled.
+pub(super) fn question_card(detail: &TaskDetail, id: &ApprovalId) -> Option<ApprovalCard> {
+    TaskCard::of(detail).entries.into_iter().find_map(|entry| match entry {
+        Entry::Approval { card, .. } if card.id == *id => Some(*card),
+        Entry::Approval { .. } | Entry::Note { .. } | Entry::Step { .. } => None,
+    })
 }

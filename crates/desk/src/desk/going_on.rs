@@ -3,26 +3,20 @@
 
 use gatepost_chat::command::Target;
 use gatepost_chat::copies::CARD;
-use gatepost_chat::copies::Copied;
 use gatepost_chat::copies::Copies;
 use gatepost_chat::copies::RESULT;
 use gatepost_chat::outbox::Urgency;
-use gatepost_chat::render;
-use gatepost_chat::render::Standing;
 use gatepost_domain::chat::Origin;
 use gatepost_domain::event::Event;
 use gatepost_domain::event::Record;
 use gatepost_domain::id::TaskId;
-use gatepost_domain::lifecycle;
 use gatepost_domain::request::TaskDetail;
 
 use super::Desk;
 use super::Op;
-use super::draft::Draft;
-use super::tell::Call;
+use super::stray::Stray;
 use crate::place::Chat;
 use crate::place::MessageId;
-use crate::surface::Under;
 
 /// The parts of a task's life, each from its beginning to an end, read off its records in order.
 #[derive(Debug, Default)]
@@ -70,33 +64,6 @@ impl Parts {
     }
 }
 
-/// A message about a part of a task's life that is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Before {
-    task: TaskId,
-    message: MessageId,
-    /// Whether it is the result, and not the card.
-    result: bool,
-    /// What it tells is what was true after the record of this number.
-    ended: u64,
-}
-
-impl Before {
-    /// About a message that was sent under this key.
-    pub(super) fn new(task: &TaskId, key: &str, message: MessageId, ended: u64) -> Self {
-        Self { task: task.clone(), message, result: key == RESULT, ended }
-    }
-
-    /// The task.
-    pub(super) fn task(&self) -> &TaskId {
-        &self.task
-    }
-
-    fn key(&self) -> String {
-        format!("before:{}", self.message)
-    }
-}
-
 impl Desk {
     /// A message has a task go on: its new card is the receipt.
     pub(super) fn goes_on(&mut self, task: &TaskId, ahead: usize) {
@@ -119,17 +86,7 @@ impl Desk {
         self.hang_on(id, parts.begun_in());
         let ended = ended_before(detail);
         for (key, chat, message) in old {
-            self.last_word(chat, Before::new(id, &key, message, ended));
-        }
-    }
-
-    /// Has an old message say its last word, if it has not.
-    pub(super) fn last_word(&mut self, chat: Chat, before: Before) {
-        let (task, key) = (before.task.clone(), before.key());
-        let there = Copied::There { message: before.message, print: None };
-        self.set_shown(&task, &key, chat, there);
-        if self.copies.get(&task).is_some_and(|copies| !copies.is_last(&key)) {
-            self.push_to(chat, &format!("{task}/{key}"), Urgency::Progress, Op::Before(before));
+            self.last_word(chat, Stray::new(id, &key, message, Some(ended)));
         }
     }
 
@@ -149,7 +106,7 @@ impl Desk {
     ) {
         self.messages.insert((chat, message), Target::Task(task.clone()));
         let Some(detail) = self.detail(task).await else { return };
-        self.last_word(chat, Before::new(task, key, message, ended_before(&detail)));
+        self.last_word(chat, Stray::new(task, key, message, Some(ended_before(&detail))));
     }
 
     /// Whether a message was sent about a part of its task's life that is over by now.
@@ -169,28 +126,6 @@ impl Desk {
         if chat == Some(home.place.chat) {
             home.asked = Some(message);
         }
-    }
-
-    /// A message about an earlier part, as it was at the end of that.
-    pub(super) fn draft_before(
-        &mut self,
-        detail: &TaskDetail,
-        chat: Chat,
-        before: &Before,
-    ) -> Option<Draft> {
-        let records = detail.records.iter().take_while(|record| record.seq <= before.ended);
-        let records: Vec<Record> = records.cloned().collect();
-        let events = records.iter().map(|record| (&record.event, record.at));
-        let task = lifecycle::replay(&before.task, events).ok().flatten()?;
-        let old = TaskDetail { task, records, diff: None };
-        let card = self.card_for(chat, &old);
-        let text = if before.result {
-            render::result(&card, self.reader(), self.traits.text)
-        } else {
-            render::task(&card, &Standing { ahead: 0, asked: None }, self.traits.text)
-        };
-        let call = Call::Edit { chat, message: before.message, text, under: Under::Nothing };
-        Some(Draft { key: Some((before.task.clone(), before.key())), last: true, call })
     }
 }
 

@@ -128,7 +128,7 @@ impl Op {
             Self::Card(_)
             | Self::Question(..)
             | Self::Result(_)
-            | Self::Before(..)
+            | Self::Stray(..)
             | Self::Outbox(..)
             | Self::Topic(_)
             | Self::TopicState(_)

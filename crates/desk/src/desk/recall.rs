@@ -22,10 +22,10 @@ use super::Home;
 use super::Op;
 use super::Preference;
 use super::ask::chat_of;
-use super::going_on::Before;
 use super::going_on::Parts;
 use super::keys;
 use super::question_key;
+use super::stray::Stray;
 use crate::place::Chat;
 use crate::place::MessageId;
 use crate::place::Place;
@@ -213,7 +213,7 @@ impl Desk {
             }
         }
         for ((key, chat, message), ended) in before {
-            self.last_word(chat, Before::new(id, &key, message, ended));
+            self.last_word(chat, Stray::new(id, &key, message, Some(ended)));
         }
         // Messages stayed behind in groups that moved.
         let gone: Vec<_> = self.moves.keys().copied().collect();

@@ -11,7 +11,6 @@ use gatepost_chat::card::heard;
 use gatepost_chat::card::queued;
 use gatepost_chat::card::receipt;
 use gatepost_chat::command::Target;
-use gatepost_chat::copies::CARD;
 use gatepost_chat::copies::Copied;
 use gatepost_chat::copies::RESULT;
 use gatepost_chat::port::Hub;
@@ -35,10 +34,10 @@ use tokio::sync::oneshot;
 
 use super::Desk;
 use super::Op;
-use super::going_on::Before;
 use super::going_on::ended_after;
 use super::keys;
 use super::question_key;
+use super::stray::Stray;
 use super::until_given_up;
 use crate::inbound::PressId;
 use crate::inbound::Pressed;
@@ -126,10 +125,14 @@ impl Desk {
             return;
         }
         let (task, key, state) = match meaning {
-            Meaning::Answer { task, approval, press: _ } => (task, question_key(approval), None),
-            // A stop is under the card and under questions; only these know their task's state.
-            Meaning::Task { task, press: Press::Stop, state: _ } => (task, CARD.to_owned(), None),
-            Meaning::Task { task, press: _, state } => (task, RESULT.to_owned(), Some(*state)),
+            Meaning::Answer { task, approval, press: _ } => {
+                (task, Some(question_key(approval)), None)
+            }
+            // A stop is under the card and under questions. What a card says at first stays true.
+            Meaning::Task { task, press: Press::Stop, state: _ } => (task, None, None),
+            Meaning::Task { task, press: _, state } => {
+                (task, Some(RESULT.to_owned()), Some(*state))
+            }
             Meaning::Edited { .. }
             | Meaning::Show { .. }
             | Meaning::DenyAll { .. }
@@ -138,24 +141,20 @@ impl Desk {
             | Meaning::Held { .. } => return,
         };
         self.messages.insert((chat, message), Target::Task(task.clone()));
-        let stop = matches!(meaning, Meaning::Task { press: Press::Stop, .. });
+        let Some(key) = key else { return };
         let Some(detail) = self.detail(task).await else { return };
-        let before = state.and_then(|state| ended_after(&detail, state));
+        let ended = state.and_then(|state| ended_after(&detail, state));
         let known = self.shown(task, &key, chat);
-        if before.is_none() && matches!(known, Some(Copied::Unsure | Copied::Sending)) {
-            if stop && self.copies.get(task).is_none_or(|copies| copies.unsure(chat) != [CARD]) {
-                return;
-            }
+        if ended.is_none() && matches!(known, Some(Copied::Unsure | Copied::Sending)) {
             self.set_there(task, &key, chat, message, None);
-            let (key, chat, message) = (key, chat.to_string(), message.to_string());
+            let (chat, message) = (chat.to_string(), message.to_string());
             let note = ChatNote::Sent { key, chat, message };
             if let Err(error) = self.record(Some(task.clone()), note).await {
                 tracing::warn!(%error, "where a message is could not be recorded");
             }
-        } else if key == RESULT {
+        } else {
             // It was sent again meanwhile, or is about a part that is over: one of them is enough.
-            let ended = before.unwrap_or(u64::MAX);
-            self.last_word(chat, Before::new(task, &key, message, ended));
+            self.last_word(chat, Stray::new(task, &key, message, ended));
         }
     }
 
