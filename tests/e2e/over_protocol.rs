@@ -1,5 +1,5 @@
-//! Gemini CLI and Claude Code's adapter themselves, over the Agent Client Protocol and behind the
-//! real binary, with fake models that are strict about every request.
+//! Gemini CLI, Claude Code's adapter and OpenCode themselves, over the Agent Client Protocol and
+//! behind the real binary, with fake models that are strict about every request.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -36,11 +36,19 @@ const ADAPTER: Real = Real {
             claude-agent-acp/dist/index.js",
 };
 
-/// One of the two.
+const OPENCODE: Real = Real {
+    variable: "GATEPOST_TEST_OPENCODE",
+    title: "OpenCode 1.18.33",
+    aarch64: "opencode-ai-1.18.33/node_modules/opencode-linux-arm64/bin/opencode",
+    other: "opencode-ai-1.18.33/node_modules/opencode-linux-x64/bin/opencode",
+};
+
+/// One of the three.
 #[derive(Debug, Clone, Copy)]
 enum Which {
     Gemini,
     Adapter,
+    OpenCode,
 }
 
 enum Model {
@@ -60,6 +68,7 @@ impl Which {
         match self {
             Self::Gemini => call("run_shell_command", json!({ "command": command })),
             Self::Adapter => call("Bash", json!({ "command": command, "description": "a step" })),
+            Self::OpenCode => call("bash", json!({ "command": command, "description": "a step" })),
         }
     }
 
@@ -67,6 +76,7 @@ impl Which {
         let (program, agent, api) = match self {
             Self::Gemini => (GEMINI.place(test)?, "gemini", "gemini"),
             Self::Adapter => (ADAPTER.place(test)?, "claude-acp", "anthropic"),
+            Self::OpenCode => (OPENCODE.place(test)?, "opencode", "anthropic"),
         };
         let root = tempfile::tempdir().unwrap();
         let project = Project::git(root.path());
@@ -76,7 +86,7 @@ impl Which {
                 let url = fake.url();
                 (Model::Gemini(fake), url)
             }
-            Self::Adapter => {
+            Self::Adapter | Self::OpenCode => {
                 let fake = FakeAnthropic::start(KEY, script).await;
                 let url = fake.url();
                 (Model::Anthropic(fake), url)
@@ -180,7 +190,7 @@ async fn waits_it_out(which: Which, test: &str) {
     // Gemini CLI takes what broke off for the end of its answer; people are told that it did.
     let asked = match which {
         Which::Gemini => 5,
-        Which::Adapter => 6,
+        Which::Adapter | Which::OpenCode => 6,
     };
     assert_eq!(world.seen().len(), asked);
     let said = said(&task);
@@ -218,6 +228,21 @@ async fn gemini_works_and_hears_what_people_say() {
 #[tokio::test]
 async fn the_adapter_works_and_hears_what_people_say() {
     works(Which::Adapter, "the_adapter_works_and_hears_what_people_say").await;
+}
+
+#[tokio::test]
+async fn opencode_works_and_hears_what_people_say() {
+    works(Which::OpenCode, "opencode_works_and_hears_what_people_say").await;
+}
+
+#[tokio::test]
+async fn opencode_waits_out_what_passes_at_its_model() {
+    waits_it_out(Which::OpenCode, "opencode_waits_out_what_passes_at_its_model").await;
+}
+
+#[tokio::test]
+async fn what_does_not_pass_ends_the_task_of_opencode_in_words() {
+    ends_in_words(Which::OpenCode, "what_does_not_pass_ends_the_task_of_opencode_in_words").await;
 }
 
 #[tokio::test]
