@@ -282,12 +282,18 @@ impl Soak {
                 return;
             }
             // Work stands still until somebody answers.
-            let asked = self.world.chat.messages().into_iter().find(|m| m.has("Approve once"));
-            if let Some(question) = asked {
-                self.world.chat.press(ANN, &question, "Deny");
-            }
+            self.answer_what_waits();
             assert!(begun.elapsed() < 3 * gatepost_e2e::PATIENCE, "tasks stay open: {tasks:#}");
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Denies what is asked, and brings up what may not have arrived.
+    fn answer_what_waits(&self) {
+        let asks = |m: &Message| m.has("Approve once") || m.has("Show it");
+        for message in self.world.chat.messages().into_iter().filter(asks) {
+            let label = if message.has("Show it") { "Show it" } else { "Deny" };
+            self.world.chat.press(ANN, &message, label);
         }
     }
 
@@ -309,11 +315,7 @@ impl Soak {
                 let late = begun.elapsed() > patience;
                 assert!(!late, "nobody took {missing:#?}: {:#?}", self.answers_to(&missing));
             }
-            let asks = |m: &Message| m.has("Approve once") || m.has("Show it");
-            for message in self.world.chat.messages().into_iter().filter(asks) {
-                let label = if message.has("Show it") { "Show it" } else { "Deny" };
-                self.world.chat.press(ANN, &message, label);
-            }
+            self.answer_what_waits();
             assert!(begun.elapsed() < patience, "not over: {tasks:#?}");
             tokio::time::sleep(Duration::from_secs(2)).await;
         }

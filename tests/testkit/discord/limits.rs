@@ -9,6 +9,9 @@ use std::time::Instant;
 const CALLS: u32 = 5;
 const WINDOW: Duration = Duration::from_millis(600);
 
+/// What was under way when a pause was asked for is no offence.
+const UNDER_WAY: Duration = Duration::from_millis(200);
+
 /// What is to be told with an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Told {
@@ -28,22 +31,30 @@ pub(super) struct Wait {
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     buckets: BTreeMap<String, (u32, Instant)>,
-    /// Until when nothing may be called, and until when a route may not.
-    global: Option<Instant>,
-    routes: BTreeMap<String, Instant>,
+    /// Since and until when nothing may be called, and when a route may not.
+    global: Option<(Instant, Instant)>,
+    routes: BTreeMap<String, (Instant, Instant)>,
 }
 
 impl Limits {
-    /// Takes a call of a route. An error is a bot that did not keep to what it was told.
-    pub(super) fn take(&mut self, route: &str, counted: bool) -> Result<Told, (Wait, String)> {
+    /// Takes a call of a route. An error has to wait, and where the bot did not keep to what it was
+    /// told, says so.
+    pub(super) fn take(
+        &mut self,
+        route: &str,
+        counted: bool,
+    ) -> Result<Told, (Wait, Option<String>)> {
         let now = Instant::now();
-        if let Some(until) = self.global.filter(|until| counted && *until > now) {
+        let knew = |since: Instant| now.duration_since(since) > UNDER_WAY;
+        if let Some((since, until)) = self.global.filter(|(_, until)| counted && *until > now) {
             let wait = Wait { after: until - now, scope: "global", told: None };
-            return Err((wait, format!("{route} was called in a pause for everything")));
+            let offence = || format!("{route} was called in a pause for everything");
+            return Err((wait, knew(since).then(offence)));
         }
-        if let Some(until) = self.routes.get(route).filter(|until| **until > now) {
+        if let Some((since, until)) = self.routes.get(route).filter(|(_, until)| *until > now) {
             let wait = Wait { after: *until - now, scope: "user", told: None };
-            return Err((wait, format!("{route} was called in its pause")));
+            let offence = || format!("{route} was called in its pause");
+            return Err((wait, knew(*since).then(offence)));
         }
         let (left, reset) = self.buckets.entry(route.to_owned()).or_insert((CALLS, now + WINDOW));
         if *reset <= now {
@@ -53,7 +64,7 @@ impl Limits {
         let mut told = Told { bucket: name(route), remaining: 0, reset_after };
         if *left == 0 {
             let wait = Wait { after: reset_after, scope: "user", told: Some(told) };
-            return Err((wait, format!("{route} was called although nothing was left")));
+            return Err((wait, Some(format!("{route} was called although nothing was left"))));
         }
         *left -= 1;
         told.remaining = *left;
@@ -62,10 +73,10 @@ impl Limits {
 
     /// Asks for a wait, as ordered.
     pub(super) fn pause(&mut self, route: &str, scope: &'static str, after: Duration) -> Wait {
-        let until = Instant::now() + after;
+        let now = Instant::now();
         match scope {
-            "global" => self.global = Some(until),
-            _ => drop(self.routes.insert(route.to_owned(), until)),
+            "global" => self.global = Some((now, now + after)),
+            _ => drop(self.routes.insert(route.to_owned(), (now, now + after))),
         }
         Wait { after, scope, told: None }
     }

@@ -39,6 +39,8 @@ pub(super) struct Interaction {
     /// The form that was opened, or what fits into a field.
     data: Value,
     over: bool,
+    /// Whether the answer to its acknowledgement got lost.
+    unheard: bool,
 }
 
 /// What came of something that somebody did.
@@ -371,6 +373,7 @@ impl FakeDiscord {
             said: Vec::new(),
             data: Value::Null,
             over: false,
+            unheard: false,
         };
         let json = interaction_json(&state, id, &interaction, data, message);
         state.interactions.insert(id, interaction);
@@ -421,6 +424,13 @@ fn interaction_json(
 }
 
 impl State {
+    /// The answer to an acknowledgement got lost, so it may come again.
+    pub(super) fn unheard(&mut self, id: &str) {
+        if let Some(interaction) = self.interactions.get_mut(&id.parse().unwrap_or_default()) {
+            interaction.unheard = true;
+        }
+    }
+
     /// An acknowledgement: one, in time, of a kind that fits.
     pub(super) fn acknowledge(
         &mut self,
@@ -435,7 +445,9 @@ impl State {
         }
         if interaction.acked.is_some() {
             let text = "Interaction has already been acknowledged.";
-            self.violations.push("an interaction is acknowledged twice".into());
+            if !interaction.unheard {
+                self.violations.push("an interaction is acknowledged twice".into());
+            }
             return Err(Refusal::new(400, 40060, text));
         }
         let after = interaction.begun.elapsed();

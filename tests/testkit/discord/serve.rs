@@ -93,7 +93,9 @@ async fn call(
     let told = match taken {
         Ok(told) => told,
         Err((wait, violation)) => {
-            fake.state().violate(violation);
+            if let Some(violation) = violation {
+                fake.state().violate(violation);
+            }
             return paused(&wait);
         }
     };
@@ -116,6 +118,9 @@ async fn call(
     let call = Call { method: &method, path: &path, parts: &parts, query: &query, body, files };
     let answer = fake.answer(call);
     if fault == Some(Fault::LoseAnswer) {
+        if parts[0] == "interactions" {
+            fake.state().unheard(parts[1]);
+        }
         return broken();
     }
     match answer {
