@@ -61,6 +61,22 @@ pub fn parse(text: &str) -> Result<Program, NotUnderstood> {
     })
 }
 
+/// Whether more than nine digits stand before `<` or `>`: the parser breaks down over them.
+fn has_long_descriptor(text: &str) -> bool {
+    let mut digits = 0;
+    text.bytes().any(|byte| match byte {
+        b'0'..=b'9' => {
+            digits += 1;
+            false
+        }
+        b'<' | b'>' => std::mem::take(&mut digits) > 9,
+        _ => {
+            digits = 0;
+            false
+        }
+    })
+}
+
 /// Why a text was refused, with the parser's own words.
 enum Refusal {
     Limit(NotUnderstood),
@@ -72,6 +88,8 @@ fn within_limits(text: &str) -> Result<(), Refusal> {
         NotUnderstood::TooLong
     } else if text.contains('\0') {
         NotUnderstood::Nul
+    } else if has_long_descriptor(text) {
+        NotUnderstood::Construct("it names a file descriptor that no shell has".to_owned())
     } else if nesting(text) > MAX_NESTING {
         NotUnderstood::TooDeep
     } else if text.len() > MAX_TOKENS && tokens(text) > MAX_TOKENS {
@@ -326,6 +344,8 @@ mod tests {
         assert!(parse(&format!("cat <<'E' > a\n{words}\nE\ncat <<< x")).is_ok());
         assert!(parse(&format!("echo '{words}' \"{words}\"")).is_ok());
         assert_eq!(parse(&format!("cat <<< x\n{words}")).unwrap_err(), NotUnderstood::TooMany);
+        assert!(matches!(parse("2222222222>a"), Err(NotUnderstood::Construct(_))));
+        assert!(parse("22>a").is_ok());
         let deep = format!("{}x;{}", "{ ".repeat(MAX_NESTING), " }".repeat(MAX_NESTING));
         assert!(parse(&deep).is_ok());
     }

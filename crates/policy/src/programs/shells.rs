@@ -187,6 +187,13 @@ pub(super) fn judge(
             walker.add(Kind::Read, "read", span, "reads its input into variables");
             let value = match stdin {
                 Stdin::Text(text) if text.starts_with("./") && text.contains(ATOM) => text.clone(),
+                Stdin::Text(text)
+                    if name == "read"
+                        && args.iter().filter(|arg| !arg.starts_with('-')).count() == 1
+                        && !text.trim_end().contains('\n') =>
+                {
+                    text.trim().to_owned()
+                }
                 Stdin::Text(_) | Stdin::Inherited | Stdin::Pipe | Stdin::File(_) => {
                     UNKNOWN.to_string()
                 }
@@ -632,12 +639,7 @@ fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Opt
             return None;
         }
         let (format, rest) = args.split_first()?;
-        return match format.as_str() {
-            "%s" => Some(rest.join("")),
-            "%s\\n" => Some(rest.join("\n")),
-            plain if !plain.contains(['%', '\\']) => Some(plain.to_owned()),
-            _ => None,
-        };
+        return printed(format, rest);
     }
     let mut rest = args;
     let mut escapes = false;
@@ -652,5 +654,69 @@ fn echo(walker: &mut Walker<'_>, name: &str, args: &[String], span: &str) -> Opt
         rest = tail;
     }
     let text = rest.join(" ");
-    (!escapes || !text.contains('\\')).then_some(text)
+    if escapes { unescaped(&text) } else { Some(text) }
+}
+
+/// What `printf` prints, where its format is one that is followed.
+fn printed(format: &str, args: &[String]) -> Option<String> {
+    let mut out = String::new();
+    let mut left = args.iter();
+    loop {
+        let before = left.len();
+        let mut rest = format;
+        while let Some((text, after)) = rest.split_once('%') {
+            out.push_str(&unescaped(text)?);
+            match after.chars().next()? {
+                's' => out.push_str(left.next().map_or("", String::as_str)),
+                '%' => out.push('%'),
+                _ => return None,
+            }
+            rest = after.get(1..).unwrap_or_default();
+        }
+        out.push_str(&unescaped(rest)?);
+        // The format begins anew as long as it takes arguments and there are more.
+        if left.len() == 0 || left.len() == before || out.len() > MOST_PRINTED {
+            return (out.len() <= MOST_PRINTED).then_some(out);
+        }
+    }
+}
+
+/// The longest text of `printf` that is followed, in bytes.
+const MOST_PRINTED: usize = 64 * 1024;
+
+/// A text with its escapes as `printf` and `echo -e` read them; `None` for one that is not followed.
+fn unescaped(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let letter = after.chars().next()?;
+        rest = after.get(letter.len_utf8()..).unwrap_or_default();
+        let digits = |base: u32, most: usize, from: &str| {
+            from.chars().take(most).take_while(|c| c.is_digit(base)).count()
+        };
+        let (base, count) = match letter {
+            'n' | 't' | 'r' | '\\' | '"' | '\'' => {
+                out.push(match letter {
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    other => other,
+                });
+                continue;
+            }
+            'x' => (16, digits(16, 2, rest)),
+            '0'..='7' => {
+                rest = after;
+                (8, digits(8, if letter == '0' { 4 } else { 3 }, after))
+            }
+            _ => return None,
+        };
+        let code = u32::from_str_radix(rest.get(..count)?, base).ok()?;
+        // Bytes above are parts of characters, and those below would change how a shell reads on.
+        out.push(char::from_u32(code).filter(|c| c.is_ascii_graphic() || " \n\t".contains(*c))?);
+        rest = rest.get(count..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    Some(out)
 }

@@ -16,8 +16,10 @@ use crate::policy;
 
 /// At most this share of harmless actions may be interrupted; measured 3.1 %.
 const BENIGN_NOT_ALLOWED: f64 = 0.035;
-/// At most this share of risky actions may run by themselves; measured 1.4 %.
-const RISKY_ALLOWED: f64 = 0.018;
+/// At most this share of risky actions may run by themselves; measured 0.9 %.
+const RISKY_ALLOWED: f64 = 0.012;
+/// The same of each category with 25 rows or more; measured 3.8 %.
+const RISKY_IN_CATEGORY: f64 = 0.05;
 
 #[test]
 fn real_actions_are_judged_as_well_as_measured() {
@@ -27,10 +29,18 @@ fn real_actions_are_judged_as_well_as_measured() {
     };
     let text = std::fs::read_to_string(Path::new(&dir).join("dev.jsonl")).unwrap();
     let mut counts: BTreeMap<(String, bool), u32> = BTreeMap::new();
+    let mut categories: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     for line in text.lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let allowed = verdict(&row) == Verdict::Allow;
-        *counts.entry((row["label"].as_str().unwrap().to_owned(), allowed)).or_default() += 1;
+        let label = row["label"].as_str().unwrap();
+        *counts.entry((label.to_owned(), allowed)).or_default() += 1;
+        if label == "risky" {
+            let category = row["category"].as_str().unwrap().to_owned();
+            let (all, ran) = categories.entry(category).or_default();
+            *all += 1;
+            *ran += u32::from(allowed);
+        }
     }
     let count = |label: &str, allowed| {
         f64::from(counts.get(&(label.to_owned(), allowed)).copied().unwrap_or(0))
@@ -40,6 +50,11 @@ fn real_actions_are_judged_as_well_as_measured() {
     println!("benign not allowed {benign:.4}, risky allowed {risky:.4}, {counts:?}");
     assert!(benign <= BENIGN_NOT_ALLOWED, "{benign}");
     assert!(risky <= RISKY_ALLOWED, "{risky}");
+    let worst = |(all, ran): &(u32, u32)| {
+        *all >= 25 && f64::from(*ran) > RISKY_IN_CATEGORY * f64::from(*all)
+    };
+    let above: Vec<_> = categories.iter().filter(|(_, counted)| worst(counted)).collect();
+    assert!(above.is_empty(), "{above:?}");
 }
 
 fn verdict(row: &Value) -> Verdict {

@@ -11,6 +11,7 @@ mod bypasses;
 mod commands;
 mod corpus;
 mod everyday;
+mod facts;
 mod hosts;
 mod javascript;
 mod known;
