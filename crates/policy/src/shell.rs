@@ -9,7 +9,10 @@ use std::panic::catch_unwind;
 
 use brush_parser::ParseError;
 use brush_parser::ParserOptions;
+use brush_parser::Token;
 use brush_parser::TokenizerError;
+use brush_parser::parse_tokens;
+use brush_parser::uncached_tokenize_str;
 
 use brush_parser::ast::Program;
 
@@ -18,6 +21,9 @@ pub const MAX_BYTES: usize = 256 * 1024;
 
 /// The deepest nesting of brackets or block words that is handed to the parser.
 pub const MAX_NESTING: usize = 60;
+
+/// The most parentheses that may stand inside each other outside quotes.
+const MAX_PARENTHESES: usize = 8;
 
 /// The most words and operators one text may hold outside quotes and here-documents. The parser and
 /// what follows take about a microsecond and a half for each, and no decision is to take longer than
@@ -167,16 +173,41 @@ fn odd_document(text: &str) -> bool {
 /// understanding them.
 fn read(text: &str) -> Result<Program, Refusal> {
     let parsed = catch_unwind(|| {
+        let tokens = uncached_tokenize_str(text, &options().tokenizer_options());
+        if let Ok(tokens) = tokens {
+            if parentheses(&tokens) > MAX_PARENTHESES {
+                return Ok(None);
+            }
+            return parse_tokens(&tokens, &options()).map(Some);
+        }
+        // Once more, for where in the text it breaks off.
         let cursor = std::io::Cursor::new(text.as_bytes());
-        brush_parser::Parser::new(cursor, &options()).parse_program()
+        brush_parser::Parser::new(cursor, &options()).parse_program().map(Some)
     });
     match parsed {
-        Ok(parsed) => parsed.map_err(Refusal::Parser),
+        Ok(Ok(Some(program))) => Ok(program),
+        Ok(Ok(None)) => Err(Refusal::Limit(NotUnderstood::TooDeep)),
+        Ok(Err(error)) => Err(Refusal::Parser(error)),
         Err(_) => {
             let why = "the parser broke down over it".to_owned();
             Err(Refusal::Limit(NotUnderstood::Construct(why)))
         }
     }
+}
+
+/// How many parentheses stand inside each other as the shell sees them. For each the parser tries two
+/// readings, so that it takes twice as long with every one more.
+fn parentheses(tokens: &[Token]) -> usize {
+    let (mut open, mut most) = (0usize, 0usize);
+    for token in tokens {
+        match token {
+            Token::Operator(text, _) if text == "(" => open += 1,
+            Token::Operator(text, _) if text == ")" => open = open.saturating_sub(1),
+            Token::Operator(..) | Token::Word(..) => continue,
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// The one set of options every text and word is read with.
@@ -344,6 +375,8 @@ mod tests {
         assert!(parse(&format!("cat <<'E' > a\n{words}\nE\ncat <<< x")).is_ok());
         assert!(parse(&format!("echo '{words}' \"{words}\"")).is_ok());
         assert_eq!(parse(&format!("cat <<< x\n{words}")).unwrap_err(), NotUnderstood::TooMany);
+        assert_eq!(parse(&format!("{} a", "( ".repeat(9))).unwrap_err(), NotUnderstood::TooDeep);
+        assert!(parse(&format!("{}a{}", "( ".repeat(8), " )".repeat(8))).is_ok());
         assert!(matches!(parse("2222222222>a"), Err(NotUnderstood::Construct(_))));
         assert!(parse("22>a").is_ok());
         let deep = format!("{}x;{}", "{ ".repeat(MAX_NESTING), " }".repeat(MAX_NESTING));
