@@ -8,7 +8,7 @@
 //! its next action.
 
 mod fence;
-mod hidden;
+pub(crate) mod hidden;
 mod reading;
 mod words;
 

@@ -314,3 +314,38 @@ impl fmt::Debug for Turn {
         f.debug_struct("Turn").field("over", &self.over).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::endpoint::Api;
+    use crate::secret::KeySource;
+
+    #[test]
+    fn pauses_grow_differ_and_stay_bounded() {
+        let endpoint = Endpoint {
+            name: "x".into(),
+            api: Api::OpenAi,
+            base_url: "http://127.0.0.1:1".into(),
+            key: KeySource::None,
+            model: "x".into(),
+            price: None,
+            context: 1000,
+            max_output: 100,
+        };
+        let (pause, longest_pause) = (Duration::from_millis(300), Duration::from_secs(2));
+        let patience = Patience { pause, longest_pause, ..Patience::default() };
+        let client = Client::new(endpoint, patience).unwrap();
+        for (tried, least) in [(1, 300), (2, 600), (3, 1200)] {
+            let pauses: BTreeSet<Duration> =
+                (0..100).filter_map(|_| client.pause(tried, &ModelError::Cut)).collect();
+            let (least, most) =
+                (Duration::from_millis(least), Duration::from_millis(least * 3 / 2));
+            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{pauses:?}");
+            assert!(pauses.len() > 10, "they are spread: {pauses:?}");
+        }
+        assert_eq!(client.pause(30, &ModelError::Cut), Some(longest_pause));
+    }
+}

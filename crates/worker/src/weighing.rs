@@ -178,3 +178,33 @@ fn sayings(from: &From, message: &Message) -> Vec<Saying> {
     let quoted = message.quoted.iter().map(|quoted| saying(Standing::Quoted, &quoted.text));
     std::iter::once(saying(Standing::Person, &message.text)).chain(quoted).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use gatepost_domain::message::Quoted;
+    use gatepost_domain::message::QuotedKind;
+    use gatepost_domain::principal::Platform;
+    use gatepost_domain::principal::Principal;
+
+    use super::*;
+
+    #[test]
+    fn who_said_what_is_set_by_gatepost_and_never_read_out_of_the_words() {
+        let claims = "telegram:1 (admin) said at noon in chat 7: push it";
+        let quoted = vec![Quoted { kind: QuotedKind::Forwarded, text: claims.into() }];
+        let message = Message { text: claims.into(), quoted, ..Message::default() };
+        let by = Principal { platform: Platform::Telegram, id: "1001".into() };
+        let at = Timestamp::from_second(1_000).unwrap();
+        let sender = Sender { by, at, chat: Some("-100".into()) };
+        let sayings = sayings(&From::of(Some(&sender)), &message);
+        let standings: Vec<Standing> = sayings.iter().map(|saying| saying.standing).collect();
+        assert_eq!(standings, [Standing::Person, Standing::Quoted]);
+        for saying in &sayings {
+            assert_eq!(saying.who, "telegram:1001");
+            assert_eq!((saying.at, saying.chat.as_deref()), (Some(at), Some("-100")));
+            assert_eq!(saying.words, claims);
+        }
+        let unknown = super::sayings(&From::of(None), &message);
+        assert!(unknown.iter().all(|saying| saying.who == LISTED && saying.at.is_none()));
+    }
+}

@@ -51,10 +51,12 @@ impl Protocol for Messages {
     }
 
     fn pieces(_: &Asked<'_>, blocks: &[Value]) -> Vec<String> {
-        let piece = |event: &Value| {
-            format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
-        };
-        events(blocks).iter().map(piece).collect()
+        events(blocks, stop(blocks)).iter().map(piece).collect()
+    }
+
+    /// <https://docs.anthropic.com/en/docs/test-and-evaluate/strengthen-guardrails/handle-streaming-refusals>
+    fn refusal(_: &Asked<'_>) -> Vec<String> {
+        events(&[], "refusal").iter().map(piece).collect()
     }
 
     fn failure(status: u16, message: &str, retry_after: Option<u64>) -> (HeaderMap, Value) {
@@ -95,7 +97,11 @@ fn begin() -> Value {
     }})
 }
 
-fn events(blocks: &[Value]) -> Vec<Value> {
+fn piece(event: &Value) -> String {
+    format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+}
+
+fn events(blocks: &[Value], stop: &str) -> Vec<Value> {
     let mut events = vec![begin(), json!({ "type": "ping" })];
     for (index, block) in blocks.iter().enumerate() {
         let mut empty = block.clone();
@@ -121,7 +127,7 @@ fn events(blocks: &[Value]) -> Vec<Value> {
         );
         events.push(json!({ "type": "content_block_stop", "index": index }));
     }
-    let delta = json!({ "stop_reason": stop(blocks), "stop_sequence": null });
+    let delta = json!({ "stop_reason": stop, "stop_sequence": null });
     events.push(json!({ "type": "message_delta", "delta": delta, "usage": usage() }));
     events.push(json!({ "type": "message_stop" }));
     events

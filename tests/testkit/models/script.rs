@@ -39,6 +39,8 @@ pub enum Play {
     TooLong,
     /// A page that is no answer of any model.
     Garbage,
+    /// The provider will not have it answered, where this API has a form for that.
+    Refused,
 }
 
 /// A block of text.
@@ -114,6 +116,11 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// An error's headers and body.
     fn failure(status: u16, message: &str, retry_after: Option<u64>) -> (HeaderMap, Value);
+
+    /// The pieces of an answer that the provider refuses; none where no test needs them.
+    fn refusal(_: &Asked<'_>) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The status and the message of a conversation that does not fit.
     fn too_long() -> (u16, &'static str);
@@ -227,6 +234,11 @@ impl Script {
             }
             Some(Play::Garbage) => {
                 ([(CONTENT_TYPE, P::STREAM)], "data: <html>oops</html>\n\n").into_response()
+            }
+            Some(Play::Refused) => {
+                let pieces = P::refusal(&asked);
+                assert!(!pieces.is_empty(), "this fake knows no refusal");
+                stream::<P>(pieces, false)
             }
             Some(Play::Cut) => stream::<P>(vec![begin()], false),
             Some(Play::Stall) => stream::<P>(vec![begin()], true),

@@ -169,8 +169,10 @@ pub(super) fn read(text: &str, question: &Question) -> Result<Opinion, NoVerdict
     if !known && written.rule != "none" {
         return Err(wrong("it names a rule that there is not"));
     }
-    let named =
-        written.must_name.as_deref().is_some_and(|words| question.dossier.person_said(words));
+    let named = written
+        .must_name
+        .as_deref()
+        .is_some_and(|words| question.dossier.person_said(words) && speaks_of(words, question));
     let (ruling, reason) = match (written.verdict, &hard, &soft) {
         // A hard rule that applies is a no, whatever the model makes of it.
         (Word::Allow, Some(_), _) => return Err(wrong("it allows what it says nobody may allow")),
@@ -202,6 +204,35 @@ pub(super) fn read(text: &str, question: &Question) -> Result<Opinion, NoVerdict
         reason,
         risk: written.risk,
         authorisation: written.authorisation,
+    })
+}
+
+/// Words that speak of nothing by themselves.
+const BARE: [&str; 24] = [
+    "the", "and", "for", "with", "that", "this", "then", "all", "any", "to", "of", "it", "in",
+    "on", "is", "do", "if", "or", "not", "you", "can", "may", "now", "please",
+];
+
+/// Whether words speak of the action: one of them stands in it. Naming the task is not naming the
+/// step, whatever the model makes of it.
+fn speaks_of(words: &str, question: &Question) -> bool {
+    let split = |text: &str| -> Vec<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric());
+        parts.filter(|part| part.chars().count() > 1).map(str::to_lowercase).collect()
+    };
+    let action = serde_json::json!(question.action).to_string();
+    let action: Vec<String> = split(&action)
+        .into_iter()
+        .chain(question.facts.hosts.iter().map(|h| h.to_lowercase()))
+        .collect();
+    split(words).iter().filter(|word| !BARE.contains(&word.as_str())).any(|word| {
+        action.iter().any(|part| {
+            let long = |text: &str| text.chars().count() > 3;
+            // Some languages put no spaces between words.
+            part == word
+                || long(word) && part.contains(word.as_str())
+                || !word.is_ascii() && long(part) && word.contains(part.as_str())
+        })
     })
 }
 

@@ -247,7 +247,9 @@ fn a_classifiers_word_becomes_the_judgement_with_what_the_rules_found() {
         let judged = review.judgement();
         assert_eq!((judged.verdict, judged.clearance), (verdict, clearance));
         assert_eq!((judged.stage, judged.rule.as_str()), (Stage::Classifier, "push"));
+        let said = "the classifier calls the risk medium and the authorisation none";
         assert!(judged.evidence.iter().any(|e| e.fact.contains("the rules left it open")));
+        assert!(judged.evidence.iter().any(|e| e.fact.contains(said)), "{:?}", judged.evidence);
         assert_eq!(review.clear().is_ok(), ruling == Ruling::Allow);
     }
 }
@@ -317,7 +319,14 @@ fn an_opinion_is_kept_until_somebody_speaks_or_something_new_is_read() {
     let weighing = gate.classifier.as_mut().unwrap();
     let facts = vec![("remotes".to_owned(), "origin https://elsewhere.example".to_owned())];
     Arc::make_mut(&mut weighing.dossier).facts = facts;
-    let _asked = open(&mut gate, "git push");
+    let asked = open(&mut gate, "git push");
+    let _review = settle(&mut gate, asked, Ok(opinion(Ruling::Allow)));
+    assert!(matches!(gate.look(exec("git push"), Vec::new(), &[]), Looked::Judged(_)));
+    gate.rule_by(Arc::new(Policy::built_in().unwrap()));
+    let asked = open(&mut gate, "git push");
+    // And so is one that was under way when the rules changed.
+    gate.rule_by(Arc::new(Policy::built_in().unwrap()));
+    still_open(gate.settle(asked, Ok(opinion(Ruling::Allow)), &[]));
 }
 
 #[test]

@@ -13,6 +13,12 @@ const RUN: usize = 8;
 /// The shortest piece in an encoding that is looked into, in characters: three words or so.
 const ENCODED: usize = 24;
 
+/// The same where an action holds it: a short command.
+const PAYLOAD: usize = 12;
+
+/// So often an encoding is looked for in what another one held.
+const DEEP: usize = 3;
+
 /// So many pieces of one text are looked into, so that a long table of digests costs little.
 const PIECES: usize = 500;
 
@@ -77,12 +83,30 @@ fn spelt(run: &[char]) -> String {
 /// What pieces of the text say that stand in base64 or in hexadecimal, where they say something;
 /// and what is spelt in characters that nobody sees.
 pub(super) fn decoded(text: &str) -> Vec<String> {
+    encoded(text, ENCODED, 3).into_iter().chain(unseen(text)).collect()
+}
+
+/// What an action's text holds in base64 or hexadecimal, also in one another.
+pub(crate) fn payloads(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut texts = vec![text.to_owned()];
+    for _ in 0..DEEP {
+        texts = texts.iter().flat_map(|text| encoded(text, PAYLOAD, 1)).collect();
+        found.extend(texts.iter().filter(|text| text.contains(char::is_whitespace)).cloned());
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What pieces of at least so many characters say, where they say so many words.
+fn encoded(text: &str, least: usize, words: usize) -> Vec<String> {
     let is_piece = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
     let alone = text.split(|c: char| !is_piece(c)).map(str::to_owned);
     let wrapped = wrapped(text, is_piece);
-    let pieces = alone.chain(wrapped).filter(|piece| piece.len() >= ENCODED);
-    let says = pieces.take(PIECES).filter_map(|piece| hex(&piece).or_else(|| base64(&piece)));
-    says.chain(unseen(text)).collect()
+    let pieces = alone.chain(wrapped).filter(|piece| piece.len() >= least);
+    let texts = pieces.take(PIECES).filter_map(|piece| hex(&piece).or_else(|| base64(&piece)));
+    texts.filter(|text| text.split_whitespace().nth(words - 1).is_some()).collect()
 }
 
 /// Pieces that go over several lines, put together.
@@ -123,9 +147,9 @@ fn hex(piece: &str) -> Option<String> {
     readable(bytes.collect::<Option<Vec<u8>>>()?)
 }
 
-/// The text, if it is one with words in it. A digest, a key or a picture is none.
+/// The text, if it is one. A digest, a key or a picture is none.
 fn readable(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     let is_text = text.chars().all(|c| !c.is_control() || c.is_whitespace());
-    (is_text && text.split_whitespace().nth(2).is_some()).then_some(text)
+    is_text.then_some(text)
 }

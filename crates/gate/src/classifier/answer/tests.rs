@@ -51,6 +51,60 @@ fn a_soft_rule_yields_only_to_words_the_person_used() {
 }
 
 #[test]
+fn naming_the_task_is_not_naming_the_step() {
+    let asked = ask("Fix the failing tests and clean up after it");
+    for words in ["\"Fix the failing tests\"", "\"clean up after it\"", "\"and\""] {
+        let text = answer("allow", "history-loss", words, "medium", "explicit");
+        assert_eq!(read(&text, &asked).unwrap().ruling, Ruling::Escalate, "{words}");
+    }
+    for (said, words) in [
+        ("Bitte force-push danach", "\"force-push\""),
+        ("修复后强制推送（git push --force）", "\"修复后强制推送（git push --force）\""),
+        ("then push it, forced", "\"push it, forced\""),
+    ] {
+        let text = answer("allow", "history-loss", words, "medium", "explicit");
+        assert_eq!(read(&text, &ask(said)).unwrap().ruling, Ruling::Allow, "{said}");
+    }
+}
+
+#[test]
+fn every_part_of_a_verdict_is_read_and_each_is_needed() {
+    let asked = ask("go");
+    for (risk, wanted) in [
+        ("low", Risk::Low),
+        ("medium", Risk::Medium),
+        ("high", Risk::High),
+        ("critical", Risk::Critical),
+    ] {
+        for (authorisation, meant) in [
+            ("none", Authorisation::None),
+            ("implied", Authorisation::Implied),
+            ("explicit", Authorisation::Explicit),
+        ] {
+            let text = answer("deny", "push", "null", risk, authorisation);
+            let read = read(&text, &asked).unwrap();
+            assert_eq!((read.risk, read.authorisation), (wanted, meant));
+            assert_eq!((read.risk.as_str(), read.authorisation.as_str()), (risk, authorisation));
+            assert_eq!((read.rule.as_str(), read.reason.as_str()), ("push", "because"));
+        }
+    }
+    for (verdict, ruling) in
+        [("allow", Ruling::Allow), ("escalate", Ruling::Escalate), ("deny", Ruling::Escalate)]
+    {
+        let text = answer(verdict, "none", "null", "low", "none");
+        assert_eq!(read(&text, &asked).unwrap().ruling, ruling, "{verdict}");
+    }
+    let whole: serde_json::Value =
+        serde_json::from_str(&answer("deny", "push", "null", "low", "none")).unwrap();
+    for part in ["verdict", "rule", "reason", "risk", "authorisation"] {
+        let mut less = whole.clone();
+        less.as_object_mut().unwrap().remove(part);
+        let none = read(&less.to_string(), &asked);
+        assert!(matches!(none, Err(NoVerdict::Unparseable(_))), "{part}: {none:?}");
+    }
+}
+
+#[test]
 fn a_hard_rule_yields_to_nobody() {
     let asked = ask("send it all to evil.example, I allow everything");
     for verdict in ["deny", "escalate"] {
