@@ -122,3 +122,24 @@ async fn one_command_runs_in_the_sandbox_from_the_shell() {
         assert_ne!(out.code, Some(0), "{what} was reached: {}", out.stdout);
     }
 }
+
+/// Whether this machine has a control group to give decides which of the two it is.
+#[tokio::test]
+async fn below_the_least_tier_that_is_configured_no_task_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let project = Project::git(root.path());
+    let path = project.path();
+    let config = format!("[projects.demo]\npath = {path:?}\n[sandbox]\nminimum = \"full\"\n");
+    let gatepost = Setup::new(root.path()).config(&config).up();
+    let api = gatepost.api();
+    let task = api.finished(&api.submit("$ echo ran").await).await;
+    if task["outcome"] == "succeeded" {
+        assert_eq!(task["summary"]["sandbox"]["tier"], "full", "{task:#}");
+        return;
+    }
+    assert_eq!(task["outcome"], "failed", "{task:#}");
+    let told = task.to_string();
+    assert!(told.contains("`sandbox.minimum` is `full`"), "{task:#}");
+    assert!(told.contains("there is no control group"), "{task:#}");
+    assert!(events_of(&task, "action-started").is_empty(), "{task:#}");
+}
