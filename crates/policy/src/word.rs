@@ -60,6 +60,12 @@ fn has_bare_brace(raw: &str) -> bool {
     false
 }
 
+/// What the parser of words makes of one. It breaks down over a few, such as `~99999999999999999999`;
+/// that is one more way of not reading them.
+fn read<T>(parse: impl FnOnce() -> Option<T> + std::panic::UnwindSafe) -> Option<T> {
+    std::panic::catch_unwind(parse).ok().flatten()
+}
+
 /// Fields under construction: unquoted text splits, quoted text does not.
 #[derive(Default)]
 struct Fields {
@@ -138,9 +144,10 @@ impl Walker<'_> {
             if let Some(text) = literal(&piece) {
                 fields.join(text);
             } else {
-                match word::parse(self.bounded(&piece), &options()) {
-                    Ok(pieces) => self.pieces(&pieces, &mut fields, false),
-                    Err(_) => {
+                let piece = self.bounded(&piece);
+                match read(|| word::parse(piece, &options()).ok()) {
+                    Some(pieces) => self.pieces(&pieces, &mut fields, false),
+                    None => {
                         self.not_understood(raw, "holds a word that cannot be read as bash does");
                         fields.join(&UNKNOWN.to_string());
                     }
@@ -167,9 +174,10 @@ impl Walker<'_> {
         if let Some(text) = literal(raw) {
             return text.to_owned();
         }
-        match word::parse(self.bounded(raw), &options()) {
-            Ok(pieces) => self.pieces(&pieces, &mut fields, true),
-            Err(_) => {
+        let bounded = self.bounded(raw);
+        match read(|| word::parse(bounded, &options()).ok()) {
+            Some(pieces) => self.pieces(&pieces, &mut fields, true),
+            None => {
                 self.not_understood(raw, "holds a word that cannot be read as bash does");
                 return UNKNOWN.to_string();
             }
@@ -183,9 +191,10 @@ impl Walker<'_> {
         if !raw.contains(['$', '`', '\\']) {
             return raw.to_owned();
         }
-        match word::parse_heredoc(self.bounded(raw), &options()) {
-            Ok(pieces) => self.pieces(&pieces, &mut fields, true),
-            Err(_) => {
+        let bounded = self.bounded(raw);
+        match read(|| word::parse_heredoc(bounded, &options()).ok()) {
+            Some(pieces) => self.pieces(&pieces, &mut fields, true),
+            None => {
                 self.not_understood(raw, "holds a here-document that cannot be read as bash does");
                 return UNKNOWN.to_string();
             }
@@ -213,7 +222,7 @@ impl Walker<'_> {
                 false => vec![raw.to_owned()],
             };
         }
-        let Ok(Some(parts)) = word::parse_brace_expansions(raw, &options()) else {
+        let Some(Some(parts)) = read(|| word::parse_brace_expansions(raw, &options()).ok()) else {
             return vec![raw.to_owned()];
         };
         let words = expand_parts(&parts);
@@ -578,9 +587,9 @@ impl Walker<'_> {
     /// The word after `:-` or `:+`: lists in quotes stay lists.
     fn words(&mut self, raw: &str) -> String {
         let mut fields = Fields::default();
-        match word::parse(raw, &options()) {
-            Ok(pieces) => self.pieces(&pieces, &mut fields, true),
-            Err(_) => {
+        match read(|| word::parse(raw, &options()).ok()) {
+            Some(pieces) => self.pieces(&pieces, &mut fields, true),
+            None => {
                 self.not_understood(raw, "holds a word that cannot be read as bash does");
                 return UNKNOWN.to_string();
             }

@@ -247,6 +247,8 @@ fn huge_and_deep_text_ends_soon() {
         "$(<<'' E".to_owned(),
         "cat <<''".to_owned(),
         "${x:-<< ${".to_owned(),
+        // The parser of words broke down over this one.
+        format!("a > ~{0}; cat ~+{0} ~-{0}; echo ${{{0}}} ${{a:{0}}}", "5".repeat(60)),
         // These took twice as long for each parenthesis.
         "(((((((((( (](((((((((( (]( ((((".to_owned(),
         "((((((((".to_owned(),
