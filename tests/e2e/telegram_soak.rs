@@ -425,7 +425,7 @@ impl Soak {
     /// Every task has its result or a nudge towards it, and no message says what is no longer so.
     async fn assert_cards_true(&self, tasks: &[Value], patience: Duration) {
         let begun = Instant::now();
-        let mut pressed = BTreeSet::new();
+        let (lost, mut pressed) = (lost(tasks), BTreeSet::new());
         loop {
             let shown = self.chat.messages();
             let mut told = BTreeSet::new();
@@ -455,7 +455,6 @@ impl Soak {
                 break;
             }
             // A question that was sent again because the answer to its sending was lost.
-            let lost = self.lost();
             for message in &stale {
                 let task = message.text.split("task ").nth(1).and_then(|rest| rest.get(..6));
                 if task.is_some_and(|task| lost.contains(task))
@@ -484,14 +483,8 @@ impl Soak {
         }
     }
 
-    /// The tasks of which a message was sent and the answer to that was lost: the bot said so.
-    fn lost(&self) -> BTreeSet<String> {
-        let nudges = self.chat.messages_that(|message| has_key(message, "Show it"));
-        nudges.iter().flat_map(|nudge| tasks_in(&nudge.text)).collect()
-    }
-
     /// Results that are told twice, or no more as the journal has it, after a send whose answer
-    /// was lost: the bot said so then, with a button to see it. No others are.
+    /// was lost. No others are.
     fn unknown(&self, tasks: &[Value]) -> Vec<Message> {
         let mut results: BTreeMap<String, Vec<Message>> = BTreeMap::new();
         for message in self.chat.messages_that(|message| has_key(message, "Continue")) {
@@ -504,11 +497,36 @@ impl Soak {
             let is_old = |message: &Message| outcome_in(&message.text).as_deref() != outcome;
             shown.len() > 1 || shown.iter().any(is_old)
         });
-        let lost = self.lost();
+        let lost = lost(tasks);
         let wrong: Vec<_> = results.iter().filter(|(id, _)| !lost.contains(*id)).collect();
         assert!(wrong.is_empty(), "told twice, or not so: {wrong:#?}");
         results.into_values().flatten().collect()
     }
+}
+
+/// The tasks with a message that was sent and never known to have arrived or not.
+fn lost(tasks: &[Value]) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    for task in tasks {
+        let mut open = BTreeSet::new();
+        for event in task["events"].as_array().unwrap() {
+            let note = &event["note"];
+            let message = (note["key"].as_str(), note["chat"].as_str());
+            let known = match note["type"].as_str() {
+                Some("sending") => open.insert(message),
+                Some("sent" | "not-sent") => open.remove(&message),
+                _ => true,
+            };
+            // Sent again, it may stand there twice.
+            if !known {
+                lost.insert(task["id"].as_str().unwrap().to_owned());
+            }
+        }
+        if !open.is_empty() {
+            lost.insert(task["id"].as_str().unwrap().to_owned());
+        }
+    }
+    lost
 }
 
 /// The first mark in a text.
