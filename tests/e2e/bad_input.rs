@@ -145,7 +145,8 @@ async fn a_full_disk_refuses_new_work_and_loses_nothing() {
     let project = Project::git(root.path());
     let data = root.path().join("data");
     fs::create_dir(&data).unwrap();
-    let mount = Mount::tmpfs(&data, "size=24m,mode=0700");
+    // Below 256 MiB of it no action runs.
+    let mount = Mount::tmpfs(&data, "size=400m,mode=0700");
     let setup = Setup::new(root.path()).project(project.path()).data(&data);
     let gatepost = setup.up();
     let api = gatepost.api();
@@ -153,7 +154,7 @@ async fn a_full_disk_refuses_new_work_and_loses_nothing() {
     api.finished(&first).await;
     let ballast = data.join("ballast");
     let _fills_the_disk = Command::new("dd")
-        .args(["if=/dev/zero", "bs=4k", &format!("of={}", ballast.display())])
+        .args(["if=/dev/zero", "bs=64k", &format!("of={}", ballast.display())])
         .output();
     let mut refusal = None;
     for _ in 0..40 {

@@ -10,6 +10,7 @@ mod effects;
 pub mod evaluate;
 pub mod facts;
 mod inline;
+mod inside;
 pub mod paths;
 mod programs;
 pub mod rules;

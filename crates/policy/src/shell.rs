@@ -16,6 +16,8 @@ use brush_parser::uncached_tokenize_str;
 
 use brush_parser::ast::Program;
 
+use crate::inside::Inside;
+
 /// The longest text that is looked at.
 pub const MAX_BYTES: usize = 256 * 1024;
 
@@ -96,7 +98,9 @@ fn within_limits(text: &str) -> Result<(), Refusal> {
         NotUnderstood::Nul
     } else if has_long_descriptor(text) {
         NotUnderstood::Construct("it names a file descriptor that no shell has".to_owned())
-    } else if nesting(text) > MAX_NESTING {
+    } else if nesting(text) > MAX_NESTING
+        || text.contains("[$") && Inside::of(text).is_too_much_for_indexes()
+    {
         NotUnderstood::TooDeep
     } else if text.len() > MAX_TOKENS && tokens(text) > MAX_TOKENS {
         NotUnderstood::TooMany

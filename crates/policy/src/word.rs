@@ -11,6 +11,7 @@ use brush_parser::word::WordPiece;
 use brush_parser::word::WordPieceWithSource;
 
 use crate::facts::Kind;
+use crate::inside::Inside;
 use crate::paths::ATOM;
 use crate::paths::SEPARATOR;
 use crate::paths::UNKNOWN;
@@ -205,7 +206,9 @@ impl Walker<'_> {
     /// A word that can be read in time; of another one nothing is known.
     fn bounded<'w>(&mut self, raw: &'w str) -> &'w str {
         let marks = raw.bytes().filter(|byte| b"$`\\'\"".contains(byte)).count();
-        if marks <= MAX_PIECES && raw.len() <= MAX_READ {
+        // The parser tries an expansion in another one several times, and so on for each in that.
+        let tangled = Inside::of(raw).is_too_much() || raw.matches("$[").count() > 1;
+        if marks <= MAX_PIECES && raw.len() <= MAX_READ && !tangled {
             return raw;
         }
         self.not_understood(raw, "holds more quotes and expansions in one word than can be judged");

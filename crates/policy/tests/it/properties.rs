@@ -259,6 +259,15 @@ fn huge_and_deep_text_ends_soon() {
         format!("echo $(({}1", "(".repeat(40)),
         format!("echo $(({}1{}))", "(".repeat(40), ")".repeat(40)),
         format!("(({}1{}))", "(".repeat(40), ")".repeat(40)),
+        // These took up to twenty times as long for each expansion in another one, for minutes.
+        "<<\u{c}\n<<\"|$|$>$[${x[a\u{16}>$|$>$[${x[a\u{16}>$<<\u{c}\n<<\"|$|$>$[${x[a\u{16}>$[$x[a\n\
+         [$x[$<<\u{c}\n<<\"|$|$>$[${x[a\u{16}>$[$x[a\n[$x[a\n"
+            .to_owned(),
+        format!("cat <<E\n{}\nE\n", "${x[".repeat(20)),
+        format!("cat <<E\n{}\nE\n", "$(($((a".repeat(20)),
+        format!("cat <<E\n{}\nE\n", "$[$[a".repeat(20)),
+        format!("cat <<E\n{}\nE\n", "$((((a".repeat(20)),
+        format!("echo {}a{}", "x[${x[".repeat(20), "]}]".repeat(20)),
         "if a; then ".repeat(3_000),
         "! ".repeat(19_000),
         "a|".repeat(50_000),

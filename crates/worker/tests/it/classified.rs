@@ -411,7 +411,8 @@ const PURSE: &str = "the budget of the task";
 
 async fn poor_world() -> (World, Strings, Asked) {
     let (classifier, asked) = classifier();
-    let task = Limit { cost: None, tokens: Some(1_000) };
+    // Less than one call may use; the same again is room for two that use little.
+    let task = Limit { cost: None, tokens: Some(2_500) };
     let budget = Budget { task, day: Limit::default() };
     let minds =
         |_: &std::path::Path| Minds { classifier: Some(classifier), budget, ..Minds::default() };
@@ -425,12 +426,15 @@ fn a_verdict_without_room_waits_for_a_raise() {
         agent.propose(1, Executor::Agent, PUSH).await;
         let raise = world.asked(PURSE).await;
         let reason = world.approval(&raise).judgement.reason;
-        assert!(reason.contains("is spent (0 of 1000 tokens"), "{reason}");
+        assert!(reason.contains("is spent (0 of 2500 tokens"), "{reason}");
         assert!(asked.is_quiet() && agent.unanswered() && world.story(PUSH).is_empty());
         // Nothing else waits, but for another one that needs a verdict: under the same card.
         agent.propose(2, Executor::Worker, "echo meanwhile").await;
         assert_eq!(agent.answer().await.0, 2);
         agent.propose(3, Executor::Agent, "git push origin x").await;
+        // Answered after that one was heard.
+        agent.propose(4, Executor::Worker, "echo then").await;
+        assert_eq!(agent.answer().await.0, 4);
         assert_eq!(world.open_subjects(), [PURSE]);
         let approve =
             || Settlement::Person { who: owner(), decision: Decision::Approve, reason: None };
