@@ -220,7 +220,9 @@ impl Soak {
 
     fn edit(&mut self) {
         let Some(said) = self.dice.pick(&self.said) else { return };
-        self.world.chat.edits(said.channel, said.id, "$ echo something else");
+        // What is read only later is read as it stands then, so the mark stays in it.
+        let text = format!("$ echo {} otherwise", said.mark);
+        self.world.chat.edits(said.channel, said.id, &text);
     }
 
     fn press(&mut self) {
